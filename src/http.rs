@@ -1,0 +1,142 @@
+//! The wire, free of the platform: what a request offers and what a reply is.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+/// The largest body that any endpoint reads, in bytes. More is answered with 413 before anything is parsed.
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// Why a request's body could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// It is larger than the limit.
+    TooLarge,
+    /// The client broke off, or the stream failed.
+    Interrupted,
+}
+
+/// A request as the core sees it. Nothing is read before it is asked for: each header costs a call into the runtime.
+#[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
+pub trait Request {
+    /// The method's name, in upper case as HTTP has it.
+    fn method(&self) -> &str;
+
+    /// The absolute URL, normalised as the URL standard has it.
+    fn url(&self) -> &str;
+
+    /// The value of a header, `None` when there is none. Several headers of one name are joined with `", "`
+    /// (RFC 9110 section 5.3).
+    fn header(&self, name: &str) -> Option<String>;
+
+    /// The whole body, at most `limit` bytes of it.
+    async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyError>;
+}
+
+/// The parts of an absolute URL that routing needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UrlParts<'a> {
+    /// Host without port.
+    pub host: &'a str,
+    /// Path, still percent-encoded, without query and fragment.
+    pub path: &'a str,
+}
+
+/// Splits a URL that the URL standard has already normalised. A full URL parser would add 175 KB to the wasm.
+#[must_use]
+pub fn split_url(url: &str) -> UrlParts<'_> {
+    let rest = url.split_once("://").map_or(url, |(_scheme, rest)| rest);
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    let rest = rest.get(..end).unwrap_or_default();
+    let (authority, path) = match rest.find('/') {
+        Some(start) => rest.split_at(start),
+        None => (rest, "/"),
+    };
+    let host = authority.rsplit_once('@').map_or(authority, |(_user, host)| host);
+    let host = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    UrlParts { host, path }
+}
+
+/// A reply: status, headers and, unless it has none, a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Status code.
+    pub status: u16,
+    /// Headers in the order in which they are sent.
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
+    /// The body.
+    pub body: Option<Cow<'static, str>>,
+}
+
+impl Reply {
+    /// A reply without a body.
+    #[must_use]
+    pub const fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: None }
+    }
+
+    /// A reply whose body is JSON text already.
+    #[must_use]
+    pub fn json_text(status: u16, text: impl Into<Cow<'static, str>>) -> Self {
+        Self::empty(status).with("Content-Type", "application/json").with_body(text)
+    }
+
+    /// A reply whose body is `value` as JSON.
+    #[must_use]
+    pub fn json(status: u16, value: &impl Serialize) -> Self {
+        // Serialising our own plain structs cannot fail; were it to, an empty object is the honest rest.
+        Self::json_text(status, serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned()))
+    }
+
+    /// This reply with one more header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// This reply with `name` set to `value` when there is a value.
+    #[must_use]
+    pub fn with_some(self, name: &'static str, value: Option<impl Into<Cow<'static, str>>>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// The value of the first header of this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref())
+    }
+
+    fn with_body(mut self, body: impl Into<Cow<'static, str>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_urls() {
+        let cases = [
+            ("https://shop.example/auth/logout?x=/y", "shop.example", "/auth/logout"),
+            ("http://127.0.0.1:8787/", "127.0.0.1", "/"),
+            ("http://[::1]:8787/a#b", "[::1]", "/a"),
+            ("http://[::1]/a", "[::1]", "/a"),
+            ("https://user:pw@shop.example:443/a", "shop.example", "/a"),
+            ("https://shop.example", "shop.example", "/"),
+            ("https://shop.example?x", "shop.example", "/"),
+            ("", "", "/"),
+        ];
+        for (url, host, path) in cases {
+            assert_eq!(split_url(url), UrlParts { host, path }, "{url}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Edge logout ends sessions at the edge.
+//!
+//! A Cloudflare Worker that answers the published logout endpoints of five systems, verifies their bearer tokens and
+//! writes revocations to Workers KV with lifetimes that match the tokens' own.
+//!
+//! # The map of the house
+//!
+//! A request goes through these rooms in this order:
+//!
+//! | room | what it decides |
+//! |---|---|
+//! | [`service`] | the way of a request, from the wire to the reply and its log line |
+//! | [`routes`] | method, host and path: what answers |
+//! | [`endpoints`] | the use cases: log out, say that the service is well, describe the endpoints |
+//! | [`contracts`] | what each vendor publishes: paths, credential, scopes, success and failure bodies |
+//! | [`token`] | bearer header, signature, claims: what makes a token good |
+//! | [`revocation`] | what is written when a session ends, for how long, and what a revoked token is |
+//! | [`config`] | the one table in `wrangler.toml`: parsing and refusals |
+//! | [`ports`] | what the core asks of the platform: clock, store, signatures |
+//!
+//! Only `edge` names Cloudflare's platform, and it is compiled for wasm32 alone, so the compiler itself keeps the core
+//! free of it and everything else runs in `cargo test` natively.
+
+pub mod config;
+pub mod contracts;
+pub mod cors;
+pub mod endpoints;
+pub mod http;
+pub mod log;
+pub mod ports;
+pub mod revocation;
+pub mod routes;
+pub mod service;
+pub mod time;
+pub mod token;
+
+#[cfg(target_arch = "wasm32")]
+mod edge;

@@ -1,0 +1,80 @@
+//! What the core asks of the platform. `edge` answers with Cloudflare's; tests answer natively.
+
+use std::time::Duration;
+
+use crate::revocation::Entry;
+use crate::time::Timestamp;
+use crate::token::{PrivateKey, PublicKey, SigningInput};
+
+/// Time. Workers' own clock moves only with input and output, which is all that is needed here.
+#[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
+pub trait Clock: 'static {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+
+    /// Waits.
+    async fn sleep(duration: Duration);
+}
+
+/// Why the index of revocations did not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IndexError {
+    /// Too many writes to one key (Workers KV allows one a second): HTTP 429.
+    RateLimited,
+    /// A fault that may be gone at the next try: 5xx, a lost connection.
+    Transient,
+    /// A fault that trying again does not mend: any other refusal.
+    Permanent,
+    /// No answer within the time that a request may wait for it.
+    TimedOut,
+}
+
+impl IndexError {
+    /// The word that the log has for it.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::RateLimited => "index_rate_limited",
+            Self::Transient => "index_transient",
+            Self::Permanent => "index_refused",
+            Self::TimedOut => "index_timed_out",
+        }
+    }
+}
+
+/// The index of live revocations: Workers KV.
+#[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
+pub trait Index {
+    /// The values of up to 100 keys, in the order of the keys, in one round trip.
+    async fn find(&self, keys: &[String]) -> Result<Vec<Option<String>>, IndexError>;
+
+    /// Writes an entry, durably once this returns.
+    async fn put(&self, entry: &Entry) -> Result<(), IndexError>;
+}
+
+/// Something outside did not answer as it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unavailable;
+
+/// Asymmetric signatures. HMAC needs no port: the core computes it itself, faster than a call out.
+#[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
+pub trait Signatures {
+    /// Whether `signature` over `input` verifies under `key` and its algorithm.
+    /// An error means that it could not be told, never that the signature is bad.
+    async fn verify(&self, key: &PublicKey, input: SigningInput<'_>, signature: &[u8]) -> Result<bool, Unavailable>;
+
+    /// The signature of `key` over `input`, as JWS has it (RFC 7518 section 3: ECDSA as `r || s`).
+    async fn sign(&self, key: &PrivateKey, input: SigningInput<'_>) -> Result<Vec<u8>, Unavailable>;
+}
+
+/// User directories: who a subject is, where the shop keeps such a list.
+#[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
+pub trait Directory {
+    /// The JSON text that the directory bound as `binding` has for a subject, `None` when it has none.
+    async fn look_up(&self, binding: &str, subject: &str) -> Result<Option<String>, Unavailable>;
+}
+
+/// All that the service needs.
+pub trait Platform: Clock + Index + Signatures + Directory {}
+
+impl<T: Clock + Index + Signatures + Directory> Platform for T {}
