@@ -1,0 +1,235 @@
+//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037) as they stand in the configuration.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::algorithm::{Algorithm, KeyKind};
+use super::keys::{HmacKey, KeyMembers, PublicKey, VerificationKey, VerificationMaterial};
+
+/// The least size of an RSA modulus in bits (RFC 7518 section 3.3).
+const MIN_RSA_BITS: usize = 2048;
+/// The largest: more would only let one check cost as much as hundreds.
+const MAX_RSA_BITS: usize = 8192;
+/// Key ids of the keys in `dev/keys` begin with this, and nothing that is deployed may use them.
+const DEVELOPMENT_PREFIX: &str = "development-";
+
+/// A JWK; members that are not known are ignored (RFC 7517 section 4).
+pub struct Jwk {
+    members: Map<String, Value>,
+    /// The symmetric key, taken out of the members so that it is wiped.
+    symmetric: Option<Zeroizing<String>>,
+    has_private_half: bool,
+}
+
+/// What is wrong with a key. No message carries key material.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JwkProblem {
+    /// A symmetric or private key stands where anybody can read it.
+    SecretInPublic,
+    /// A public key stands where a symmetric or private one belongs.
+    NotSecret,
+    /// `kty`, `crv` and the issuer's algorithms do not go together.
+    NoAlgorithmFits,
+    /// `alg` is not one of the issuer's algorithms.
+    AlgorithmNotConfigured(String),
+    /// `use` or `key_ops` says that the key is for something else.
+    OtherUse,
+    /// A member is missing or is no base64url of the right length.
+    Member(&'static str),
+    /// It is too short to be safe, or absurdly long.
+    Size,
+    /// It is one of the keys that are published for development.
+    Development,
+}
+
+impl JwkProblem {
+    /// The problem in the words of a refusal.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::SecretInPublic => {
+                "is a symmetric or private key: put it in a Worker secret and name that in `secret`".to_owned()
+            }
+            Self::NotSecret => "is no private or symmetric key".to_owned(),
+            Self::NoAlgorithmFits => "fits none of the issuer's `algorithms`".to_owned(),
+            Self::AlgorithmNotConfigured(alg) => {
+                format!("has `alg` {alg:?}, which is not in the issuer's `algorithms`")
+            }
+            Self::OtherUse => "is not for signatures, as its `use` or `key_ops` says".to_owned(),
+            Self::Member(name) => format!("has no good member `{name}`"),
+            Self::Size => "is too short for its algorithm, or longer than 8192 bits".to_owned(),
+            Self::Development => "is a development key: anybody has its private half, so replace it".to_owned(),
+        }
+    }
+}
+
+impl Jwk {
+    /// The keys of a JWK Set (RFC 7517 section 5), or the one key that a JWK is; `None` when it is neither.
+    #[must_use]
+    pub fn read_set(value: Value) -> Option<Vec<Self>> {
+        let Value::Object(mut members) = value else { return None };
+        match members.remove("keys") {
+            Some(Value::Array(keys)) => keys.into_iter().map(Self::read).collect(),
+            Some(_) => None,
+            None => Self::read(Value::Object(members)).map(|jwk| vec![jwk]),
+        }
+    }
+
+    fn read(value: Value) -> Option<Self> {
+        let Value::Object(mut members) = value else { return None };
+        members.get("kty").filter(|kty| kty.is_string())?;
+        let mut take_secret = |name| match members.remove(name) {
+            Some(Value::String(text)) => Some(Zeroizing::new(text)),
+            _ => None,
+        };
+        let symmetric = take_secret("k");
+        let has_private_half = take_secret("d").is_some();
+        for name in ["p", "q", "dp", "dq", "qi", "oth"] {
+            drop(take_secret(name));
+        }
+        Some(Self { members, symmetric, has_private_half })
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.member(name).unwrap_or_default().to_owned()
+    }
+
+    fn member(&self, name: &str) -> Option<&str> {
+        self.members.get(name)?.as_str()
+    }
+
+    /// Its key id.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.member("kid")
+    }
+
+    /// Whether it is one of the keys in `dev/keys`.
+    #[must_use]
+    pub fn is_for_development(&self) -> bool {
+        self.key_id().is_some_and(|kid| kid.starts_with(DEVELOPMENT_PREFIX))
+    }
+
+    /// The keys for verification under each of the issuer's `algorithms` that it fits: one when it has an `alg`.
+    ///
+    /// `secret` says where it stands: in a Worker secret (symmetric keys) or in the open (public keys).
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn verification_keys(
+        &self,
+        algorithms: &[Algorithm],
+        secret: bool,
+    ) -> Result<Vec<VerificationKey>, JwkProblem> {
+        self.check_usage("verify")?;
+        let symmetric = self.is_kind("oct");
+        if !secret && (symmetric || self.symmetric.is_some() || self.has_private_half) {
+            return Err(JwkProblem::SecretInPublic);
+        }
+        if secret && !symmetric {
+            return Err(JwkProblem::NotSecret);
+        }
+        self.fitting(algorithms)?
+            .into_iter()
+            .map(|algorithm| {
+                let material = if symmetric {
+                    VerificationMaterial::Hmac(self.hmac_key(algorithm)?)
+                } else {
+                    VerificationMaterial::Public(PublicKey::new(algorithm, self.public_members(algorithm)?))
+                };
+                Ok(VerificationKey::new(self.key_id().map(str::to_owned), algorithm, material))
+            })
+            .collect()
+    }
+
+    /// The algorithms among `algorithms` that this key can have.
+    pub(super) fn fitting(&self, algorithms: &[Algorithm]) -> Result<Vec<Algorithm>, JwkProblem> {
+        let named = match self.member("alg") {
+            None => None,
+            Some(alg) => Some(
+                Algorithm::from_name(alg)
+                    .filter(|named| algorithms.contains(named))
+                    .ok_or_else(|| JwkProblem::AlgorithmNotConfigured(alg.to_owned()))?,
+            ),
+        };
+        let fitting: Vec<_> = algorithms
+            .iter()
+            .copied()
+            .filter(|algorithm| named.is_none_or(|named| named == *algorithm))
+            .filter(|algorithm| match algorithm.key_kind() {
+                KeyKind::Symmetric { .. } => self.is_kind("oct"),
+                KeyKind::Rsa => self.is_kind("RSA"),
+                KeyKind::Ec(curve) => self.is_kind("EC") && self.member("crv") == Some(curve),
+                KeyKind::Okp(curve) => self.is_kind("OKP") && self.member("crv") == Some(curve),
+            })
+            .collect();
+        if fitting.is_empty() { Err(JwkProblem::NoAlgorithmFits) } else { Ok(fitting) }
+    }
+
+    /// The symmetric key for this algorithm.
+    pub(super) fn hmac_key(&self, algorithm: Algorithm) -> Result<HmacKey, JwkProblem> {
+        let bytes = Zeroizing::new(decode(self.symmetric.as_deref().map(String::as_str), "k")?);
+        HmacKey::new(algorithm, &bytes).ok_or(JwkProblem::Size)
+    }
+
+    /// Whether it has the private half.
+    pub(super) const fn is_private(&self) -> bool {
+        self.has_private_half
+    }
+
+    fn is_kind(&self, kind: &str) -> bool {
+        self.member("kty") == Some(kind)
+    }
+
+    /// Whether `use` and `key_ops`, where they are given, allow an operation.
+    pub(super) fn check_usage(&self, operation: &str) -> Result<(), JwkProblem> {
+        let usage = self.members.get("use").is_none_or(|usage| usage == "sig");
+        let operations = self.members.get("key_ops").is_none_or(|operations| {
+            operations.as_array().is_some_and(|operations| operations.iter().any(|own| own == operation))
+        });
+        if usage && operations { Ok(()) } else { Err(JwkProblem::OtherUse) }
+    }
+
+    pub(super) fn public_members(&self, algorithm: Algorithm) -> Result<KeyMembers, JwkProblem> {
+        match algorithm.key_kind() {
+            KeyKind::Symmetric { .. } => Err(JwkProblem::NoAlgorithmFits),
+            KeyKind::Rsa => {
+                let modulus = decode(self.member("n"), "n")?;
+                let bits = modulus.len().saturating_mul(8).saturating_sub(leading_zero_bits(&modulus));
+                if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
+                    return Err(JwkProblem::Size);
+                }
+                decode(self.member("e"), "e")?;
+                Ok(KeyMembers::Rsa { n: self.text("n"), e: self.text("e") })
+            }
+            KeyKind::Ec(curve) => {
+                let length = if curve == "P-256" { 32 } else { 48 };
+                exactly(length, self.member("x"), "x")?;
+                exactly(length, self.member("y"), "y")?;
+                Ok(KeyMembers::Ec { curve, x: self.text("x"), y: self.text("y") })
+            }
+            KeyKind::Okp(curve) => {
+                exactly(32, self.member("x"), "x")?;
+                Ok(KeyMembers::Okp { curve, x: self.text("x") })
+            }
+        }
+    }
+}
+
+fn decode(member: Option<&str>, name: &'static str) -> Result<Vec<u8>, JwkProblem> {
+    member
+        .filter(|text| !text.is_empty())
+        .and_then(|text| Base64UrlUnpadded::decode_vec(text).ok())
+        .ok_or(JwkProblem::Member(name))
+}
+
+fn exactly(length: usize, member: Option<&str>, name: &'static str) -> Result<(), JwkProblem> {
+    if decode(member, name)?.len() == length { Ok(()) } else { Err(JwkProblem::Member(name)) }
+}
+
+fn leading_zero_bits(bytes: &[u8]) -> usize {
+    let zero_bytes = bytes.iter().take_while(|byte| **byte == 0).count();
+    let next = bytes.get(zero_bytes).map_or(0, |byte| byte.leading_zeros() as usize);
+    zero_bytes.saturating_mul(8).saturating_add(next)
+}

@@ -1,0 +1,234 @@
+//! An issuer's keys. Each is bound to one algorithm, so that a token's header can choose none (RFC 8725 section 3.1).
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use jwt_compact::AlgorithmSignature;
+use jwt_compact::alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
+
+use super::algorithm::{Algorithm, KeyKind};
+use super::jwk::{Jwk, JwkProblem};
+use super::secret::Secret;
+use super::untrusted::SigningInput;
+
+/// How many keys a token without `kid` is tried against. Each try may cost a signature check.
+const MAX_KEYS_TRIED: usize = 4;
+
+/// The keys that an issuer's tokens are verified with.
+#[derive(Debug, Default)]
+pub struct KeyRing(pub Vec<VerificationKey>);
+
+impl KeyRing {
+    /// Whether any key has the algorithm of this name.
+    #[must_use]
+    pub fn knows_algorithm(&self, name: &str) -> bool {
+        self.0.iter().any(|key| key.algorithm.name() == name)
+    }
+
+    /// The keys that a token with this header may have been signed with: those of its `kid`, or, when none has that
+    /// name or it has none, those that could be meant, a few at most.
+    pub fn candidates<'a>(
+        &'a self,
+        algorithm: &str,
+        key_id: Option<&str>,
+    ) -> impl Iterator<Item = &'a VerificationKey> {
+        let named = key_id.is_some_and(|kid| self.0.iter().any(|key| key.key_id.as_deref() == Some(kid)));
+        self.0
+            .iter()
+            .filter(move |key| key.algorithm.name() == algorithm)
+            .filter(move |key| match key_id {
+                None => true,
+                Some(kid) if named => key.key_id.as_deref() == Some(kid),
+                Some(_) => key.key_id.is_none(),
+            })
+            .take(MAX_KEYS_TRIED)
+    }
+}
+
+/// A key for verification.
+#[derive(Debug)]
+pub struct VerificationKey {
+    key_id: Option<String>,
+    algorithm: Algorithm,
+    material: VerificationMaterial,
+}
+
+/// What a key for verification is made of.
+#[derive(Debug)]
+pub enum VerificationMaterial {
+    /// A symmetric key, computed with in the core.
+    Hmac(HmacKey),
+    /// A public key, for the platform's crypto.
+    Public(PublicKey),
+}
+
+impl VerificationKey {
+    pub(super) const fn new(key_id: Option<String>, algorithm: Algorithm, material: VerificationMaterial) -> Self {
+        Self { key_id, algorithm, material }
+    }
+
+    /// Its `kid`.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// The one algorithm that it is for.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub const fn material(&self) -> &VerificationMaterial {
+        &self.material
+    }
+}
+
+/// A symmetric key, wiped when dropped.
+#[derive(Debug, Clone)]
+pub enum HmacKey {
+    /// For HS256.
+    Hs256(Hs256Key),
+    /// For HS384.
+    Hs384(Hs384Key),
+    /// For HS512.
+    Hs512(Hs512Key),
+}
+
+impl HmacKey {
+    /// The key for an HMAC algorithm; none when `bytes` are fewer than RFC 7518 section 3.2 demands.
+    #[must_use]
+    pub fn new(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
+        match algorithm.key_kind() {
+            KeyKind::Symmetric { min_bytes } if bytes.len() >= min_bytes => match algorithm {
+                Algorithm::Hs384 => Some(Self::Hs384(Hs384Key::new(bytes))),
+                Algorithm::Hs512 => Some(Self::Hs512(Hs512Key::new(bytes))),
+                _ => Some(Self::Hs256(Hs256Key::new(bytes))),
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether `signature` is this key's over `input`, in constant time.
+    #[must_use]
+    pub fn verify(&self, input: SigningInput<'_>, signature: &[u8]) -> bool {
+        match self {
+            Self::Hs256(key) => verify_hmac(&Hs256, key, input, signature),
+            Self::Hs384(key) => verify_hmac(&Hs384, key, input, signature),
+            Self::Hs512(key) => verify_hmac(&Hs512, key, input, signature),
+        }
+    }
+}
+
+fn verify_hmac<A: jwt_compact::Algorithm>(
+    algorithm: &A,
+    key: &A::VerifyingKey,
+    input: SigningInput<'_>,
+    signature: &[u8],
+) -> bool {
+    // `try_from_slice` panics on any other length.
+    A::Signature::LENGTH.is_some_and(|length| length.get() == signature.len())
+        && A::Signature::try_from_slice(signature)
+            .is_ok_and(|signature| algorithm.verify_signature(&signature, key, input.0.as_bytes()))
+}
+
+/// A public key in the shape that WebCrypto imports.
+#[derive(Debug)]
+pub struct PublicKey {
+    /// The one algorithm that it is for.
+    pub algorithm: Algorithm,
+    /// Its members.
+    pub members: KeyMembers,
+    /// A number that no other key of this isolate has: the platform keeps imported keys under it.
+    pub slot: u32,
+}
+
+impl PublicKey {
+    pub(super) fn new(algorithm: Algorithm, members: KeyMembers) -> Self {
+        Self { algorithm, members, slot: next_slot() }
+    }
+}
+
+/// The public members of a JWK, base64url as they were given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyMembers {
+    /// RFC 7518 section 6.3.1.
+    Rsa {
+        /// Modulus.
+        n: String,
+        /// Exponent.
+        e: String,
+    },
+    /// RFC 7518 section 6.2.1.
+    Ec {
+        /// `P-256` or `P-384`.
+        curve: &'static str,
+        /// X coordinate.
+        x: String,
+        /// Y coordinate.
+        y: String,
+    },
+    /// RFC 8037 section 2.
+    Okp {
+        /// `Ed25519`.
+        curve: &'static str,
+        /// The public key.
+        x: String,
+    },
+}
+
+/// A key that an issuer's own tokens are signed with.
+#[derive(Debug)]
+pub struct SigningKey {
+    /// Its `kid`, which goes into the header.
+    pub key_id: Option<String>,
+    /// What it is made of.
+    pub material: SigningMaterial,
+}
+
+/// What a key for signing is made of.
+#[derive(Debug)]
+pub enum SigningMaterial {
+    /// A symmetric key, computed with in the core.
+    Hmac(HmacKey),
+    /// A private key, for the platform's crypto.
+    Private(PrivateKey),
+}
+
+/// A private key as the JWK that WebCrypto imports.
+#[derive(Debug)]
+pub struct PrivateKey {
+    /// The one algorithm that it is for.
+    pub algorithm: Algorithm,
+    /// The JWK as JSON.
+    pub jwk: Secret,
+    /// A number that no other key of this isolate has.
+    pub slot: u32,
+}
+
+impl SigningKey {
+    /// The signing key in a Worker secret's text, a JWK with its `alg` among `algorithms`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_jwk(jwk: &Jwk, text: &Secret, algorithms: &[Algorithm]) -> Result<Self, JwkProblem> {
+        jwk.check_usage("sign")?;
+        let fitting = jwk.fitting(algorithms)?;
+        let [algorithm] = fitting.as_slice() else { return Err(JwkProblem::Member("alg")) };
+        let material = match algorithm.key_kind() {
+            KeyKind::Symmetric { .. } => SigningMaterial::Hmac(jwk.hmac_key(*algorithm)?),
+            _ if jwk.is_private() => {
+                jwk.public_members(*algorithm)?;
+                SigningMaterial::Private(PrivateKey { algorithm: *algorithm, jwk: text.clone(), slot: next_slot() })
+            }
+            _ => return Err(JwkProblem::NotSecret),
+        };
+        Ok(Self { key_id: jwk.key_id().map(str::to_owned), material })
+    }
+}
+
+fn next_slot() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

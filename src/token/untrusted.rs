@@ -1,0 +1,84 @@
+//! A JWT that nobody has verified yet: its size, shape and header (RFC 7515 sections 4 and 7.1).
+
+use jwt_compact::{Header, UntrustedToken};
+
+use super::TokenProblem;
+use super::claims::Claims;
+use super::strict_json::{StrictNames, StrictObject};
+
+/// The longest token that is looked at, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// What the signature covers: header and payload as they were sent, with the dot between them.
+#[derive(Clone, Copy, Debug)]
+pub struct SigningInput<'a>(pub &'a str);
+
+/// A JWT of which nothing is known but its shape. Its header is good for finding a key; its claims stay closed until
+/// the signature has been verified.
+pub struct UntrustedJwt<'a> {
+    signing_input: SigningInput<'a>,
+    jwt: UntrustedToken<'a, StrictNames>,
+}
+
+impl<'a> UntrustedJwt<'a> {
+    /// Reads a token's parts and judges its header.
+    ///
+    /// Base64url is strict: no padding, no stray bits, so that one signature has one spelling. Duplicate header
+    /// members are refused. Keys in the header (`jwk`, `jku`, `x5u`, `x5c`) are not looked at (RFC 8725 section 3.10).
+    ///
+    /// # Errors
+    /// The problem, as long as it shows without a key.
+    pub fn parse(token: &'a str) -> Result<Self, TokenProblem> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenProblem::TooLarge);
+        }
+        let (signing_input, _signature) = token.rsplit_once('.').ok_or(TokenProblem::Malformed)?;
+        let jwt = UntrustedToken::<StrictNames>::try_from(token).map_err(|_| TokenProblem::Malformed)?;
+        judge_header(jwt.header())?;
+        Ok(Self { signing_input: SigningInput(signing_input), jwt })
+    }
+
+    /// The header's `alg`. It chooses nothing: a key's own algorithm must agree with it.
+    #[must_use]
+    pub fn algorithm(&self) -> &str {
+        self.jwt.algorithm()
+    }
+
+    /// The header's `kid`.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.jwt.header().key_id.as_deref()
+    }
+
+    /// What the signature covers.
+    #[must_use]
+    pub const fn signing_input(&self) -> SigningInput<'a> {
+        self.signing_input
+    }
+
+    /// The signature.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        self.jwt.signature_bytes()
+    }
+
+    /// The claims; only [`super::verify`] may ask, and only once the signature has been verified.
+    pub(super) fn claims(&self) -> Result<Claims, TokenProblem> {
+        self.jwt
+            .deserialize_claims_unchecked::<StrictObject>()
+            .map(Claims::new)
+            .map_err(|_| TokenProblem::MalformedClaims)
+    }
+}
+
+fn judge_header(header: &Header<StrictNames>) -> Result<(), TokenProblem> {
+    if header.other_fields.0.iter().any(|name| name == "crit") {
+        return Err(TokenProblem::CriticalHeader);
+    }
+    let is_access_token = header.token_type.as_deref().is_none_or(|token_type| {
+        // RFC 7515 section 4.1.9: a media type, case-insensitive, whose `application/` may be left out.
+        let lower = token_type.to_ascii_lowercase();
+        matches!(lower.strip_prefix("application/").unwrap_or(&lower), "jwt" | "at+jwt")
+    });
+    if is_access_token { Ok(()) } else { Err(TokenProblem::NotAnAccessToken) }
+}

@@ -1,0 +1,231 @@
+//! Verification: the one way to a [`VerifiedToken`] (RFC 7519 section 7.2, RFC 8725).
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::keys::{KeyRing, VerificationKey, VerificationMaterial};
+use super::{ClaimNames, Claims, TokenId, TokenProblem, UntrustedJwt};
+use crate::ports::{Signatures, Unavailable};
+use crate::time::Timestamp;
+
+/// What an issuer's JWTs must be.
+#[derive(Debug)]
+pub struct JwtRules {
+    /// The values of `iss` that are this issuer's; none when its tokens carry no `iss`.
+    pub issuers: Vec<String>,
+    /// The values of `aud` of which one must be there; none when its tokens carry no `aud`.
+    pub audiences: Vec<String>,
+    /// The keys.
+    pub keys: KeyRing,
+    /// How far clocks may be apart.
+    pub leeway: Duration,
+    /// How long a token may live at the most. Cut-offs live as long, so that none outlives its revocation.
+    pub longest_lifetime: Duration,
+    /// Where tokens carry what they are revoked by.
+    pub claim_names: ClaimNames,
+    /// What a token of the right kind carries besides; see [`VerifiedToken::lacks`].
+    pub required_claims: Vec<RequiredClaim>,
+}
+
+/// A claim that must hold one of some values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequiredClaim {
+    /// The claim's name.
+    pub name: String,
+    /// The values of which it must hold at least one.
+    pub values: Vec<String>,
+}
+
+/// Why a token did not verify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifyError {
+    /// The token is no good.
+    Bad(TokenProblem),
+    /// The signature could not be checked: nothing is known about the token.
+    CannotTell,
+}
+
+impl From<TokenProblem> for VerifyError {
+    fn from(problem: TokenProblem) -> Self {
+        Self::Bad(problem)
+    }
+}
+
+impl From<Unavailable> for VerifyError {
+    fn from(_: Unavailable) -> Self {
+        Self::CannotTell
+    }
+}
+
+/// A token whose signature, issuer, audience and times are good. Only [`verify`] makes one.
+#[derive(Clone, Debug)]
+pub struct VerifiedToken {
+    id: TokenId,
+    session: Option<String>,
+    subject: Option<String>,
+    expires_at: Timestamp,
+    key_id: Option<String>,
+    claims: Claims,
+}
+
+impl VerifiedToken {
+    /// What this token is called.
+    #[must_use]
+    pub const fn id(&self) -> &TokenId {
+        &self.id
+    }
+
+    /// The session that it belongs to.
+    #[must_use]
+    pub fn session(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// The user that it speaks for.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// When it was issued; a token that does not say is matched by every cut-off.
+    #[must_use]
+    pub const fn issued_at(&self) -> Option<Timestamp> {
+        self.claims.issued_at()
+    }
+
+    /// When it expires, without leeway.
+    #[must_use]
+    pub const fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// The `kid` of the key that verified it, as configured.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// All its claims.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The first of the required claims that it lacks: a good token, but of another kind.
+    #[must_use]
+    pub fn lacks<'a>(&self, required: &'a [RequiredClaim]) -> Option<&'a RequiredClaim> {
+        required.iter().find(|claim| !holds_one_of(&self.claims, claim))
+    }
+}
+
+/// Verifies a token.
+///
+/// The signature comes first: no claim is read before it verifies.
+///
+/// # Errors
+/// [`VerifyError::Bad`] with what is wrong with the token, [`VerifyError::CannotTell`] when its signature could not be
+/// checked.
+pub async fn verify(
+    token: &str,
+    rules: &JwtRules,
+    now: Timestamp,
+    signatures: &impl Signatures,
+) -> Result<VerifiedToken, VerifyError> {
+    let untrusted = UntrustedJwt::parse(token)?;
+    let key = signing_key(&untrusted, &rules.keys, signatures).await?;
+    let claims = untrusted.claims()?;
+    judge_names(&claims, rules)?;
+    let expires_at = judge_times(&claims, rules, now)?;
+    let names = &rules.claim_names;
+    let id = claims
+        .identifier(&names.token_id)?
+        .map_or_else(|| TokenId::from_signing_input(untrusted.signing_input()), |id| TokenId::from_jwt_id(&id));
+    Ok(VerifiedToken {
+        id,
+        session: claims.identifier(&names.session)?,
+        subject: claims.identifier(&names.subject)?,
+        expires_at,
+        key_id: key.key_id().map(str::to_owned),
+        claims,
+    })
+}
+
+/// The key that has signed the token.
+async fn signing_key<'a>(
+    token: &UntrustedJwt<'_>,
+    keys: &'a KeyRing,
+    signatures: &impl Signatures,
+) -> Result<&'a VerificationKey, VerifyError> {
+    if !keys.knows_algorithm(token.algorithm()) {
+        return Err(TokenProblem::AlgorithmNotAllowed.into());
+    }
+    let mut problem = TokenProblem::UnknownKey;
+    for key in keys.candidates(token.algorithm(), token.key_id()) {
+        let good = match key.material() {
+            VerificationMaterial::Hmac(hmac) => hmac.verify(token.signing_input(), token.signature()),
+            VerificationMaterial::Public(public) => {
+                signatures.verify(public, token.signing_input(), token.signature()).await?
+            }
+        };
+        if good {
+            return Ok(key);
+        }
+        problem = TokenProblem::BadSignature;
+    }
+    Err(problem.into())
+}
+
+/// `iss` and `aud`: one of those configured, or absent when none is (RFC 8725 sections 3.8 and 3.9).
+fn judge_names(claims: &Claims, rules: &JwtRules) -> Result<(), TokenProblem> {
+    let issuer = match claims.get("iss") {
+        None => None,
+        Some(Value::String(issuer)) => Some(issuer),
+        Some(_) => return Err(TokenProblem::MalformedClaims),
+    };
+    let issuer_is_right = match issuer {
+        None => rules.issuers.is_empty(),
+        Some(issuer) => rules.issuers.contains(issuer),
+    };
+    if !issuer_is_right {
+        return Err(TokenProblem::WrongIssuer);
+    }
+    let audiences = claims.texts("aud")?;
+    let audience_is_right = if rules.audiences.is_empty() {
+        audiences.is_empty()
+    } else {
+        audiences.iter().any(|audience| rules.audiences.iter().any(|own| own == audience))
+    };
+    if audience_is_right { Ok(()) } else { Err(TokenProblem::WrongAudience) }
+}
+
+/// `exp`, `nbf`, `iat` and the longest lifetime. Gives `exp`.
+fn judge_times(claims: &Claims, rules: &JwtRules, now: Timestamp) -> Result<Timestamp, TokenProblem> {
+    let expires_at = claims.expires_at().ok_or(TokenProblem::NoExpiry)?;
+    if now >= expires_at.plus(rules.leeway) {
+        return Err(TokenProblem::Expired);
+    }
+    let soon = now.plus(rules.leeway);
+    // A token from the future would escape every cut-off that is made before it begins.
+    if [claims.not_before(), claims.issued_at()].into_iter().flatten().any(|begin| begin > soon) {
+        return Err(TokenProblem::NotYetValid);
+    }
+    // Without `iat` a token counts as issued now, which is the latest that it can have been.
+    let issued_at = claims.issued_at().unwrap_or(now);
+    if expires_at > issued_at.plus(rules.longest_lifetime) {
+        return Err(TokenProblem::LivesTooLong);
+    }
+    Ok(expires_at)
+}
+
+/// Whether a claim holds one of the values: as a text, in a list of texts, or in a space-separated `scope`
+/// (RFC 8693 section 4.2).
+fn holds_one_of(claims: &Claims, required: &RequiredClaim) -> bool {
+    let Ok(texts) = claims.texts(&required.name) else { return false };
+    let is_wanted = |text: &str| required.values.iter().any(|value| value == text);
+    if required.name == "scope" {
+        texts.iter().flat_map(|text| text.split(' ')).any(is_wanted)
+    } else {
+        texts.into_iter().any(is_wanted)
+    }
+}
