@@ -1,0 +1,48 @@
+//! Whether a token is revoked, by all that can match it.
+
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
+
+use super::plan::{Ended, revocations_matching};
+use super::record::{Scope, StoredRevocation};
+use super::write::RETRY_BUDGET;
+use crate::ports::{Clock, Index, IndexError};
+use crate::time::Timestamp;
+
+/// What is known of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Nothing revokes it.
+    Active,
+    /// A revocation of this scope ends it.
+    Revoked(Scope),
+}
+
+/// Asks the index, in one read, for every revocation that can match a token.
+///
+/// # Errors
+/// The index's. A token of which nothing is known is not active.
+pub async fn status<P: Index + Clock>(
+    platform: &P,
+    ended: Ended<'_>,
+    issuer: &str,
+    issued_at: Option<Timestamp>,
+) -> Result<Status, IndexError> {
+    let (scopes, keys): (Vec<_>, Vec<_>) = revocations_matching(ended, issuer).into_iter().unzip();
+    let values = match select(pin!(platform.find(&keys)), pin!(P::sleep(RETRY_BUDGET))).await {
+        Either::Left((found, _)) => found?,
+        Either::Right(_) => return Err(IndexError::TimedOut),
+    };
+    if values.len() != keys.len() {
+        return Err(IndexError::Permanent);
+    }
+    // A value that cannot be read revokes: somebody wrote it under a key that only a revocation has.
+    let revokes = |value: &Option<String>| {
+        value
+            .as_deref()
+            .is_some_and(|text| StoredRevocation::parse(text).is_none_or(|stored| stored.matches(issued_at)))
+    };
+    let found = scopes.into_iter().zip(&values).find(|(_, value)| revokes(value));
+    Ok(found.map_or(Status::Active, |(scope, _)| Status::Revoked(scope)))
+}

@@ -1,0 +1,249 @@
+//! One revocation, and its form in Workers KV. `docs/storage.md` has the schema for those who read it from outside.
+
+use std::time::Duration;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::time::Timestamp;
+
+/// Workers KV keeps an entry at least this long.
+const KV_MIN_LIFETIME: Duration = Duration::from_secs(60);
+/// Below this an absolute date might be less than KV's minimum away by the time that a retried write arrives.
+const KV_ABSOLUTE_FROM: Duration = Duration::from_secs(120);
+/// Workers KV reads expiry as a 32-bit number and refuses more.
+const KV_LAST_SECOND: i64 = i32::MAX as i64;
+/// Two logouts of one session within this time are the same logout. Revocations that live for a time from now are
+/// made so much longer, so that the earlier of the two does for both.
+pub(super) const TWICE_AT_ONCE: Duration = Duration::from_secs(3);
+/// The version of the key's form and of the value's.
+const VERSION: &str = "v1";
+
+/// How much a revocation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Every token of an issuer that was issued up to a time.
+    Issuer,
+    /// Every token of a user that was issued up to a time.
+    Subject,
+    /// Every token of a session.
+    Session,
+    /// One token.
+    Token,
+}
+
+impl Scope {
+    /// All scopes, the one that ends most first.
+    pub const ALL: [Self; 4] = [Self::Issuer, Self::Subject, Self::Session, Self::Token];
+
+    /// Its name in keys and in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Issuer => "issuer",
+            Self::Subject => "subject",
+            Self::Session => "session",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// The key under which a revocation is found: `v1:ISSUER:SCOPE:DIGEST`.
+///
+/// The digest is the SHA-256 of issuer, scope and identifier, a line feed between them, in base64url: nothing that
+/// names anybody is stored, and one issuer's identifiers cannot meet another's.
+#[must_use]
+pub fn key(issuer: &str, scope: Scope, identifier: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [issuer, "\n", scope.name(), "\n", identifier] {
+        hash.update(part);
+    }
+    let digest = Base64UrlUnpadded::encode_string(&hash.finalize());
+    format!("{VERSION}:{issuer}:{}:{digest}", scope.name())
+}
+
+/// One revocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Where it is found.
+    pub key: String,
+    /// The issuer's name in the configuration.
+    pub issuer: String,
+    /// How much it ends.
+    pub scope: Scope,
+    /// When it was made.
+    pub revoked_at: Timestamp,
+    /// For a subject or an issuer: tokens issued up to this time are revoked.
+    pub cut_off: Option<Timestamp>,
+    /// When no token is left that it could match.
+    pub expires_at: Timestamp,
+}
+
+/// A revocation's value in KV, and its metadata: the same, so that listing keys is enough to read them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredRevocation {
+    issuer: String,
+    scope: Scope,
+    /// Unix time in seconds, with a fraction.
+    revoked_at: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cut_off: Option<f64>,
+    expires_at: f64,
+}
+
+impl StoredRevocation {
+    /// What a value in KV says, `None` when it cannot be read.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
+        serde_json::from_str(value).ok()
+    }
+
+    /// Whether it ends a token that was issued then. A token that does not say when is ended by every cut-off.
+    #[must_use]
+    pub fn matches(&self, issued_at: Option<Timestamp>) -> bool {
+        match (self.cut_off, issued_at) {
+            (Some(cut_off), Some(issued_at)) => issued_at.as_seconds_f64() <= cut_off,
+            _ => true,
+        }
+    }
+
+    /// Whether it ends all that `other` ends, and as long as need be.
+    #[must_use]
+    pub fn covers(&self, other: &Revocation) -> bool {
+        let cut_off = match (self.cut_off, other.cut_off) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(other)) => own >= other.as_seconds_f64(),
+        };
+        let slack = if other.scope == Scope::Token { 0.0 } else { TWICE_AT_ONCE.as_secs_f64() };
+        cut_off && self.expires_at + slack >= other.expires_at.as_seconds_f64()
+    }
+}
+
+/// How long KV keeps an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KvLifetime {
+    /// Until this second of Unix time.
+    Until(u32),
+    /// For this many seconds from when it is written.
+    Seconds(u32),
+}
+
+/// An entry as it goes into KV.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key, well below KV's 512 bytes.
+    pub key: String,
+    /// The value, and the metadata as well: JSON below KV's 1,024 bytes of metadata.
+    pub value: String,
+    /// How long it stays.
+    pub lifetime: KvLifetime,
+}
+
+impl Revocation {
+    /// The entry in KV, when it is written now.
+    #[must_use]
+    pub fn entry(&self, now: Timestamp) -> Entry {
+        let stored = StoredRevocation {
+            issuer: self.issuer.clone(),
+            scope: self.scope,
+            revoked_at: self.revoked_at.as_seconds_f64(),
+            cut_off: self.cut_off.map(Timestamp::as_seconds_f64),
+            expires_at: self.expires_at.as_seconds_f64(),
+        };
+        Entry {
+            key: self.key.clone(),
+            value: serde_json::to_string(&stored).unwrap_or_default(),
+            lifetime: kv_lifetime(self.expires_at, now),
+        }
+    }
+}
+
+/// How long KV must keep what expires at `expires_at`: until then, but at least 60 seconds and within 32 bits.
+fn kv_lifetime(expires_at: Timestamp, now: Timestamp) -> KvLifetime {
+    let remaining = expires_at.since(now);
+    if remaining < KV_ABSOLUTE_FROM {
+        let seconds = remaining.max(KV_MIN_LIFETIME).as_millis().div_ceil(1000);
+        return KvLifetime::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX));
+    }
+    let second = expires_at.as_seconds_rounded_up().min(KV_LAST_SECOND);
+    KvLifetime::Until(u32::try_from(second).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn lifetime(remaining_millis: i64) -> KvLifetime {
+        kv_lifetime(Timestamp::from_millis(NOW.as_millis() + remaining_millis), NOW)
+    }
+
+    #[test]
+    fn kv_lifetimes_at_their_edges() {
+        assert_eq!(lifetime(-5_000), KvLifetime::Seconds(60));
+        assert_eq!(lifetime(0), KvLifetime::Seconds(60));
+        assert_eq!(lifetime(60_000), KvLifetime::Seconds(60));
+        assert_eq!(lifetime(60_001), KvLifetime::Seconds(61));
+        assert_eq!(lifetime(119_999), KvLifetime::Seconds(120));
+        assert_eq!(lifetime(120_000), KvLifetime::Until(1_800_000_120));
+        assert_eq!(lifetime(120_001), KvLifetime::Until(1_800_000_121));
+        assert_eq!(kv_lifetime(Timestamp::from_seconds(2_147_483_647), NOW), KvLifetime::Until(2_147_483_647));
+        assert_eq!(kv_lifetime(Timestamp::from_seconds(2_147_483_648), NOW), KvLifetime::Until(2_147_483_647));
+        assert_eq!(kv_lifetime(Timestamp::from_seconds(i64::MAX), NOW), KvLifetime::Until(2_147_483_647));
+        // After 2038 the 32 bits are spent: KV is asked for its last second, and says itself that it cannot.
+        let after = Timestamp::from_seconds(2_200_000_000);
+        assert_eq!(kv_lifetime(after.plus(Duration::from_secs(3600)), after), KvLifetime::Until(2_147_483_647));
+    }
+
+    #[test]
+    fn keys_name_nobody_and_never_meet() {
+        let one = key("worth", Scope::Subject, "jane@example.com");
+        assert!(one.starts_with("v1:worth:subject:") && one.len() == 17 + 43, "{one}");
+        assert_ne!(one, key("worth", Scope::Session, "jane@example.com"));
+        assert_ne!(
+            key("a", Scope::Token, "x").split(':').next_back(),
+            key("b", Scope::Token, "x").split(':').next_back()
+        );
+        // Written by one version, found by the next: this value may never change within `v1`.
+        assert_eq!(key("worth", Scope::Token, "jti:1"), "v1:worth:token:5LYBBVyhbNWTPGCxOlbfN7hNEUtUMJbUHhEV_6a5gTs");
+    }
+
+    fn revocation(cut_off: Option<i64>, expires_at: i64) -> Revocation {
+        Revocation {
+            key: "k".to_owned(),
+            issuer: "i".to_owned(),
+            scope: Scope::Subject,
+            revoked_at: NOW,
+            cut_off: cut_off.map(Timestamp::from_seconds),
+            expires_at: Timestamp::from_seconds(expires_at),
+        }
+    }
+
+    #[test]
+    fn what_is_stored_is_read_back() {
+        let revocation = revocation(Some(1_800_000_000), 1_800_003_600);
+        let stored = StoredRevocation::parse(&revocation.entry(NOW).value).unwrap();
+        assert!(stored.covers(&revocation));
+        assert!(stored.matches(None));
+        assert!(stored.matches(Some(NOW)));
+        assert!(!stored.matches(Some(Timestamp::from_millis(NOW.as_millis() + 1))));
+    }
+
+    #[test]
+    fn covers_only_what_ends_no_later_and_no_more() {
+        let stored =
+            |cut_off, expires_at| StoredRevocation::parse(&revocation(cut_off, expires_at).entry(NOW).value).unwrap();
+        assert!(stored(None, 20).covers(&revocation(None, 20)));
+        assert!(stored(None, 20).covers(&revocation(Some(9), 20)));
+        assert!(!stored(Some(9), 20).covers(&revocation(None, 20)));
+        assert!(!stored(Some(9), 20).covers(&revocation(Some(10), 20)));
+        assert!(stored(Some(9), 20).covers(&revocation(Some(9), 23)));
+        assert!(!stored(Some(9), 20).covers(&revocation(Some(9), 24)));
+        let token = Revocation { scope: Scope::Token, ..revocation(None, 21) };
+        assert!(!stored(None, 20).covers(&token));
+    }
+}
