@@ -1,0 +1,38 @@
+//! What the two Commerce Engine contracts share: the error body `{"message", "success": false, "code"}`.
+
+use serde::Serialize;
+
+use super::Failure;
+use crate::http::Reply;
+use crate::token::{BearerProblem, TokenProblem};
+
+#[derive(Serialize)]
+struct Error {
+    message: &'static str,
+    success: bool,
+    code: &'static str,
+}
+
+/// Commerce Engine's answer to a failure.
+///
+/// `malformed_credential` is the status of an Authorization header that is no bearer header: only the storefront
+/// publishes a 400. A bad token is 401 and never 403, at which the published client would drop its tokens.
+pub(super) fn failure(failure: &Failure, malformed_credential: u16) -> Reply {
+    let (status, message, code) = match failure {
+        Failure::Credential(BearerProblem::Malformed) if malformed_credential == 400 => {
+            (400, "The Authorization header is no bearer header", "bad_request")
+        }
+        Failure::Credential(_) => (401, "Authentication is required", "unauthorized"),
+        Failure::Token(TokenProblem::Expired) => (401, "The access token expired", "unauthorized"),
+        Failure::Token(_) | Failure::Forbidden => (401, "The access token is invalid", "unauthorized"),
+        Failure::Revoked => (401, "The access token was revoked", "unauthorized"),
+        Failure::Body(message) => (400, *message, "bad_request"),
+        Failure::BodyVerbatim { .. } => (400, "The body is invalid", "bad_request"),
+        Failure::TooLarge => (413, "The body is too large", "bad_request"),
+        Failure::UnsupportedMediaType => (415, "The body's media type is not supported", "bad_request"),
+        Failure::MethodNotAllowed => (405, "Method not allowed", "bad_request"),
+        Failure::UserNotFound => (404, "User not found. The access token was revoked.", "not_found"),
+        Failure::Unavailable => (500, "Logout failed. Please try again.", "internal_error"),
+    };
+    Reply::json(status, &Error { message, success: false, code })
+}

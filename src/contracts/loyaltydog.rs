@@ -1,0 +1,82 @@
+//! LoyaltyDog: `POST /v2/giftcards/customers/logout`.
+//!
+//! The published service is FastAPI's: JSON that cannot be read is refused before the credential is looked at, the
+//! credential before the body's fields.
+
+use serde::Serialize;
+
+use super::fastapi::{Refusal, StringField, read_string_field};
+use super::{BodyRefusal, BodyRule, Contract, Done, Failure};
+use crate::http::Reply;
+use crate::revocation::Scope;
+use crate::token::BearerProblem;
+
+/// LoyaltyDog's logout of a gift card customer.
+#[derive(Debug)]
+pub(super) struct LoyaltyDog;
+
+/// The published `LogoutRequest`.
+const SESSION_TOKEN: StringField = StringField { name: "sessionToken", min_length: 1, max_length: 128 };
+
+#[derive(Serialize)]
+struct Success {
+    success: bool,
+    message: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Detail {
+    detail: &'static str,
+}
+
+impl Contract for LoyaltyDog {
+    fn name(&self) -> &'static str {
+        "loyaltydog"
+    }
+
+    fn paths(&self) -> &'static [&'static str] {
+        &["/v2/giftcards/customers/logout"]
+    }
+
+    fn ends(&self) -> &'static [Scope] {
+        &[Scope::Token]
+    }
+
+    fn body(&self) -> BodyRule {
+        BodyRule::Session(session_token)
+    }
+
+    fn success(&self, _done: &Done<'_>) -> Reply {
+        Reply::json(200, &Success { success: true, message: Some("Logged out successfully") })
+    }
+
+    fn failure(&self, failure: &Failure) -> Reply {
+        let (status, detail) = match failure {
+            Failure::BodyVerbatim { status, body } => return Reply::json_text(*status, body.clone()),
+            Failure::Credential(BearerProblem::Missing | BearerProblem::Malformed) => (401, "Not authenticated"),
+            Failure::Token(_) | Failure::Revoked | Failure::Forbidden | Failure::UserNotFound => (401, "Invalid token"),
+            Failure::Body(message) => (400, *message),
+            Failure::TooLarge => (413, "Request Entity Too Large"),
+            Failure::UnsupportedMediaType => (415, "Unsupported Media Type"),
+            Failure::MethodNotAllowed => (405, "Method Not Allowed"),
+            Failure::Unavailable => (503, "Service Unavailable"),
+        };
+        Reply::json(status, &Detail { detail })
+    }
+
+    /// FastAPI's bare challenge.
+    fn challenge(&self, failure: &Failure) -> Option<String> {
+        failure.challenge().map(|_| "Bearer".to_owned())
+    }
+
+    fn operation(&self) -> &'static str {
+        include_str!("openapi/loyaltydog.json")
+    }
+}
+
+fn session_token(body: &[u8], content_type: Option<&str>) -> Result<String, BodyRefusal> {
+    read_string_field(body, content_type, &SESSION_TOKEN).map_err(|refusal| match refusal {
+        Refusal::Unreadable { status, body } => BodyRefusal::Unreadable(Failure::BodyVerbatim { status, body }),
+        Refusal::Invalid { body } => BodyRefusal::Invalid(Failure::BodyVerbatim { status: 422, body }),
+    })
+}

@@ -1,0 +1,60 @@
+//! Marzipan: `POST /account/logout`, published below `/v1`.
+
+use serde::Serialize;
+
+use super::{BodyRule, Contract, Done, Failure};
+use crate::http::Reply;
+use crate::revocation::Scope;
+
+/// Marzipan's account logout.
+#[derive(Debug)]
+pub(super) struct Marzipan;
+
+#[derive(Serialize)]
+struct Message {
+    message: &'static str,
+}
+
+impl Contract for Marzipan {
+    fn name(&self) -> &'static str {
+        "marzipan"
+    }
+
+    fn paths(&self) -> &'static [&'static str] {
+        &["/account/logout", "/v1/account/logout"]
+    }
+
+    fn ends(&self) -> &'static [Scope] {
+        &[Scope::Token, Scope::Session]
+    }
+
+    fn body(&self) -> BodyRule {
+        BodyRule::OptionalObject
+    }
+
+    fn success(&self, _done: &Done<'_>) -> Reply {
+        Reply::json(200, &Message { message: "Logged out." })
+    }
+
+    fn failure(&self, failure: &Failure) -> Reply {
+        let (status, message) = match failure {
+            // Everything that is wrong with a credential is the one published refusal.
+            Failure::Credential(_)
+            | Failure::Token(_)
+            | Failure::Revoked
+            | Failure::Forbidden
+            | Failure::UserNotFound => (401, "Unauthenticated."),
+            Failure::Body(message) => (400, *message),
+            Failure::BodyVerbatim { .. } => (400, "The body is invalid."),
+            Failure::TooLarge => (413, "The body is too large."),
+            Failure::UnsupportedMediaType => (415, "The body must be application/json."),
+            Failure::MethodNotAllowed => (405, "Method not allowed."),
+            Failure::Unavailable => (503, "Service unavailable. Please try again."),
+        };
+        Reply::json(status, &Message { message })
+    }
+
+    fn operation(&self) -> &'static str {
+        include_str!("openapi/marzipan.json")
+    }
+}

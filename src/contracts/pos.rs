@@ -1,0 +1,48 @@
+//! Commerce Engine POS: `POST /pos/auth/logout`, published below `/api/v1/{store_id}/storefront`.
+
+use serde::Serialize;
+
+use super::{BodyRule, Contract, Done, Failure, commerce_engine};
+use crate::http::Reply;
+use crate::revocation::Scope;
+
+/// Commerce Engine's logout of a till.
+#[derive(Debug)]
+pub(super) struct Pos;
+
+#[derive(Serialize)]
+struct Success {
+    message: &'static str,
+    success: bool,
+}
+
+impl Contract for Pos {
+    fn name(&self) -> &'static str {
+        "commerce-engine-pos"
+    }
+
+    fn paths(&self) -> &'static [&'static str] {
+        &["/pos/auth/logout", "/api/v1/{store_id}/storefront/pos/auth/logout"]
+    }
+
+    /// "Immediately invalidates the previously issued access token(s)": the session, with every token that it has.
+    fn ends(&self) -> &'static [Scope] {
+        &[Scope::Session]
+    }
+
+    fn body(&self) -> BodyRule {
+        BodyRule::JsonIfAnnounced
+    }
+
+    fn success(&self, _done: &Done<'_>) -> Reply {
+        Reply::json(200, &Success { message: "Logged out successfully", success: true })
+    }
+
+    fn failure(&self, failure: &Failure) -> Reply {
+        commerce_engine::failure(failure, 401)
+    }
+
+    fn operation(&self) -> &'static str {
+        include_str!("openapi/commerce-engine-pos.json")
+    }
+}

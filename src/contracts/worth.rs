@@ -1,0 +1,70 @@
+//! Worth: `POST /customer/logout`, published below `/auth/api/v1`.
+
+use serde::Serialize;
+
+use super::{BodyRule, Contract, Done, Failure};
+use crate::http::Reply;
+use crate::revocation::Scope;
+use crate::token::BearerProblem;
+
+/// Worth's customer logout.
+#[derive(Debug)]
+pub(super) struct Worth;
+
+#[derive(Serialize)]
+struct Success {
+    status: &'static str,
+    message: &'static str,
+}
+
+#[derive(Serialize)]
+struct Error {
+    message: &'static str,
+    #[serde(rename = "errorCode")]
+    error_code: &'static str,
+}
+
+impl Contract for Worth {
+    fn name(&self) -> &'static str {
+        "worth"
+    }
+
+    fn paths(&self) -> &'static [&'static str] {
+        &["/customer/logout", "/auth/api/v1/customer/logout"]
+    }
+
+    fn ends(&self) -> &'static [Scope] {
+        &[Scope::Token, Scope::Session]
+    }
+
+    fn body(&self) -> BodyRule {
+        BodyRule::JsonIfAnnounced
+    }
+
+    fn success(&self, _done: &Done<'_>) -> Reply {
+        Reply::json(200, &Success { status: "success", message: "Logout successful" })
+    }
+
+    fn failure(&self, failure: &Failure) -> Reply {
+        let (status, message, error_code) = match failure {
+            Failure::Credential(BearerProblem::Malformed) => {
+                (400, "The Authorization header is no bearer header", "ERR_BAD_REQUEST")
+            }
+            Failure::Body(message) => (400, *message, "ERR_BAD_REQUEST"),
+            Failure::BodyVerbatim { .. } => (400, "Invalid Request", "ERR_BAD_REQUEST"),
+            Failure::TooLarge => (413, "The body is too large", "ERR_BAD_REQUEST"),
+            Failure::UnsupportedMediaType => (415, "The body's media type is not supported", "ERR_BAD_REQUEST"),
+            Failure::MethodNotAllowed => (405, "Method not allowed", "ERR_BAD_REQUEST"),
+            Failure::Credential(BearerProblem::Missing) | Failure::Token(_) | Failure::Revoked => {
+                (401, "Unauthorized", "ERR_UNAUTHORIZED")
+            }
+            Failure::Forbidden | Failure::UserNotFound => (403, "Forbidden", "ERR_FORBIDDEN"),
+            Failure::Unavailable => (500, "Internal Server Error", "ERR_INTERNAL_SERVER"),
+        };
+        Reply::json(status, &Error { message, error_code })
+    }
+
+    fn operation(&self) -> &'static str {
+        include_str!("openapi/worth.json")
+    }
+}
