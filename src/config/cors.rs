@@ -1,0 +1,58 @@
+//! Which pages of other origins may call a route (Fetch Standard, CORS protocol).
+
+use super::section::Section;
+
+/// How long a browser may keep the answer to a preflight unless configured otherwise.
+const DEFAULT_MAX_AGE_SECONDS: u32 = 600;
+
+/// Cross-origin rules of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    /// Who may call.
+    pub origins: Origins,
+    /// Whether a browser may send cookies and the like along.
+    pub allow_credentials: bool,
+    /// How long it may keep the answer to a preflight, in seconds.
+    pub max_age_seconds: u32,
+}
+
+/// Allowed origins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// Every one: `*`, only where the configuration says so.
+    Any,
+    /// These.
+    Listed(Vec<String>),
+}
+
+pub(super) fn read(section: &mut Section<'_>) -> Cors {
+    const SETTING: &str = "allowed_origins";
+    if !section.has(SETTING) {
+        section.refuse(SETTING, "is missing: name the origins of the pages that may call, or \"*\"");
+    }
+    let allowed = section.texts(SETTING).unwrap_or_default();
+    let allow_credentials = section.flag("allow_credentials");
+    let any = allowed.iter().any(|origin| origin == "*");
+    if any && (allowed.len() > 1 || allow_credentials) {
+        section.refuse(SETTING, "\"*\" stands alone, and never with allow_credentials");
+    }
+    for origin in allowed.iter().filter(|origin| *origin != "*" && !is_origin(origin)) {
+        section.refuse(SETTING, format!("{origin:?} is no origin such as https://shop.example"));
+    }
+    Cors {
+        origins: if any { Origins::Any } else { Origins::Listed(allowed) },
+        allow_credentials,
+        max_age_seconds: section.number("max_age_seconds").unwrap_or(DEFAULT_MAX_AGE_SECONDS),
+    }
+}
+
+/// An ASCII-serialised origin (RFC 6454 section 6.2) of a web page.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        !host.is_empty()
+            && host.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']')
+            })
+    })
+}

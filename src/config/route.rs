@@ -1,0 +1,172 @@
+//! Routes: which contract answers where, and for whose tokens.
+
+use super::cors::{self, Cors};
+use super::issuer::{Issuer, Tokens};
+use super::section::Section;
+use super::{Environment, minting};
+use crate::contracts::Contract;
+use crate::revocation::Scope;
+use crate::routes;
+use crate::token::AnonymousSessionRules;
+
+/// One contract under one or several paths.
+#[derive(Debug)]
+pub struct Route {
+    /// What it answers like.
+    pub contract: &'static dyn Contract,
+    /// Whose bearer tokens it takes: the place in [`super::Config::issuers`].
+    pub issuer: usize,
+    /// Whose sessions it ends, where the request names one: the place in [`super::Config::issuers`].
+    pub sessions: Option<usize>,
+    /// The host that it answers on; every host when there is none.
+    pub host: Option<String>,
+    /// The paths, with `{parameter}` for any one segment.
+    pub paths: Vec<String>,
+    /// What a logout ends.
+    pub revokes: Vec<Scope>,
+    /// Which pages of other origins may call it.
+    pub cors: Option<Cors>,
+    /// How the anonymous session is minted, for contracts that answer with one.
+    pub anonymous_session: Option<AnonymousSessionRules>,
+    /// The KV namespace that knows the users, for contracts that answer with one.
+    pub user_directory: Option<String>,
+}
+
+/// Reads the routes; one that is refused leaves its place empty.
+pub(super) fn read_all(
+    table: &mut Section<'_>,
+    issuers: &[Option<Issuer>],
+    contracts: &[&'static dyn Contract],
+    environment: &impl Environment,
+) -> Vec<Option<Route>> {
+    let routes = table.sections("routes", |section| {
+        let name = section.required_text("contract")?;
+        let Some(contract) = contracts.iter().copied().find(|contract| contract.name() == name) else {
+            let known: Vec<_> = contracts.iter().map(|contract| contract.name()).collect();
+            section.refuse("contract", format!("{name:?} is none of {}", known.join(", ")));
+            return None;
+        };
+        read(section, contract, issuers, environment)
+    });
+    let read: Vec<_> = routes.iter().enumerate().filter_map(|(index, route)| Some((index, route.as_ref()?))).collect();
+    for (index, problem) in routes::conflicts(&read) {
+        table.refuse(&format!("routes[{index}].paths"), problem);
+    }
+    routes
+}
+
+fn read(
+    section: &mut Section<'_>,
+    contract: &'static dyn Contract,
+    issuers: &[Option<Issuer>],
+    environment: &impl Environment,
+) -> Option<Route> {
+    let issuer = find_issuer(section, "issuer", issuers);
+    let sessions = sessions(section, contract, issuers);
+    let anonymous_session = anonymous_session(section, contract, issuer.map(|(_, issuer)| issuer), environment);
+    let user_directory = if contract.answers_with_session() { section.text("user_directory") } else { None };
+    let route = Route {
+        contract,
+        issuer: issuer.map_or(usize::MAX, |(place, _)| place),
+        sessions,
+        host: host(section),
+        paths: paths(section, contract),
+        revokes: revokes(section, contract),
+        cors: section.section("cors", cors::read),
+        anonymous_session,
+        user_directory,
+    };
+    issuer.map(|_| route)
+}
+
+/// The issuer that a setting names.
+fn find_issuer<'a>(
+    section: &mut Section<'_>,
+    setting: &str,
+    issuers: &'a [Option<Issuer>],
+) -> Option<(usize, &'a Issuer)> {
+    let name = section.required_text(setting)?;
+    let mut known = issuers.iter().flatten().enumerate();
+    let found = known.find(|(_, issuer)| issuer.name == name);
+    // A refused issuer has been named already: that its routes miss it would be noise.
+    if found.is_none() && issuers.iter().all(Option::is_some) {
+        section.refuse(setting, format!("{name:?} is none of the issuers"));
+    }
+    found
+}
+
+fn sessions(section: &mut Section<'_>, contract: &dyn Contract, issuers: &[Option<Issuer>]) -> Option<usize> {
+    if !contract.ends_session_of_body() {
+        return None;
+    }
+    let (place, issuer) = find_issuer(section, "sessions", issuers)?;
+    if !matches!(issuer.tokens, Tokens::Opaque) {
+        section.refuse("sessions", format!("{:?} is not of kind \"opaque\"", issuer.name));
+    }
+    Some(place)
+}
+
+fn anonymous_session(
+    section: &mut Section<'_>,
+    contract: &dyn Contract,
+    issuer: Option<&Issuer>,
+    environment: &impl Environment,
+) -> Option<AnonymousSessionRules> {
+    const SETTING: &str = "anonymous_session";
+    if !contract.answers_with_session() {
+        return None;
+    }
+    if !section.has(SETTING) {
+        section.refuse(SETTING, "is missing: this contract answers with a new session");
+    }
+    match &issuer?.tokens {
+        Tokens::Jwt(rules) => section.section(SETTING, |section| minting::read(section, rules, environment)).flatten(),
+        Tokens::Opaque => {
+            section.refuse("issuer", "must be of kind \"jwt\": the new session's tokens are its own");
+            None
+        }
+    }
+}
+
+fn revokes(section: &mut Section<'_>, contract: &dyn Contract) -> Vec<Scope> {
+    let Some(names) = section.texts("revokes") else { return contract.ends().to_vec() };
+    let mut scopes = Vec::new();
+    for name in &names {
+        match Scope::ALL.into_iter().find(|scope| scope.name() == name) {
+            Some(Scope::Issuer) => {
+                section.refuse("revokes", "must not be \"issuer\": one logout would end everybody's sessions");
+            }
+            Some(scope) if scopes.contains(&scope) => section.refuse("revokes", format!("{name:?} is there twice")),
+            Some(scope) => scopes.push(scope),
+            None => section.refuse("revokes", format!("{name:?} is none of token, session, subject")),
+        }
+    }
+    if names.is_empty() {
+        section.refuse("revokes", "is empty: a logout would end nothing");
+    }
+    scopes
+}
+
+fn host(section: &mut Section<'_>) -> Option<String> {
+    let host = section.text("host")?.to_ascii_lowercase();
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+    if has_port || host.contains(['/', '*', '?', '#', '@', ' ']) {
+        section.refuse("host", "must be a host name without scheme, port and path");
+    }
+    Some(host)
+}
+
+fn paths(section: &mut Section<'_>, contract: &dyn Contract) -> Vec<String> {
+    let Some(paths) = section.texts("paths") else {
+        return contract.paths().iter().map(|path| (*path).to_owned()).collect();
+    };
+    if paths.is_empty() {
+        section.refuse("paths", "is empty");
+    }
+    for path in &paths {
+        if !path.starts_with('/') || path.contains(['?', '#', '*', ' ']) {
+            section.refuse("paths", format!("{path:?} must begin with / and have no *, ?, # or blank"));
+        }
+    }
+    paths
+}
