@@ -1,0 +1,44 @@
+//! What is known of the user whose session has ended.
+
+use serde_json::{Map, Value};
+
+use crate::token::VerifiedToken;
+
+/// The claims that name members of Commerce Engine's `User` as they stand; anything else in a token stays in it.
+const USER_CLAIMS: [&str; 14] = [
+    "first_name",
+    "last_name",
+    "email",
+    "is_email_verified",
+    "phone",
+    "country_code",
+    "is_phone_verified",
+    "profile_image_url",
+    "is_anonymous",
+    "login_methods",
+    "notification_preferences",
+    "customer_id",
+    "customer_group",
+    "business",
+];
+
+/// From the token's claims.
+pub(super) fn from_claims(token: &VerifiedToken) -> Map<String, Value> {
+    let mut user = Map::new();
+    for name in USER_CLAIMS {
+        if let Some(value) = token.claims().get(name) {
+            user.insert(name.to_owned(), value.clone());
+        }
+    }
+    if let Some(subject) = token.subject() {
+        user.insert("id".to_owned(), Value::String(subject.to_owned()));
+    }
+    user
+}
+
+/// From the directory's JSON object; `None` when it is none.
+pub(super) fn from_directory(text: &str, subject: &str) -> Option<Map<String, Value>> {
+    let Ok(Value::Object(mut user)) = serde_json::from_str(text) else { return None };
+    user.entry("id").or_insert_with(|| Value::String(subject.to_owned()));
+    Some(user)
+}

@@ -1,0 +1,74 @@
+//! `GET /openapi.json`: the endpoints as OpenAPI 3.1, from the same table that routes.
+
+use serde_json::{Map, Value, json};
+
+use super::health::VERSION;
+use crate::config::{Config, Route};
+use crate::http::Reply;
+
+/// The description of all configured routes.
+#[must_use]
+pub fn openapi(config: &Config) -> Reply {
+    Reply::json(200, &document(config))
+}
+
+/// The OpenAPI document.
+#[must_use]
+pub fn document(config: &Config) -> Value {
+    let mut paths = Map::new();
+    for (index, route) in config.routes.iter().enumerate() {
+        for (variant, path) in route.paths.iter().enumerate() {
+            let item = paths.entry(path.clone()).or_insert_with(|| json!({}));
+            if let (Value::Object(item), Some(operation)) = (item, operation(route, index, variant, path)) {
+                // Two hosts may share a path; the document has one operation for it.
+                item.entry("post").or_insert(operation);
+            }
+        }
+    }
+    paths.insert("/healthz".to_owned(), own_operation("health", "Whether the service is in order"));
+    paths.insert("/openapi.json".to_owned(), own_operation("openapi", "This description"));
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Edge logout",
+            "version": VERSION,
+            "description": "Published logout endpoints, answered at the edge.",
+            "license": { "name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT" },
+        },
+        "servers": [{ "url": "/" }],
+        "paths": paths,
+        "components": { "securitySchemes": {
+            "bearerAuth": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
+        } },
+    })
+}
+
+/// A contract's operation, made unique for this path and given the path's parameters.
+fn operation(route: &Route, index: usize, variant: usize, path: &str) -> Option<Value> {
+    let mut operation: Map<String, Value> = serde_json::from_str(route.contract.operation()).ok()?;
+    operation.insert("operationId".to_owned(), json!(format!("{}-{index}-{variant}", route.contract.name())));
+    operation.insert("security".to_owned(), json!([{ "bearerAuth": [] }]));
+    if let Some(Value::Object(responses)) = operation.get_mut("responses") {
+        for (status, description) in [("405", "Method not allowed"), ("413", "The body is larger than 16 KiB")] {
+            responses.entry(status).or_insert_with(|| json!({ "description": description }));
+        }
+    }
+    let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
+    if let Value::Array(parameters) = parameters {
+        parameters.extend(
+            path_parameters(path)
+                .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })),
+        );
+    }
+    Some(Value::Object(operation))
+}
+
+fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+}
+
+fn own_operation(id: &str, summary: &str) -> Value {
+    json!({ "get": { "operationId": id, "summary": summary, "security": [], "responses": {
+        "200": { "description": "OK", "content": { "application/json": { "schema": { "type": "object" } } } },
+    } } })
+}
