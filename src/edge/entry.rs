@@ -1,0 +1,74 @@
+//! The Worker's entry: a request in, a response out, one log line.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use futures_channel::oneshot;
+use worker::{Context, Env, event};
+
+use super::bindings::Bindings;
+use super::environment::{WorkerEnvironment, configuration_json};
+use super::platform::EdgePlatform;
+use super::request::EdgeRequest;
+use super::response::to_response;
+use crate::config::Config;
+use crate::service::{Answer, Service, answer_misconfigured};
+
+thread_local! {
+    /// The service of this isolate, once a request has come; nothing in it when the configuration was refused.
+    static SERVICE: OnceCell<Option<Rc<Service>>> = const { OnceCell::new() };
+}
+
+#[event(fetch)]
+async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
+    let request = EdgeRequest::new(request);
+    let Some(service) = service(&env) else {
+        return respond(&answer_misconfigured(&request));
+    };
+    if !service.must_finish(&request) {
+        return respond(&answer(&service, &request, &env).await);
+    }
+    // A client that goes away takes its own request down with it, but not what is waited for here.
+    let (sender, answered) = oneshot::channel();
+    context.wait_until(async move {
+        // The receiver is gone when the client is: nobody is left to be answered.
+        let _ = sender.send(answer(&service, &request, &env).await);
+    });
+    match answered.await {
+        Ok(answer) => respond(&answer),
+        Err(oneshot::Canceled) => Err(worker::Error::RustError("the request was dropped".to_owned())),
+    }
+}
+
+async fn answer(service: &Service, request: &EdgeRequest, env: &Env) -> Answer {
+    let bindings = Bindings::of(service.config(), env);
+    let platform = EdgePlatform::new(env);
+    let answer = service.answer(request, &platform, bindings.conditions()).await;
+    if let Ok(line) = serde_json::to_string(&answer.log) {
+        worker::console_log!("{line}");
+    }
+    answer
+}
+
+fn respond(answer: &Answer) -> worker::Result<web_sys::Response> {
+    to_response(&answer.reply).map_err(worker::Error::from)
+}
+
+/// The isolate's service; parsed at the first request, and all or nothing.
+fn service(env: &Env) -> Option<Rc<Service>> {
+    SERVICE.with(|service| service.get_or_init(|| load(env)).clone())
+}
+
+fn load(env: &Env) -> Option<Rc<Service>> {
+    let parsed = configuration_json(env).and_then(|json| Config::parse(&json, &WorkerEnvironment(env)));
+    match parsed {
+        Ok(config) => Some(Rc::new(Service::new(config))),
+        Err(refusals) => {
+            for refusal in refusals.0 {
+                let line = serde_json::json!({ "event": "misconfigured", "setting": refusal.to_string() });
+                worker::console_error!("{line}");
+            }
+            None
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Cloudflare's platform: the only place that names it. Thin: what is decided is decided in the core.
+
+mod bindings;
+mod entry;
+mod environment;
+mod kv;
+mod platform;
+mod request;
+mod response;
+mod webcrypto;
