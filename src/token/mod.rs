@@ -19,7 +19,7 @@ pub use bearer::{BearerProblem, bearer_token};
 pub use claims::{ClaimNames, Claims};
 pub use id::{OpaqueToken, TokenId};
 pub use jwk::{Jwk, JwkProblem};
-pub use keys::{KeyMembers, KeyRing, PrivateKey, PublicKey, SigningKey, VerificationKey};
+pub use keys::{KeyMembers, KeyRing, PrivateKey, PublicKey, SigningKey, VerificationKey, VerificationMaterial};
 pub use mint::{AnonymousSession, AnonymousSessionRules, MintError, mint_anonymous_session};
 pub use secret::Secret;
 pub use untrusted::{MAX_TOKEN_BYTES, SigningInput, UntrustedJwt};

@@ -1,0 +1,56 @@
+//! Says what the Worker would refuse of a configuration, before it is deployed: the Worker's own code, run natively.
+//!
+//! Reads JSON from standard input: `{"config": TABLE or null, "secrets": {NAME: TEXT or null}, "development": BOOL}`,
+//! where a secret that is `null` is set, but not known here. Prints one line a refusal to standard error and exits with
+//! 1, or prints nothing and exits with 0.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use edge_logout::config::{Config, Environment, Refusals};
+use edge_logout::token::Secret;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Question {
+    config: Option<serde_json::Value>,
+    secrets: BTreeMap<String, Option<String>>,
+    development: bool,
+}
+
+impl Environment for Question {
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.secrets.get(name)?.clone().map(Secret::new)
+    }
+
+    fn allows_development_keys(&self) -> bool {
+        self.development
+    }
+}
+
+fn refusals(question: &Question) -> Refusals {
+    let Some(table) = &question.config else { return Refusals::one("", "is missing") };
+    let mut refusals = Config::parse(&table.to_string(), question).err().unwrap_or_default();
+    // What is set, but not known here, only seems to be missing.
+    let unknown: Vec<_> = question.secrets.iter().filter(|(_, text)| text.is_none()).collect();
+    refusals.0.retain(|refusal| {
+        !unknown.iter().any(|(name, _)| refusal.problem == format!("the Worker secret {name} is missing"))
+    });
+    refusals
+}
+
+fn main() -> ExitCode {
+    let question: Question = match serde_json::from_reader(std::io::stdin()) {
+        Ok(question) => question,
+        Err(error) => {
+            eprintln!("standard input is no question: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let refusals = refusals(&question);
+    if refusals.0.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("{refusals}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,248 @@
+//! Configuration refusals: each names the setting in `wrangler.toml`'s own words, and nothing is assumed.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use edge_logout::config::Config;
+use serde_json::{Value, json};
+use support::shipped::{self, environment, issuer, parse, route, table};
+
+/// What is refused after a change of the shipped table.
+fn refused(change: impl FnOnce(&mut Value)) -> Vec<String> {
+    let mut table = table();
+    change(&mut table);
+    match parse(&table) {
+        Ok(_) => Vec::new(),
+        Err(refusals) => refusals.0.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn the_shipped_table_is_in_order() {
+    assert_eq!(refused(|_| ()), Vec::<String>::new());
+}
+
+type Change = fn(&mut Value);
+
+#[test]
+fn each_refusal_names_its_setting() {
+    let cases: &[(Change, &str)] = &[
+        (|t| t["extra"] = json!(1), "vars.EDGE_LOGOUT.extra: is no setting that is known"),
+        (|t| t["issuers"] = json!([]), "vars.EDGE_LOGOUT.issuers: is missing: it takes at least one [[issuers]]"),
+        (|t| t["issuers"][0] = json!("worth"), "vars.EDGE_LOGOUT.issuers[0]: must be a table"),
+        (|t| issuer(t, "worth")["nam"] = json!("x"), "issuers[2].nam: is no setting that is known"),
+        (|t| issuer(t, "worth")["name"] = json!("Wörth"), "issuers[2].name: must be 1 to 64 of a-z, 0-9 and -"),
+        (|t| issuer(t, "worth")["name"] = json!(7), "issuers[2].name: must be a text, and not empty"),
+        (|t| issuer(t, "worth")["name"] = json!("marzipan"), "issuers[3].name: \"marzipan\" is there twice"),
+        (
+            |t| remove(issuer(t, "worth"), "iss"),
+            "issuers[2].iss: is missing: name the `iss` of its tokens, or [] when they carry none",
+        ),
+        (|t| remove(issuer(t, "worth"), "audiences"), "issuers[2].audiences: is missing"),
+        (
+            |t| issuer(t, "worth")["audiences"] = json!([""]),
+            "issuers[2].audiences: must be a text or a list of texts, and none of them empty",
+        ),
+        (|t| remove(issuer(t, "worth"), "algorithms"), "issuers[2].algorithms: is missing"),
+        (
+            |t| issuer(t, "worth")["algorithms"] = json!(["none"]),
+            "issuers[2].algorithms: \"none\" is none of HS256, HS384",
+        ),
+        (
+            |t| issuer(t, "worth")["algorithms"] = json!(["PS256", "PS256"]),
+            "issuers[2].algorithms: \"PS256\" is there twice",
+        ),
+        (
+            |t| issuer(t, "worth")["algorithms"] = json!(["RS256"]),
+            "issuers[2].jwks.keys[0]: has `alg` \"PS256\", which is not in the issuer's `algorithms`",
+        ),
+        (
+            |t| remove(issuer(t, "worth"), "jwks"),
+            "issuers[2].jwks: is missing: give the public keys, or name a Worker secret in `secret`",
+        ),
+        (|t| issuer(t, "worth")["jwks"] = json!({ "keys": [] }), "issuers[2].jwks: must be a JWK set"),
+        (|t| issuer(t, "worth")["jwks"] = json!("https://x"), "issuers[2].jwks: must be a JWK set"),
+        (|t| key(t)["n"] = json!("AQAB"), "issuers[2].jwks.keys[0]: is too short for its algorithm"),
+        (|t| key(t)["n"] = json!("not base64url!"), "issuers[2].jwks.keys[0]: has no good member `n`"),
+        (|t| remove(key(t), "e"), "issuers[2].jwks.keys[0]: has no good member `e`"),
+        (|t| key(t)["use"] = json!("enc"), "issuers[2].jwks.keys[0]: is not for signatures"),
+        (|t| key(t)["key_ops"] = json!(["sign"]), "issuers[2].jwks.keys[0]: is not for signatures"),
+        (|t| key(t)["d"] = json!("AQAB"), "issuers[2].jwks.keys[0]: is a symmetric or private key"),
+        (|t| *key(t) = json!({ "kty": "oct", "k": "a2V5" }), "issuers[2].jwks.keys[0]: is a symmetric or private key"),
+        (|t| key(t)["kty"] = json!("EC"), "issuers[2].jwks.keys[0]: fits none of the issuer's `algorithms`"),
+        (
+            |t| issuer(t, "commerce-engine-storefront")["secret"] = json!("NOT_THERE"),
+            "issuers[5].secret: the Worker secret NOT_THERE is missing",
+        ),
+        (|t| issuer(t, "worth")["kind"] = json!("saml"), "issuers[2].kind: must be \"jwt\" or \"opaque\""),
+        (|t| issuer(t, "worth")["leeway_seconds"] = json!(301), "issuers[2].leeway_seconds: must be at most 300"),
+        (|t| issuer(t, "worth")["leeway_seconds"] = json!(1.5), "issuers[2].leeway_seconds: must be a whole number"),
+        (|t| issuer(t, "worth")["leeway_seconds"] = json!("5"), "issuers[2].leeway_seconds: must be a whole number"),
+        (
+            |t| issuer(t, "worth")["longest_lifetime_seconds"] = json!(0),
+            "issuers[2].longest_lifetime_seconds: must not be 0",
+        ),
+        (
+            |t| issuer(t, "worth")["claims"] = json!({ "session": "exp" }),
+            "issuers[2].claims.session: must name a claim",
+        ),
+        (
+            |t| issuer(t, "worth")["claims"] = json!({ "user": "sub" }),
+            "issuers[2].claims.user: is no setting that is known",
+        ),
+        (
+            |t| issuer(t, "worth")["required_claims"] = json!({ "role": [] }),
+            "issuers[2].required_claims.role: must name the values",
+        ),
+        (
+            |t| remove(issuer(t, "loyaltydog-sessions"), "longest_lifetime_seconds"),
+            "issuers[1].longest_lifetime_seconds: is missing",
+        ),
+        (|t| issuer(t, "loyaltydog-sessions")["jwks"] = json!({}), "issuers[1].jwks: is no setting that is known"),
+        (|t| remove(t, "routes"), "vars.EDGE_LOGOUT.routes: is missing: it takes at least one [[routes]]"),
+        (
+            |t| route(t, "worth")["contract"] = json!("worthy"),
+            "routes[1].contract: \"worthy\" is none of loyaltydog, worth, marzipan",
+        ),
+        (|t| remove(route(t, "worth"), "contract"), "routes[1].contract: is missing"),
+        (|t| route(t, "worth")["issuer"] = json!("nobody"), "routes[1].issuer: \"nobody\" is none of the issuers"),
+        (|t| route(t, "worth")["path"] = json!("/x"), "routes[1].path: is no setting that is known"),
+        (|t| route(t, "worth")["paths"] = json!([]), "routes[1].paths: is empty"),
+        (|t| route(t, "worth")["paths"] = json!("logout"), "routes[1].paths: \"logout\" must begin with /"),
+        (
+            |t| route(t, "worth")["paths"] = json!("/account/logout"),
+            "routes[2].paths: \"/account/logout\" cannot be routed",
+        ),
+        (|t| route(t, "worth")["paths"] = json!("/healthz"), "routes[1].paths: \"/healthz\" cannot be routed"),
+        (|t| route(t, "worth")["paths"] = json!("/{a}{b}"), "routes[1].paths: \"/{a}{b}\" cannot be routed"),
+        (|t| route(t, "worth")["host"] = json!("https://x"), "routes[1].host: must be a host name"),
+        (|t| route(t, "worth")["host"] = json!("x:8787"), "routes[1].host: must be a host name"),
+        (|t| route(t, "worth")["revokes"] = json!([]), "routes[1].revokes: is empty"),
+        (
+            |t| route(t, "worth")["revokes"] = json!(["tokens"]),
+            "routes[1].revokes: \"tokens\" is none of token, session, subject",
+        ),
+        (|t| route(t, "worth")["revokes"] = json!(["token", "token"]), "routes[1].revokes: \"token\" is there twice"),
+        (|t| route(t, "worth")["revokes"] = json!(["issuer"]), "routes[1].revokes: must not be \"issuer\""),
+        (|t| route(t, "worth")["cors"] = json!({}), "routes[1].cors.allowed_origins: is missing"),
+        (
+            |t| route(t, "worth")["cors"] = json!({ "allowed_origins": "shop.example" }),
+            "routes[1].cors.allowed_origins: \"shop.example\" is no origin",
+        ),
+        (
+            |t| route(t, "worth")["cors"] = json!({ "allowed_origins": "https://shop.example/" }),
+            "\"https://shop.example/\" is no origin",
+        ),
+        (|t| route(t, "worth")["cors"] = json!({ "allowed_origins": "null" }), "\"null\" is no origin"),
+        (
+            |t| route(t, "worth")["cors"] = json!({ "allowed_origins": "*", "allow_credentials": true }),
+            "routes[1].cors.allowed_origins: \"*\" stands alone",
+        ),
+        (
+            |t| route(t, "worth")["cors"] = json!({ "allowed_origins": "*", "allow_credentials": 1 }),
+            "routes[1].cors.allow_credentials: must be true or false",
+        ),
+        (
+            |t| route(t, "worth")["sessions"] = json!("loyaltydog-sessions"),
+            "routes[1].sessions: is no setting that is known",
+        ),
+        (|t| remove(route(t, "loyaltydog"), "sessions"), "routes[0].sessions: is missing"),
+        (
+            |t| route(t, "loyaltydog")["sessions"] = json!("worth"),
+            "routes[0].sessions: \"worth\" is not of kind \"opaque\"",
+        ),
+        (
+            |t| remove(route(t, "commerce-engine-storefront"), "anonymous_session"),
+            "routes[4].anonymous_session: is missing",
+        ),
+        (
+            |t| minting(t)["access_token_seconds"] = json!(0),
+            "routes[4].anonymous_session.access_token_seconds: must be 1 to 2592000",
+        ),
+        (
+            |t| minting(t)["refresh_token_seconds"] = json!(2_592_001),
+            "routes[4].anonymous_session.refresh_token_seconds: must be 1 to 2592000",
+        ),
+        (|t| remove(minting(t), "signing_secret"), "routes[4].anonymous_session.signing_secret: is missing"),
+        (
+            |t| minting(t)["signing_secret"] = json!("NOT_THERE"),
+            "routes[4].anonymous_session.signing_secret: the Worker secret NOT_THERE is missing",
+        ),
+        (
+            |t| route(t, "worth")["user_directory"] = json!("USERS"),
+            "routes[1].user_directory: is no setting that is known",
+        ),
+    ];
+    for (change, expected) in cases {
+        let refused = refused(change);
+        assert!(refused.iter().any(|refusal| refusal.contains(expected)), "expected {expected:?} among {refused:#?}");
+        assert!(refused.iter().all(|refusal| refusal.starts_with("vars.EDGE_LOGOUT.")), "{refused:#?}");
+    }
+}
+
+fn remove(table: &mut Value, setting: &str) {
+    table.as_object_mut().unwrap().remove(setting);
+}
+
+fn key(table: &mut Value) -> &mut Value {
+    &mut issuer(table, "worth")["jwks"]["keys"][0]
+}
+
+fn minting(table: &mut Value) -> &mut Value {
+    &mut route(table, "commerce-engine-storefront")["anonymous_session"]
+}
+
+#[test]
+fn all_refusals_are_told_at_once() {
+    let refused = refused(|table| {
+        issuer(table, "worth")["leeway_seconds"] = json!(1000);
+        issuer(table, "marzipan")["algorithms"] = json!("none");
+        route(table, "worth")["paths"] = json!("x");
+    });
+    assert!(refused.len() >= 3, "{refused:#?}");
+}
+
+#[test]
+fn what_is_no_table_is_refused() {
+    for json in ["", "[]", "null", "{", "\"x\""] {
+        let refusals = Config::parse(json, &environment()).unwrap_err();
+        assert!(refusals.to_string().starts_with("vars.EDGE_LOGOUT"), "{json}: {refusals}");
+    }
+}
+
+#[test]
+fn development_keys_are_refused_where_they_are_not_allowed() {
+    let mut environment = environment();
+    environment.development = false;
+    let refusals = Config::parse(&table().to_string(), &environment).unwrap_err();
+    let told: Vec<_> = refusals.0.iter().map(|refusal| refusal.setting.as_str()).collect();
+    let expected = [
+        "issuers[0].jwks.keys[0]",
+        "issuers[2].jwks.keys[0]",
+        "issuers[3].jwks.keys[0]",
+        "issuers[4].jwks.keys[0]",
+        "issuers[5].secret",
+        "routes[4].anonymous_session.signing_secret",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn no_refusal_tells_a_secret() {
+    let secret = shipped::key("commerce-engine-storefront");
+    let text = secret["k"].as_str().unwrap();
+    for broken in [
+        text.to_owned(),
+        format!("{{\"kty\":\"oct\",\"k\":\"{text}"),
+        format!("{{\"kty\":\"oct\",\"k\":\"{}\"}}", &text[..8]),
+    ] {
+        let mut environment = environment();
+        environment.secrets.insert("COMMERCE_ENGINE_STOREFRONT_KEY".to_owned(), broken);
+        let refusals = Config::parse(&table().to_string(), &environment).unwrap_err();
+        let told = format!("{refusals} {refusals:?}");
+        assert!(told.contains("COMMERCE_ENGINE_STOREFRONT_KEY") && !told.contains(&text[..8]), "{told}");
+    }
+    let config = parse(&table()).unwrap();
+    assert!(!format!("{config:?}").contains(&text[..8]), "nor does anybody who prints the configuration");
+}

@@ -1,0 +1,15 @@
+//! What the native tests share: the shipped configuration, a platform that answers natively, and tokens to order.
+#![allow(dead_code, missing_docs, clippy::missing_panics_doc, clippy::must_use_candidate)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects, clippy::string_slice)]
+
+pub mod crypto;
+pub mod platform;
+pub mod request;
+pub mod shipped;
+pub mod tokens;
+
+/// Runs a future that native platforms never leave pending for long.
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    futures_executor::block_on(future)
+}

@@ -1,0 +1,120 @@
+//! A platform whose clock, index and directory the test holds in its hand.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use edge_logout::ports::{Clock, Directory, Index, IndexError, Signatures, Unavailable};
+use edge_logout::revocation::{Entry, KvLifetime};
+use edge_logout::time::Timestamp;
+use edge_logout::token::{PrivateKey, PublicKey, SigningInput};
+
+use super::crypto;
+
+thread_local! {
+    static NOW_MILLIS: Cell<i64> = const { Cell::new(0) };
+}
+
+/// What the next operation on the index does instead of its work.
+#[derive(Clone, Copy, Debug)]
+pub enum Fault {
+    /// It fails, and nothing is written.
+    Error(IndexError),
+    /// It fails, and the value is written all the same: the answer is lost.
+    WrittenBut(IndexError),
+    /// It never ends.
+    Hangs,
+}
+
+/// The platform of a test. Sleeping moves its clock.
+#[derive(Default)]
+pub struct TestPlatform {
+    /// What is in the index.
+    pub index: RefCell<BTreeMap<String, Entry>>,
+    /// What the next puts do.
+    pub put_faults: RefCell<VecDeque<Fault>>,
+    /// What the next reads do.
+    pub find_faults: RefCell<VecDeque<Fault>>,
+    /// The users of the directory; none at all when it fails.
+    pub directory: Option<BTreeMap<String, String>>,
+    /// Whether signatures cannot be checked.
+    pub crypto_fails: bool,
+    /// The keys of all puts that were tried, in order.
+    pub puts: RefCell<Vec<String>>,
+}
+
+impl TestPlatform {
+    /// A platform at this time.
+    pub fn at(now: Timestamp) -> Self {
+        NOW_MILLIS.set(now.as_millis());
+        Self::default()
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, duration: Duration) {
+        NOW_MILLIS.set(NOW_MILLIS.get() + i64::try_from(duration.as_millis()).unwrap());
+    }
+
+    /// The scopes of what is in the index.
+    pub fn scopes(&self) -> Vec<String> {
+        self.index.borrow().keys().map(|key| key.split(':').nth(2).unwrap().to_owned()).collect()
+    }
+}
+
+impl Clock for TestPlatform {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(NOW_MILLIS.get())
+    }
+
+    async fn sleep(duration: Duration) {
+        NOW_MILLIS.set(NOW_MILLIS.get() + i64::try_from(duration.as_millis()).unwrap());
+    }
+}
+
+async fn fail(fault: Option<Fault>) -> Result<Option<IndexError>, IndexError> {
+    match fault {
+        None => Ok(None),
+        Some(Fault::Error(error)) => Err(error),
+        Some(Fault::WrittenBut(error)) => Ok(Some(error)),
+        Some(Fault::Hangs) => std::future::pending().await,
+    }
+}
+
+impl Index for TestPlatform {
+    async fn find(&self, keys: &[String]) -> Result<Vec<Option<String>>, IndexError> {
+        let fault = self.find_faults.borrow_mut().pop_front();
+        fail(fault).await?;
+        let now = NOW_MILLIS.get();
+        let index = self.index.borrow();
+        let is_live = |entry: &&Entry| match entry.lifetime {
+            KvLifetime::Until(second) => i64::from(second) * 1000 > now,
+            KvLifetime::Seconds(_) => true,
+        };
+        Ok(keys.iter().map(|key| index.get(key).filter(is_live).map(|entry| entry.value.clone())).collect())
+    }
+
+    async fn put(&self, entry: &Entry) -> Result<(), IndexError> {
+        self.puts.borrow_mut().push(entry.key.clone());
+        let fault = self.put_faults.borrow_mut().pop_front();
+        let lost_answer = fail(fault).await?;
+        self.index.borrow_mut().insert(entry.key.clone(), entry.clone());
+        lost_answer.map_or(Ok(()), Err)
+    }
+}
+
+impl Signatures for TestPlatform {
+    async fn verify(&self, key: &PublicKey, input: SigningInput<'_>, signature: &[u8]) -> Result<bool, Unavailable> {
+        if self.crypto_fails { Err(Unavailable) } else { Ok(crypto::verify(key, input.0, signature)) }
+    }
+
+    async fn sign(&self, key: &PrivateKey, input: SigningInput<'_>) -> Result<Vec<u8>, Unavailable> {
+        let jwk = serde_json::from_str(key.jwk.expose()).unwrap();
+        Ok(crypto::sign(key.algorithm, &jwk, input.0))
+    }
+}
+
+impl Directory for TestPlatform {
+    async fn look_up(&self, _binding: &str, subject: &str) -> Result<Option<String>, Unavailable> {
+        self.directory.as_ref().map(|users| users.get(subject).cloned()).ok_or(Unavailable)
+    }
+}

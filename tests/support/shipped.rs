@@ -1,0 +1,87 @@
+//! The configuration and the development keys as they are shipped.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use edge_logout::config::{Config, Environment, Refusals};
+use edge_logout::service::Service;
+use edge_logout::token::Secret;
+use serde_json::{Value, json};
+
+/// Worker secrets, and whether this is a development machine.
+#[derive(Clone, Debug)]
+pub struct TestEnvironment {
+    pub secrets: BTreeMap<String, String>,
+    pub development: bool,
+}
+
+impl Environment for TestEnvironment {
+    fn secret(&self, name: &str) -> Option<Secret> {
+        self.secrets.get(name).cloned().map(Secret::new)
+    }
+
+    fn allows_development_keys(&self) -> bool {
+        self.development
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The private development key of an issuer.
+pub fn key(issuer: &str) -> Value {
+    let path = root().join("dev/keys").join(format!("{issuer}.jwk.json"));
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The table of the shipped `wrangler.toml`.
+pub fn table() -> Value {
+    let text = fs::read_to_string(root().join("wrangler.toml")).unwrap();
+    let config: toml::Table = toml::from_str(&text).unwrap();
+    serde_json::to_value(&config["vars"]["EDGE_LOGOUT"]).unwrap()
+}
+
+/// The environment that `npm start` gives.
+pub fn environment() -> TestEnvironment {
+    let secret = key("commerce-engine-storefront").to_string();
+    TestEnvironment {
+        secrets: BTreeMap::from([("COMMERCE_ENGINE_STOREFRONT_KEY".to_owned(), secret)]),
+        development: true,
+    }
+}
+
+/// What becomes of a table.
+pub fn parse(table: &Value) -> Result<Config, Refusals> {
+    Config::parse(&table.to_string(), &environment())
+}
+
+/// The service of the shipped table, after some changes.
+pub fn service_with(change: impl FnOnce(&mut Value)) -> Service {
+    let mut table = table();
+    change(&mut table);
+    Service::new(parse(&table).unwrap_or_else(|refusals| panic!("{refusals}")))
+}
+
+/// The service of the shipped table.
+pub fn service() -> Service {
+    service_with(|_| ())
+}
+
+/// The place of a route or an issuer in the shipped table.
+pub fn place(table: &Value, list: &str, member: &str, name: &str) -> usize {
+    table[list].as_array().unwrap().iter().position(|element| element[member] == json!(name)).unwrap()
+}
+
+/// A setting of the route of a contract.
+pub fn route<'a>(table: &'a mut Value, contract: &str) -> &'a mut Value {
+    let place = place(table, "routes", "contract", contract);
+    &mut table["routes"][place]
+}
+
+/// A setting of an issuer.
+pub fn issuer<'a>(table: &'a mut Value, name: &str) -> &'a mut Value {
+    let place = place(table, "issuers", "name", name);
+    &mut table["issuers"][place]
+}
