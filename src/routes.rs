@@ -88,12 +88,12 @@ fn build(routes: &[(usize, &Route)]) -> (Routes, Vec<(usize, String)>) {
     }
     for &(index, route) in routes {
         for (variant, path) in route.paths.iter().enumerate() {
-            let router = match &route.host {
+            let slots = match &route.host {
                 Some(host) => table.by_host.entry(host.clone()).or_default(),
                 None => &mut table.any_host,
             };
             let endpoint = Endpoint::Logout { route: index, path: variant };
-            if let Err(error) = router.insert(path.as_str(), endpoint) {
+            if let Err(error) = slots.insert(path.as_str(), endpoint) {
                 conflicts.push((index, format!("{path:?} cannot be routed: {error}")));
             }
         }

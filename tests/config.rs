@@ -1,6 +1,6 @@
 //! Configuration refusals: each names the setting in `wrangler.toml`'s own words, and nothing is assumed.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::string_slice, clippy::too_many_lines, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 

@@ -48,11 +48,11 @@ pub(super) fn read_all(table: &mut Section<'_>, environment: &impl Environment) 
             section.refuse("name", format!("{name:?} is there twice"));
         }
         names.push(name.clone());
-        read(section, name, environment)
+        Some(read(section, name, environment))
     })
 }
 
-fn read(section: &mut Section<'_>, name: String, environment: &impl Environment) -> Option<Issuer> {
+fn read(section: &mut Section<'_>, name: String, environment: &impl Environment) -> Issuer {
     let is_opaque = match section.text("kind").as_deref() {
         None | Some("jwt") => false,
         Some("opaque") => true,
@@ -80,7 +80,7 @@ fn read(section: &mut Section<'_>, name: String, environment: &impl Environment)
     // The settings of JWTs are none that are known for an opaque issuer, and so refused.
     let tokens =
         if is_opaque { Tokens::Opaque } else { Tokens::Jwt(Box::new(jwt_rules(section, &revocation, environment))) };
-    Some(Issuer { name, tokens, revocation })
+    Issuer { name, tokens, revocation }
 }
 
 fn jwt_rules(section: &mut Section<'_>, revocation: &RevocationRules, environment: &impl Environment) -> JwtRules {

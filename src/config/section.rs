@@ -17,13 +17,11 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     /// A table at this path; anything else is refused.
     pub(super) fn open(path: String, value: Value, refusals: &'a mut Refusals) -> Option<Self> {
-        match value {
-            Value::Object(settings) => Some(Self { path, settings, refusals }),
-            _ => {
-                refusals.add(path, "must be a table");
-                None
-            }
+        if let Value::Object(settings) = value {
+            return Some(Self { path, settings, refusals });
         }
+        refusals.add(path, "must be a table");
+        None
     }
 
     /// Notes that a setting is refused.

@@ -19,7 +19,7 @@ pub(super) struct LoyaltyDog;
 const SESSION_TOKEN: StringField = StringField { name: "sessionToken", min_length: 1, max_length: 128 };
 
 #[derive(Serialize)]
-struct Success {
+struct Answer {
     success: bool,
     message: Option<&'static str>,
 }
@@ -47,7 +47,7 @@ impl Contract for LoyaltyDog {
     }
 
     fn success(&self, _done: &Done<'_>) -> Reply {
-        Reply::json(200, &Success { success: true, message: Some("Logged out successfully") })
+        Reply::json(200, &Answer { success: true, message: Some("Logged out successfully") })
     }
 
     fn failure(&self, failure: &Failure) -> Reply {

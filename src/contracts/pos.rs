@@ -11,7 +11,7 @@ use crate::revocation::Scope;
 pub(super) struct Pos;
 
 #[derive(Serialize)]
-struct Success {
+struct Answer {
     message: &'static str,
     success: bool,
 }
@@ -35,7 +35,7 @@ impl Contract for Pos {
     }
 
     fn success(&self, _done: &Done<'_>) -> Reply {
-        Reply::json(200, &Success { message: "Logged out successfully", success: true })
+        Reply::json(200, &Answer { message: "Logged out successfully", success: true })
     }
 
     fn failure(&self, failure: &Failure) -> Reply {

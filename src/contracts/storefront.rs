@@ -12,7 +12,7 @@ use crate::revocation::Scope;
 pub(super) struct Storefront;
 
 #[derive(Serialize)]
-struct Success<'a> {
+struct Answer<'a> {
     message: &'static str,
     success: bool,
     content: Content<'a>,
@@ -50,7 +50,7 @@ impl Contract for Storefront {
         let Some((session, known)) = done.session else { return self.failure(&Failure::Unavailable) };
         let content =
             Content { access_token: &session.access_token, refresh_token: &session.refresh_token, user: user(known) };
-        Reply::json(200, &Success { message: "Logged out successfully", success: true, content })
+        Reply::json(200, &Answer { message: "Logged out successfully", success: true, content })
     }
 
     fn failure(&self, failure: &Failure) -> Reply {

@@ -12,7 +12,7 @@ use crate::token::BearerProblem;
 pub(super) struct Worth;
 
 #[derive(Serialize)]
-struct Success {
+struct Answer {
     status: &'static str,
     message: &'static str,
 }
@@ -42,7 +42,7 @@ impl Contract for Worth {
     }
 
     fn success(&self, _done: &Done<'_>) -> Reply {
-        Reply::json(200, &Success { status: "success", message: "Logout successful" })
+        Reply::json(200, &Answer { status: "success", message: "Logout successful" })
     }
 
     fn failure(&self, failure: &Failure) -> Reply {

@@ -44,8 +44,7 @@ fn classify(error: &KvError) -> IndexError {
     match status {
         Some(429) => IndexError::RateLimited,
         Some(500..=599) => IndexError::Transient,
-        Some(_) => IndexError::Permanent,
         None if message.contains("connection") || message.contains("internal error") => IndexError::Transient,
-        None => IndexError::Permanent,
+        _ => IndexError::Permanent,
     }
 }

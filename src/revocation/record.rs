@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 use crate::time::Timestamp;
 
 /// Workers KV keeps an entry at least this long.
-const KV_MIN_LIFETIME: Duration = Duration::from_secs(60);
+const KV_MIN_LIFETIME: Duration = Duration::from_mins(1);
 /// Below this an absolute date might be less than KV's minimum away by the time that a retried write arrives.
-const KV_ABSOLUTE_FROM: Duration = Duration::from_secs(120);
+const KV_ABSOLUTE_FROM: Duration = Duration::from_mins(2);
 /// Workers KV reads expiry as a 32-bit number and refuses more.
 const KV_LAST_SECOND: i64 = i32::MAX as i64;
 /// Two logouts of one session within this time are the same logout. Revocations that live for a time from now are
@@ -179,7 +179,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     fn lifetime(remaining_millis: i64) -> KvLifetime {
-        kv_lifetime(Timestamp::from_millis(NOW.as_millis() + remaining_millis), NOW)
+        kv_lifetime(Timestamp::from_millis(NOW.as_millis().saturating_add(remaining_millis)), NOW)
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(kv_lifetime(Timestamp::from_seconds(i64::MAX), NOW), KvLifetime::Until(2_147_483_647));
         // After 2038 the 32 bits are spent: KV is asked for its last second, and says itself that it cannot.
         let after = Timestamp::from_seconds(2_200_000_000);
-        assert_eq!(kv_lifetime(after.plus(Duration::from_secs(3600)), after), KvLifetime::Until(2_147_483_647));
+        assert_eq!(kv_lifetime(after.plus(Duration::from_hours(1)), after), KvLifetime::Until(2_147_483_647));
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
         assert!(stored.covers(&revocation));
         assert!(stored.matches(None));
         assert!(stored.matches(Some(NOW)));
-        assert!(!stored.matches(Some(Timestamp::from_millis(NOW.as_millis() + 1))));
+        assert!(!stored.matches(Some(NOW.plus(Duration::from_millis(1)))));
     }
 
     #[test]

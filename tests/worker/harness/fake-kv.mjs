@@ -1,0 +1,141 @@
+// Workers KV as the runtime's own KVNamespace speaks to it, over HTTP, so that every fault reaches the Worker as in
+// production: `KV PUT failed: 429 Too Many Requests`, `Network connection lost.` It has the platform's limits as well.
+import { once } from "node:events";
+import { STATUS_CODES, createServer } from "node:http";
+
+/** @typedef {"get" | "bulk" | "put"} Kind */
+/** @typedef {{ kind: Kind, keys: string[] }} Operation */
+/**
+ * What goes wrong. Without a status the operation is done once it may go on.
+ * @typedef {object} Fault
+ * @property {number} [status] the answer
+ * @property {boolean} [reset] the connection is lost instead of an answer
+ * @property {boolean} [hang] there is never an answer
+ * @property {boolean} [stored] a put: it is stored before it goes wrong
+ * @property {Promise<unknown>} [until] is waited for
+ */
+/** @typedef {(operation: Operation) => Fault | undefined} Rule */
+/** @typedef {{ value: string, metadata: unknown, expiration?: number, writtenAt: number }} Entry */
+
+/** @param {number} count @param {Fault} fault @returns {Rule} the first operations, not the later ones */
+export function times(count, fault) {
+  let left = count;
+  return () => (left-- > 0 ? fault : undefined);
+}
+
+/** @param {Fault} fault @returns {Rule} */
+export const always = (fault) => () => fault;
+
+/** @param {string} scope @param {Rule} rule @returns {Rule} a rule for revocations of one scope */
+export const ofScope = (scope, rule) => (operation) => operation.keys.some((key) => key.split(":")[2] === scope) ? rule(operation) : undefined;
+
+const KV_SHORTEST_SECONDS = 60;
+const KV_MAX_KEY_BYTES = 512;
+const KV_MAX_METADATA_BYTES = 1024;
+
+export class FakeKv {
+  /** @type {Map<string, Entry>} */
+  entries = new Map();
+  /** @type {Operation[]} in the order in which they came, those that went wrong as well */
+  operations = [];
+  /** Whether a second write to a key within a second is answered with 429, as in production. */
+  limitsWrites = false;
+  /** @type {Partial<Record<Kind, Rule>>} */
+  #rules = {};
+
+  /** @param {Kind} kind @param {Rule} rule */
+  on(kind, rule) {
+    this.#rules[kind] = rule;
+    return this;
+  }
+
+  /** As at the beginning. */
+  reset() {
+    this.entries.clear();
+    this.operations.length = 0;
+    this.#rules = {};
+    this.limitsWrites = false;
+  }
+
+  /** From now on everything is as it should be. */
+  heal() {
+    this.#rules = {};
+  }
+
+  /** @param {Kind} kind */
+  count(kind) {
+    return this.operations.filter((operation) => operation.kind === kind).length;
+  }
+
+  /** @param {string} scope */
+  holds(scope) {
+    return [...this.entries.keys()].some((key) => key.split(":")[2] === scope);
+  }
+
+  async listen() {
+    this.server = createServer((request, response) => void this.#serve(request, response)).listen(0, "127.0.0.1");
+    await once(this.server, "listening");
+    const { port } = /** @type {import("node:net").AddressInfo} */ (this.server.address());
+    this.url = new URL(`http://127.0.0.1:${port}/`);
+    return this;
+  }
+
+  close() {
+    this.server?.closeAllConnections();
+    this.server?.close();
+  }
+
+  /** @param {import("node:http").IncomingMessage} request @param {import("node:http").ServerResponse} response */
+  async #serve(request, response) {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = Buffer.concat(chunks).toString();
+    const url = new URL(String(request.headers["mf-url"]));
+    const metadata = request.headers["mf-header-cf-kv-metadata"];
+    const operation = read(String(request.method), url, body);
+    this.operations.push(operation);
+    const fault = this.#rules[operation.kind]?.(operation) ?? {};
+    await fault.until;
+    const store = () => this.#store(operation.keys[0], body, url.searchParams, metadata === undefined ? null : String(metadata));
+    if (fault.stored) store();
+    if (fault.hang) return;
+    if (fault.reset) return void request.socket.destroy();
+    if (fault.status) return void response.writeHead(fault.status, STATUS_CODES[fault.status]).end();
+    if (operation.kind === "put") return void answerPut(response, store());
+    this.#answerRead(operation, response);
+  }
+
+  /** @param {Operation} operation @param {import("node:http").ServerResponse} response */
+  #answerRead({ kind, keys }, response) {
+    const values = keys.map((key) => this.entries.get(key)?.value ?? null);
+    if (kind === "bulk") return void response.end(JSON.stringify(Object.fromEntries(keys.map((key, index) => [key, values[index]]))));
+    if (values[0] === null) return void response.writeHead(404).end();
+    response.end(values[0]);
+  }
+
+  /** @param {string} key @param {string} value @param {URLSearchParams} options @param {string | null} metadata @returns {number} status */
+  #store(key, value, options, metadata) {
+    const now = Date.now();
+    const ttl = options.get("expiration_ttl");
+    const expiration = ttl === null ? Number(options.get("expiration") ?? Infinity) : Math.floor(now / 1000) + Number(ttl);
+    if (Buffer.byteLength(key) > KV_MAX_KEY_BYTES) return 414;
+    if (Buffer.byteLength(metadata ?? "") > KV_MAX_METADATA_BYTES) return 413;
+    if (expiration < Math.floor(now / 1000) + KV_SHORTEST_SECONDS) return 400;
+    const before = this.entries.get(key);
+    if (this.limitsWrites && before && now - before.writtenAt < 1_000) return 429;
+    this.entries.set(key, { value, metadata: metadata === null ? null : JSON.parse(metadata), expiration, writtenAt: now });
+    return 200;
+  }
+}
+
+/** @param {string} method @param {URL} url @param {string} body @returns {Operation} */
+function read(method, url, body) {
+  if (method === "POST" && url.pathname === "/bulk/get") return { kind: "bulk", keys: JSON.parse(body).keys };
+  const key = decodeURIComponent(url.pathname.slice(1));
+  if (method === "PUT") return { kind: "put", keys: [key] };
+  if (method === "GET") return { kind: "get", keys: [key] };
+  throw new Error(`The Worker has no need of ${method} ${url}`);
+}
+
+/** @param {import("node:http").ServerResponse} response @param {number} status */
+const answerPut = (response, status) => response.writeHead(status, STATUS_CODES[status]).end();

@@ -1,0 +1,133 @@
+// The built Worker in workerd, on a socket of its own: what a test sends arrives as it was sent, with nothing between.
+import { Miniflare } from "miniflare";
+import { answer, assertSound } from "./answer.mjs";
+import { eventually } from "./eventually.mjs";
+import { FakeKv } from "./fake-kv.mjs";
+import { COMPATIBILITY_DATE, NAMESPACES, SCRIPT, shippedBindings, shippedTable } from "./shipped.mjs";
+
+/** @typedef {import("./shipped.mjs").Table} Table */
+/** @typedef {import("./answer.mjs").Answer} Answer */
+/** @typedef {{ after: (hook: () => unknown) => void }} Owner a test's context, or node:test itself for a whole file */
+/** @typedef {{ name: string, value: string, metadata: any, expiration: number }} StoredEntry */
+/**
+ * What differs from what is shipped.
+ * @typedef {object} Options
+ * @property {(table: Table) => void} [configure] changes the table
+ * @property {Record<string, unknown>} [bindings] variables and secrets; undefined removes one
+ * @property {Record<string, FakeKv | "simulator" | "missing">} [namespaces] KV by binding
+ * @property {string} [persistIn] the folder in which KV outlives the Worker
+ */
+/** @typedef {{ method?: string, headers?: Record<string, string>, body?: string | Uint8Array }} Init */
+
+const ANSWER_WITHIN_MS = 15_000;
+
+/** @param {Options} options */
+async function workerOptions({ configure, bindings = {}, namespaces = {} }) {
+  const table = shippedTable();
+  configure?.(table);
+  const all = { ...(await shippedBindings()), EDGE_LOGOUT: table, ...bindings };
+  const kv = { ...Object.fromEntries(NAMESPACES.map((name) => [name, "simulator"])), ...namespaces };
+  return {
+    name: "edge-logout",
+    modules: true,
+    scriptPath: SCRIPT,
+    modulesRules: [{ type: /** @type {const} */ ("CompiledWasm"), include: ["**/*.wasm"] }],
+    compatibilityDate: COMPATIBILITY_DATE,
+    bindings: JSON.parse(JSON.stringify(all)),
+    kvNamespaces: Object.fromEntries(
+      Object.entries(kv)
+        .filter(([, kind]) => kind !== "missing")
+        .map(([name, kind]) => [name, kind instanceof FakeKv ? { id: name, remoteProxyConnectionString: /** @type {any} */ (kind.url) } : name]),
+    ),
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+  };
+}
+
+export class Worker {
+  /** @type {{ level: string, message: string }[]} everything that it has logged */
+  logs = [];
+
+  /** @param {Options} options */
+  async start(options) {
+    const persistence = options.persistIn === undefined ? {} : { kvPersist: options.persistIn };
+    this.miniflare = new Miniflare({
+      host: "127.0.0.1",
+      port: 0,
+      cf: false,
+      handleStructuredLogs: (line) => void this.logs.push(line),
+      ...persistence,
+      workers: [await workerOptions(options)],
+    });
+    this.url = await this.miniflare.unsafeGetDirectURL();
+    return this;
+  }
+
+  async dispose() {
+    await this.miniflare?.dispose();
+    this.miniflare = undefined;
+  }
+
+  /** Any request; the answer is read to its end, and is sound. @param {string} path @param {Init} [init] @returns {Promise<Answer>} */
+  async fetch(path, init = {}) {
+    const response = await fetch(`${this.url?.origin}${path}`, { ...init, redirect: "manual", signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+    return assertSound(answer(response.status, response.headers, await response.text()));
+  }
+
+  /**
+   * @param {string} path
+   * @param {{ token?: string, headers?: Record<string, string>, json?: unknown, body?: string | Uint8Array }} [what]
+   */
+  post(path, { token, headers = {}, json, body } = {}) {
+    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const announced = json === undefined ? {} : { "content-type": "application/json" };
+    return this.fetch(path, { method: "POST", headers: { ...authorization, ...announced, ...headers }, body: json === undefined ? body : JSON.stringify(json) });
+  }
+
+  /** @param {string} binding */
+  async namespace(binding) {
+    if (!this.miniflare) throw new Error("The Worker has been disposed of");
+    return this.miniflare.getKVNamespace(binding);
+  }
+
+  /** All that is in the simulated KV. @returns {Promise<StoredEntry[]>} */
+  async stored(binding = "REVOCATIONS") {
+    const namespace = await this.namespace(binding);
+    const { keys, list_complete: isComplete } = await namespace.list({ limit: 1000 });
+    if (!isComplete) throw new Error("More than a thousand keys: too many for a test");
+    const values = await Promise.all(keys.map(({ name }) => namespace.get(name)));
+    return keys.map(({ name, metadata, expiration }, index) => ({ name, metadata, expiration: expiration ?? NaN, value: values[index] ?? "" }));
+  }
+
+  /** The log line of an answer, by its request id. @param {Answer} got @returns {Promise<Record<string, any>>} */
+  logOf(got) {
+    const id = got.headers.get("x-request-id");
+    return eventually(`the log line of ${id}`, () => this.requestLogs().find((line) => line.request_id === id));
+  }
+
+  /** The log lines of requests so far. They come a little later than the answers. @returns {Record<string, any>[]} */
+  requestLogs() {
+    return this.events("request");
+  }
+
+  /** @param {string} event @returns {Record<string, any>[]} */
+  events(event) {
+    return this.logs
+      .filter(({ message }) => message.startsWith("{"))
+      .map(({ message }) => JSON.parse(message))
+      .filter((line) => line.event === event);
+  }
+}
+
+/** A Worker that is disposed of with its owner. @param {Owner} owner @param {Options} [options] */
+export async function start(owner, options = {}) {
+  const worker = new Worker();
+  owner.after(() => worker.dispose());
+  return worker.start(options);
+}
+
+/** A KV that is closed with its owner. @param {Owner} owner */
+export async function fakeKv(owner) {
+  const kv = new FakeKv();
+  owner.after(() => kv.close());
+  return kv.listen();
+}
