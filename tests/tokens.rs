@@ -280,13 +280,16 @@ fn names_must_be_the_issuers() {
     assert!(check(&bare.claim("iss", Value::Null).claim("aud", Value::Null).sign(), &bare_rules).is_ok());
 }
 
+/// What is tried, the claims that it has, and what is wrong with it.
+type Case<'a> = (&'a str, &'a [(&'a str, Value)], Option<TokenProblem>);
+
 #[test]
 fn times_at_their_edges() {
     use TokenProblem::{Expired, LivesTooLong, MalformedClaims, NoExpiry, NotYetValid};
     const MONTH: i64 = 30 * 24 * 3600;
     let (rules, good) = issuer(Algorithm::Hs256);
     let now = now();
-    let cases: [(&str, &[(&str, Value)], Option<TokenProblem>); 24] = [
+    let cases: [Case; 24] = [
         ("no exp", &[("exp", Value::Null)], Some(NoExpiry)),
         ("exp just within the leeway", &[("exp", json!(now - 4))], None),
         ("exp just beyond the leeway", &[("exp", json!(now - 5))], Some(Expired)),

@@ -51,8 +51,8 @@ const exactly = (body) => (got) => assert.deepEqual([got.status, got.json], [200
 /** @param {string} token */
 const bearerOnly = (token) => ({ token });
 
-/** @param {string} detail */
-const detail = (detail) => ({ detail });
+/** @param {string} text */
+const detail = (text) => ({ detail: text });
 
 let sessions = 0;
 export const newSession = () => `customer-session-${process.pid}-${sessions++}`;
@@ -105,8 +105,8 @@ export const WORTH = {
   }),
 };
 
-/** @param {string} message */
-const message = (message) => ({ message });
+/** @param {string} text */
+const message = (text) => ({ message: text });
 
 /** @type {Contract} */
 export const MARZIPAN = {

@@ -91,12 +91,12 @@ export class FakeKv {
     for await (const chunk of request) chunks.push(chunk);
     const body = Buffer.concat(chunks).toString();
     const url = new URL(String(request.headers["mf-url"]));
-    const metadata = request.headers["mf-header-cf-kv-metadata"];
+    const metadata = String(request.headers["mf-header-cf-kv-metadata"] ?? "null");
     const operation = read(String(request.method), url, body);
     this.operations.push(operation);
     const fault = this.#rules[operation.kind]?.(operation) ?? {};
     await fault.until;
-    const store = () => this.#store(operation.keys[0], body, url.searchParams, metadata === undefined ? null : String(metadata));
+    const store = () => this.#store(operation.keys[0], body, url.searchParams, metadata);
     if (fault.stored) store();
     if (fault.hang) return;
     if (fault.reset) return void request.socket.destroy();
@@ -113,19 +113,24 @@ export class FakeKv {
     response.end(values[0]);
   }
 
-  /** @param {string} key @param {string} value @param {URLSearchParams} options @param {string | null} metadata @returns {number} status */
+  /** @param {string} key @param {string} value @param {URLSearchParams} options @param {string} metadata @returns {number} status */
   #store(key, value, options, metadata) {
-    const now = Date.now();
-    const ttl = options.get("expiration_ttl");
-    const expiration = ttl === null ? Number(options.get("expiration") ?? Infinity) : Math.floor(now / 1000) + Number(ttl);
+    const writtenAt = Date.now();
+    const expiration = expirationIn(options, Math.floor(writtenAt / 1000));
     if (Buffer.byteLength(key) > KV_MAX_KEY_BYTES) return 414;
-    if (Buffer.byteLength(metadata ?? "") > KV_MAX_METADATA_BYTES) return 413;
-    if (expiration < Math.floor(now / 1000) + KV_SHORTEST_SECONDS) return 400;
-    const before = this.entries.get(key);
-    if (this.limitsWrites && before && now - before.writtenAt < 1_000) return 429;
-    this.entries.set(key, { value, metadata: metadata === null ? null : JSON.parse(metadata), expiration, writtenAt: now });
+    if (Buffer.byteLength(metadata) > KV_MAX_METADATA_BYTES) return 413;
+    if (expiration < Math.floor(writtenAt / 1000) + KV_SHORTEST_SECONDS) return 400;
+    const before = this.entries.get(key)?.writtenAt ?? 0;
+    if (this.limitsWrites && writtenAt - before < 1_000) return 429;
+    this.entries.set(key, { value, metadata: JSON.parse(metadata), expiration, writtenAt });
     return 200;
   }
+}
+
+/** @param {URLSearchParams} options @param {number} second */
+function expirationIn(options, second) {
+  const ttl = options.get("expiration_ttl");
+  return ttl === null ? Number(options.get("expiration") ?? Infinity) : second + Number(ttl);
 }
 
 /** @param {string} method @param {URL} url @param {string} body @returns {Operation} */

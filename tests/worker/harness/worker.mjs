@@ -10,6 +10,14 @@ import { COMPATIBILITY_DATE, NAMESPACES, SCRIPT, shippedBindings, shippedTable }
 /** @typedef {{ after: (hook: () => unknown) => void }} Owner a test's context, or node:test itself for a whole file */
 /** @typedef {{ name: string, value: string, metadata: any, expiration: number }} StoredEntry */
 /**
+ * What the tests need of a KV namespace.
+ * @typedef {object} Namespace
+ * @property {(options: object) => Promise<{ keys: { name: string, metadata?: unknown, expiration?: number }[], list_complete: boolean }>} list
+ * @property {(key: string) => Promise<string | null>} get
+ * @property {(key: string, value: string, options?: object) => Promise<void>} put
+ */
+/** @typedef {{ level: string, message: string }} LoggedLine */
+/**
  * What differs from what is shipped.
  * @typedef {object} Options
  * @property {(table: Table) => void} [configure] changes the table
@@ -44,7 +52,7 @@ async function workerOptions({ configure, bindings = {}, namespaces = {} }) {
 }
 
 export class Worker {
-  /** @type {{ level: string, message: string }[]} everything that it has logged */
+  /** @type {LoggedLine[]} everything that it has logged */
   logs = [];
 
   /** @param {Options} options */
@@ -54,7 +62,7 @@ export class Worker {
       host: "127.0.0.1",
       port: 0,
       cf: false,
-      handleStructuredLogs: (line) => void this.logs.push(line),
+      handleStructuredLogs: (/** @type {LoggedLine} */ line) => void this.logs.push(line),
       ...persistence,
       workers: [await workerOptions(options)],
     });
@@ -78,15 +86,17 @@ export class Worker {
    * @param {{ token?: string, headers?: Record<string, string>, json?: unknown, body?: string | Uint8Array }} [what]
    */
   post(path, { token, headers = {}, json, body } = {}) {
-    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const announced = json === undefined ? {} : { "content-type": "application/json" };
-    return this.fetch(path, { method: "POST", headers: { ...authorization, ...announced, ...headers }, body: json === undefined ? body : JSON.stringify(json) });
+    /** @type {Record<string, string>} */
+    const sent = { ...headers };
+    if (token !== undefined) sent.authorization = `Bearer ${token}`;
+    if (json === undefined) return this.fetch(path, { method: "POST", headers: sent, body });
+    return this.fetch(path, { method: "POST", headers: { "content-type": "application/json", ...sent }, body: JSON.stringify(json) });
   }
 
-  /** @param {string} binding */
+  /** @param {string} binding @returns {Promise<Namespace>} */
   async namespace(binding) {
     if (!this.miniflare) throw new Error("The Worker has been disposed of");
-    return this.miniflare.getKVNamespace(binding);
+    return /** @type {any} */ (await this.miniflare.getKVNamespace(binding));
   }
 
   /** All that is in the simulated KV. @returns {Promise<StoredEntry[]>} */
