@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::revocation::Entry;
 use crate::time::Timestamp;
-use crate::token::{PrivateKey, PublicKey, SigningInput};
+use crate::token::{PrivateKey, PublicKey, Secret, SigningInput};
 
 /// Time. Workers' own clock moves only with input and output, which is all that is needed here.
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
@@ -74,7 +74,14 @@ pub trait Directory {
     async fn look_up(&self, binding: &str, subject: &str) -> Result<Option<String>, Unavailable>;
 }
 
-/// All that the service needs.
-pub trait Platform: Clock + Index + Signatures + Directory {}
+/// A vendor's own store of sessions, in which a session that has ended must not be left: Redis.
+#[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
+pub trait SessionStore {
+    /// Deletes a key of the store at this URL. A key that is not there counts as deleted.
+    async fn delete(&self, url: &Secret, key: &str) -> Result<(), Unavailable>;
+}
 
-impl<T: Clock + Index + Signatures + Directory> Platform for T {}
+/// All that the service needs.
+pub trait Platform: Clock + Index + Signatures + Directory + SessionStore {}
+
+impl<T: Clock + Index + Signatures + Directory + SessionStore> Platform for T {}

@@ -152,6 +152,12 @@ fn each_refusal_names_its_setting() {
             |t| route(t, "loyaltydog")["sessions"] = json!("worth"),
             "routes[0].sessions: \"worth\" is not of kind \"opaque\"",
         ),
+        (|t| route(t, "loyaltydog")["session_store"] = json!({}), "routes[0].session_store.url_secret: is missing"),
+        (
+            |t| route(t, "loyaltydog")["session_store"] = json!({ "url_secret": "COMMERCE_ENGINE_STOREFRONT_KEY" }),
+            "routes[0].session_store.url_secret: the Worker secret COMMERCE_ENGINE_STOREFRONT_KEY is no redis://",
+        ),
+        (|t| route(t, "worth")["session_store"] = json!({}), "routes[1].session_store: is no setting that is known"),
         (
             |t| remove(route(t, "commerce-engine-storefront"), "anonymous_session"),
             "routes[4].anonymous_session: is missing",

@@ -10,13 +10,15 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
-use edge_logout::config::Tokens;
+use edge_logout::config::{Config, Tokens};
 use edge_logout::ports::{Clock, IndexError};
 use edge_logout::revocation::{
     Ended, KvLifetime, RETRY_BUDGET, Revocation, RevocationRules, Scope, Status, revocations_for, status, write,
 };
+use edge_logout::service::Service;
 use edge_logout::time::Timestamp;
 use edge_logout::token::{OpaqueToken, VerifiedToken, verify};
 use proptest::prelude::*;
@@ -260,6 +262,31 @@ fn a_user_directory_decides_who_is_known() {
         assert_eq!((status, written), (200, 2), "the session has ended, whatever the directory does");
         assert_eq!(body["content"]["user"]["email"], "old@shop.example");
     }
+}
+
+#[test]
+fn a_session_is_deleted_from_the_vendors_store_as_well() {
+    let mut table = shipped::table();
+    shipped::route(&mut table, "loyaltydog")["session_store"] =
+        json!({ "url_secret": "REDIS", "key_prefix": "session:" });
+    let mut environment = shipped::environment();
+    environment.secrets.insert("REDIS".to_owned(), "redis://127.0.0.1".to_owned());
+    let service = Service::new(Config::parse(&table.to_string(), &environment).unwrap());
+    let request = TestRequest::post("/v2/giftcards/customers/logout")
+        .bearer(&TestToken::of("loyaltydog").sign())
+        .json(r#"{"sessionToken":"abc"}"#);
+    let mut platform = TestPlatform::at(NOW);
+    let failed = run(service.answer(&request, &platform, &[]));
+    assert_eq!(
+        (failed.reply.status, failed.log.reason),
+        (503, Some("session_store_unavailable")),
+        "{:?}",
+        failed.reply
+    );
+    assert_eq!(platform.scopes(), ["token"], "revoked here all the same");
+    platform.sessions = Some(RefCell::new(vec!["session:abc".to_owned(), "session:abcd".to_owned()]));
+    assert_eq!(run(service.answer(&request, &platform, &[])).reply.status, 200, "trying again is safe");
+    assert_eq!(platform.sessions.unwrap().into_inner(), ["session:abcd"]);
 }
 
 proptest! {

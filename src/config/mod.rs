@@ -16,7 +16,7 @@ use crate::token::Secret;
 pub use cors::{Cors, Origins};
 pub use issuer::{Issuer, Tokens};
 pub use refusals::{Refusal, Refusals, TABLE_NAME};
-pub use route::Route;
+pub use route::{Route, SessionStoreRules};
 
 use section::Section;
 

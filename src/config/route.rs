@@ -7,7 +7,7 @@ use super::{Environment, minting};
 use crate::contracts::Contract;
 use crate::revocation::Scope;
 use crate::routes;
-use crate::token::AnonymousSessionRules;
+use crate::token::{AnonymousSessionRules, Secret};
 
 /// One contract under one or several paths.
 #[derive(Debug)]
@@ -30,6 +30,17 @@ pub struct Route {
     pub anonymous_session: Option<AnonymousSessionRules>,
     /// The KV namespace that knows the users, for contracts that answer with one.
     pub user_directory: Option<String>,
+    /// The vendor's own store of sessions, for contracts whose request names a session.
+    pub session_store: Option<SessionStoreRules>,
+}
+
+/// Where a vendor keeps its sessions.
+#[derive(Clone, Debug)]
+pub struct SessionStoreRules {
+    /// The store's URL, `redis://` or `rediss://`; secret, since it may hold a password.
+    pub url: Secret,
+    /// What stands before the session token in the key.
+    pub key_prefix: String,
 }
 
 /// Reads the routes; one that is refused leaves its place empty.
@@ -64,6 +75,7 @@ fn read(
     let issuer = find_issuer(section, "issuer", issuers);
     let sessions = sessions(section, contract, issuers);
     let anonymous_session = anonymous_session(section, contract, issuer.map(|(_, issuer)| issuer), environment);
+    let session_store = session_store(section, contract, environment);
     let user_directory = if contract.answers_with_session() { section.text("user_directory") } else { None };
     let route = Route {
         contract,
@@ -75,6 +87,7 @@ fn read(
         cors: section.section("cors", cors::read),
         anonymous_session,
         user_directory,
+        session_store,
     };
     issuer.map(|_| route)
 }
@@ -104,6 +117,31 @@ fn sessions(section: &mut Section<'_>, contract: &dyn Contract, issuers: &[Optio
         section.refuse("sessions", format!("{:?} is not of kind \"opaque\"", issuer.name));
     }
     Some(place)
+}
+
+fn session_store(
+    section: &mut Section<'_>,
+    contract: &dyn Contract,
+    environment: &impl Environment,
+) -> Option<SessionStoreRules> {
+    const URL: &str = "url_secret";
+    if !contract.ends_session_of_body() {
+        return None;
+    }
+    let read = |section: &mut Section<'_>| {
+        let key_prefix = section.text("key_prefix").unwrap_or_default();
+        let name = section.required_text(URL)?;
+        let url = environment.secret(&name);
+        match &url {
+            None => section.refuse(URL, format!("the Worker secret {name} is missing")),
+            Some(url) if !["redis://", "rediss://"].iter().any(|scheme| url.expose().starts_with(scheme)) => {
+                section.refuse(URL, format!("the Worker secret {name} is no redis:// or rediss:// URL"));
+            }
+            Some(_) => {}
+        }
+        Some(SessionStoreRules { url: url?, key_prefix })
+    };
+    section.section("session_store", read).flatten()
 }
 
 fn anonymous_session(

@@ -5,6 +5,7 @@ mod entry;
 mod environment;
 mod kv;
 mod platform;
+mod redis;
 mod request;
 mod response;
 mod webcrypto;

@@ -6,11 +6,11 @@ use worker::kv::KvStore;
 use worker::{Delay, Env};
 
 use super::bindings::REVOCATIONS;
-use super::{kv, webcrypto};
-use crate::ports::{Clock, Directory, Index, IndexError, Signatures, Unavailable};
+use super::{kv, redis, webcrypto};
+use crate::ports::{Clock, Directory, Index, IndexError, SessionStore, Signatures, Unavailable};
 use crate::revocation::Entry;
 use crate::time::Timestamp;
-use crate::token::{PrivateKey, PublicKey, SigningInput};
+use crate::token::{PrivateKey, PublicKey, Secret, SigningInput};
 
 /// The platform of one request: bindings are its own and may not be kept for the next.
 pub(super) struct EdgePlatform {
@@ -53,6 +53,12 @@ impl Directory for EdgePlatform {
     async fn look_up(&self, binding: &str, subject: &str) -> Result<Option<String>, Unavailable> {
         let store = self.env.kv(binding).map_err(|_| Unavailable)?;
         kv::get(&store, subject).await
+    }
+}
+
+impl SessionStore for EdgePlatform {
+    async fn delete(&self, url: &Secret, key: &str) -> Result<(), Unavailable> {
+        redis::delete(url, key).await
     }
 }
 

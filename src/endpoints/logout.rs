@@ -77,7 +77,9 @@ async fn try_logout<R: Request, P: Platform>(
         }
         None => revocations_for(token.ended(), &route.revokes, &issuer.revocation, now),
     };
-    finish(route, &token, &revocations, platform, now, notes).await
+    let reply = finish(route, &token, &revocations, platform, now, notes).await?;
+    forget(route, session.as_deref(), platform, notes).await?;
+    Ok(reply)
 }
 
 /// Mints what the answer needs, revokes, and only then answers with success.
@@ -103,6 +105,25 @@ async fn finish<P: Platform>(
     match minted {
         None => Ok(route.contract.success(&Done { session: None })),
         Some((session, token)) => answer_with_session(route, token, &session, platform, notes).await,
+    }
+}
+
+/// Deletes the session from the vendor's own store, where one is configured. It has been revoked here already; the store
+/// failing is a failure all the same, since whoever asks the store would still find the session.
+async fn forget<P: Platform>(
+    route: &Route,
+    session: Option<&str>,
+    platform: &P,
+    notes: &mut Notes,
+) -> Result<(), Failure> {
+    let (Some(store), Some(session)) = (&route.session_store, session) else { return Ok(()) };
+    let key = format!("{}{session}", store.key_prefix);
+    match select(pin!(platform.delete(&store.url, &key)), pin!(P::sleep(RETRY_BUDGET))).await {
+        Either::Left((Ok(()), _)) => Ok(()),
+        Either::Left((Err(_), _)) | Either::Right(_) => {
+            notes.reason = Some("session_store_unavailable");
+            Err(Failure::Unavailable)
+        }
     }
 }
 

@@ -4,10 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, Directory, Index, IndexError, Signatures, Unavailable};
+use edge_logout::ports::{Clock, Directory, Index, IndexError, SessionStore, Signatures, Unavailable};
 use edge_logout::revocation::{Entry, KvLifetime};
 use edge_logout::time::Timestamp;
-use edge_logout::token::{PrivateKey, PublicKey, SigningInput};
+use edge_logout::token::{PrivateKey, PublicKey, Secret, SigningInput};
 
 use super::crypto;
 
@@ -37,6 +37,8 @@ pub struct TestPlatform {
     pub find_faults: RefCell<VecDeque<Fault>>,
     /// The users of the directory; none at all when it fails.
     pub directory: Option<BTreeMap<String, String>>,
+    /// The keys that are in the session store; none at all when it fails.
+    pub sessions: Option<RefCell<Vec<String>>>,
     /// Whether signatures cannot be checked.
     pub crypto_fails: bool,
     /// The keys of all puts that were tried, in order.
@@ -110,6 +112,14 @@ impl Signatures for TestPlatform {
     async fn sign(&self, key: &PrivateKey, input: SigningInput<'_>) -> Result<Vec<u8>, Unavailable> {
         let jwk = serde_json::from_str(key.jwk.expose()).unwrap();
         Ok(crypto::sign(key.algorithm, &jwk, input.0))
+    }
+}
+
+impl SessionStore for TestPlatform {
+    async fn delete(&self, _url: &Secret, key: &str) -> Result<(), Unavailable> {
+        let sessions = self.sessions.as_ref().ok_or(Unavailable)?;
+        sessions.borrow_mut().retain(|own| own != key);
+        Ok(())
     }
 }
 
