@@ -1,0 +1,94 @@
+// What must not be in a configuration that is deployed, as far as it can be told from the configuration alone.
+import { issuersWithDevelopmentKey, keyMaterial, readDevelopmentKey } from "./keys.mjs";
+
+/** @typedef {Record<string, any>} Table what wrangler has read, or a part of it */
+
+const DEVELOPMENT = "EDGE_LOGOUT_DEVELOPMENT";
+const TABLE = "vars.EDGE_LOGOUT";
+const DEVELOPMENT_KID = "development-";
+
+/**
+ * Every object in the table, with the way to it: the same words as in the Worker's own refusals.
+ * @param {unknown} value
+ * @param {string} path
+ * @returns {Generator<{ path: string, object: Table }>}
+ */
+function* objectsIn(value, path) {
+  if (value === null || typeof value !== "object") return;
+  if (!Array.isArray(value)) yield { path, object: value };
+  for (const [key, item] of Object.entries(value)) {
+    yield* objectsIn(item, Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`);
+  }
+}
+
+/**
+ * The names of the secrets that the table asks for, each once.
+ * @param {Table | null} table
+ */
+export function secretsNamedBy(table) {
+  const settings = [...objectsIn(table, TABLE)].flatMap(({ object }) => Object.entries(object));
+  const names = settings.filter(([key, value]) => /(^|_)secret$/.test(key) && typeof value === "string").map(([, value]) => value);
+  return [...new Set(names)].sort();
+}
+
+async function developmentMaterial() {
+  const keys = await Promise.all((await issuersWithDevelopmentKey()).map(readDevelopmentKey));
+  return new Set(keys.map(keyMaterial));
+}
+
+/** @param {Set<string>} material @param {Table} jwk */
+const isDevelopmentKey = (material, jwk) => material.has(keyMaterial(jwk)) || String(jwk.kid).startsWith(DEVELOPMENT_KID);
+
+/**
+ * @param {Table | null} table
+ * @returns {Promise<string[]>}
+ */
+export async function developmentKeysIn(table) {
+  const material = await developmentMaterial();
+  return [...objectsIn(table, TABLE)]
+    .filter(({ object }) => typeof object.kty === "string" && isDevelopmentKey(material, object))
+    .map(({ path, object }) => `${path}: \`${object.kid}\` is a development key, which is published in dev/keys: put the issuer's own public key there`);
+}
+
+/**
+ * @param {Record<string, string | null>} secrets null: set, and nobody can read its value
+ * @returns {Promise<string[]>}
+ */
+export async function developmentSecretsIn(secrets) {
+  const material = await developmentMaterial();
+  return Object.entries(secrets)
+    .filter(([, value]) => value !== null && isDevelopmentKey(material, parseObject(value)))
+    .map(([name]) => `the secret \`${name}\` is a development key, which is published in dev/keys: set the issuer's own key`);
+}
+
+/** @param {string} text @returns {Table} */
+function parseObject(text) {
+  try {
+    return Object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * @param {Table} config
+ * @returns {string[]}
+ */
+export function placeholdersIn(config) {
+  const placeholders = /** @type {Table[]} */ (config.kv_namespaces ?? [])
+    .filter(({ id }) => /^0*$/.test(id ?? "none"))
+    .map(({ binding }) => `kv_namespaces: \`${binding}\` has a placeholder for its id: put yours there, which \`npx wrangler kv namespace create ${binding}\` prints`);
+  if (String(config.vars?.[DEVELOPMENT]) !== "true") return placeholders;
+  return [...placeholders, `vars.${DEVELOPMENT} must not be deployed, since it lets the development keys in: it belongs in .dev.vars`];
+}
+
+/**
+ * @param {Table | null} table
+ * @param {Record<string, string | null>} secrets
+ * @param {string} remedy with NAME for the secret's name
+ */
+export function missingSecrets(table, secrets, remedy) {
+  return secretsNamedBy(table)
+    .filter((name) => !(name in secrets))
+    .map((name) => `the secret \`${name}\`, which vars.EDGE_LOGOUT names, is not set: ${remedy.replaceAll("NAME", name)}`);
+}

@@ -1,0 +1,14 @@
+// Where things are. Everything that set-up makes lies in the project's own folder and is ignored by git.
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** @param {string[]} parts */
+export const inRoot = (...parts) => join(ROOT, ...parts);
+
+export const TOOLS = inRoot(".tools");
+export const BUILD = inRoot("build");
+
+/** @param {string} name a command that set-up has installed with cargo */
+export const toolPath = (name) => join(TOOLS, "bin", name);

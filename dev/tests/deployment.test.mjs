@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { developmentKeysIn, developmentSecretsIn, missingSecrets, placeholdersIn, secretsNamedBy } from "../lib/deployment.mjs";
+import { readDevelopmentKey } from "../lib/keys.mjs";
+
+const worth = await readDevelopmentKey("worth");
+const storefront = await readDevelopmentKey("commerce-engine-storefront");
+
+/** @param {object[]} keys */
+const tableWith = (...keys) => ({ issuers: [{ name: "mine", jwks: { keys } }], routes: [] });
+
+test("a development key is found under any name, and by its name alone", async () => {
+  const { kty, n, e } = worth;
+  const found = await developmentKeysIn(tableWith({ kty, n, e, kid: "renamed" }, { kty: "OKP", crv: "Ed25519", x: "AA", kid: "development-x" }));
+  assert.equal(found.length, 2);
+  assert.match(found[0], /^vars\.EDGE_LOGOUT\.issuers\[0\]\.jwks\.keys\[0\]: `renamed` is a development key/);
+});
+
+test("any other key is no finding", async () => {
+  assert.deepEqual(await developmentKeysIn(tableWith({ kty: "RSA", n: "AA", e: "AQAB", kid: "2026" })), []);
+  assert.deepEqual(await developmentKeysIn(null), []);
+});
+
+test("a secret's value is looked at where it is known", async () => {
+  const secrets = { A: JSON.stringify(storefront), B: null, C: "no JSON", D: JSON.stringify({ kty: "oct", k: "AA" }) };
+  const found = await developmentSecretsIn(secrets);
+  assert.equal(found.length, 1);
+  assert.match(found[0], /^the secret `A` is a development key/);
+});
+
+test("secrets are found wherever the table names them", () => {
+  const table = { issuers: [{ secret: "B" }, { secret: "A" }], routes: [{ anonymous_session: { signing_secret: "B" } }] };
+  assert.deepEqual(secretsNamedBy(table), ["A", "B"]);
+  const missing = missingSecrets(table, { A: null }, "put NAME");
+  assert.equal(missing.length, 1);
+  assert.match(missing[0], /secret `B`, .* put B$/);
+});
+
+test("placeholders, and the permission for development keys", () => {
+  const id = (/** @type {string | undefined} */ value) => placeholdersIn({ kv_namespaces: [{ binding: "REVOCATIONS", id: value }] }).length;
+  assert.equal(id("0".repeat(32)), 1);
+  assert.equal(id("06779da6940b431db6e566b4846d64db"), 0);
+  assert.equal(id(undefined), 0, "wrangler creates a namespace that has no id");
+  assert.equal(placeholdersIn({ vars: { EDGE_LOGOUT_DEVELOPMENT: "true" } }).length, 1);
+  assert.equal(placeholdersIn({ vars: { EDGE_LOGOUT_DEVELOPMENT: "false" } }).length, 0);
+});
