@@ -32,6 +32,12 @@ impl Timestamp {
         if self.0.rem_euclid(1000) == 0 { whole } else { whole.saturating_add(1) }
     }
 
+    /// The last millisecond of this moment's second.
+    #[must_use]
+    pub const fn end_of_second(self) -> Self {
+        Self(self.0.saturating_add(999_i64.saturating_sub(self.0.rem_euclid(1000))))
+    }
+
     /// Seconds since the Unix epoch with a fraction, as JSON shows it to an operator.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of any real date are exact in an f64")]
@@ -72,6 +78,15 @@ mod tests {
         assert_eq!(Timestamp::from_millis(1001).as_seconds_rounded_up(), 2);
         assert_eq!(Timestamp::from_millis(-1).as_seconds_rounded_up(), 0);
         assert_eq!(Timestamp::from_millis(i64::MAX).as_seconds_rounded_up(), i64::MAX / 1000 + 1);
+    }
+
+    #[test]
+    fn a_second_ends_before_the_next_begins() {
+        for millis in [1000, 1001, 1999] {
+            assert_eq!(Timestamp::from_millis(millis).end_of_second(), Timestamp::from_millis(1999));
+        }
+        assert_eq!(Timestamp::from_millis(-1).end_of_second(), Timestamp::from_millis(-1));
+        assert_eq!(Timestamp::from_millis(i64::MAX).end_of_second(), Timestamp::from_millis(i64::MAX));
     }
 
     #[test]

@@ -23,7 +23,9 @@ thread_local! {
 async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
     let request = EdgeRequest::new(request);
     let Some(service) = service(&env) else {
-        return respond(&answer_misconfigured(&request));
+        let answer = answer_misconfigured(&request);
+        log(&answer);
+        return respond(&answer);
     };
     if !service.must_finish(&request) {
         return respond(&answer(&service, &request, &env).await);
@@ -44,10 +46,14 @@ async fn answer(service: &Service, request: &EdgeRequest, env: &Env) -> Answer {
     let bindings = Bindings::of(service.config(), env);
     let platform = EdgePlatform::new(env);
     let answer = service.answer(request, &platform, bindings.conditions()).await;
+    log(&answer);
+    answer
+}
+
+fn log(answer: &Answer) {
     if let Ok(line) = serde_json::to_string(&answer.log) {
         worker::console_log!("{line}");
     }
-    answer
 }
 
 fn respond(answer: &Answer) -> worker::Result<web_sys::Response> {

@@ -84,17 +84,19 @@ fn revocation(ended: Ended<'_>, scope: Scope, rules: &RevocationRules, now: Time
         (Scope::Issuer | Scope::Subject, Ended::Opaque(_)) => Some(now),
         (Scope::Session | Scope::Token, _) => None,
     };
-    let expires_at = match (scope, ended) {
-        (Scope::Token, Ended::Jwt(token)) => token.expires_at().plus(rules.leeway),
-        _ => rules.last_token_gone(now),
+    let (expires_at, spare) = match (scope, ended) {
+        (Scope::Token, Ended::Jwt(token)) => (token.expires_at().plus(rules.leeway), Duration::ZERO),
+        _ => (rules.last_token_gone(now), TWICE_AT_ONCE),
     };
     Some(Revocation {
         key: key(&rules.issuer, scope, &identifier),
         issuer: rules.issuer.clone(),
         scope,
         revoked_at: now,
-        cut_off,
+        // Dates of tokens are whole seconds, and two logouts of one second are to write the same.
+        cut_off: cut_off.map(Timestamp::end_of_second),
         expires_at,
+        spare,
     })
 }
 

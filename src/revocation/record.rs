@@ -79,6 +79,8 @@ pub struct Revocation {
     pub cut_off: Option<Timestamp>,
     /// When no token is left that it could match.
     pub expires_at: Timestamp,
+    /// How much longer it lives than it must.
+    pub spare: Duration,
 }
 
 /// A revocation's value in KV, and its metadata: the same, so that listing keys is enough to read them.
@@ -117,8 +119,7 @@ impl StoredRevocation {
             (Some(_), None) => false,
             (Some(own), Some(other)) => own >= other.as_seconds_f64(),
         };
-        let slack = if other.scope == Scope::Token { 0.0 } else { TWICE_AT_ONCE.as_secs_f64() };
-        cut_off && self.expires_at + slack >= other.expires_at.as_seconds_f64()
+        cut_off && self.expires_at + other.spare.as_secs_f64() >= other.expires_at.as_seconds_f64()
     }
 }
 
@@ -220,6 +221,7 @@ mod tests {
             revoked_at: NOW,
             cut_off: cut_off.map(Timestamp::from_seconds),
             expires_at: Timestamp::from_seconds(expires_at),
+            spare: TWICE_AT_ONCE,
         }
     }
 
@@ -243,7 +245,7 @@ mod tests {
         assert!(!stored(Some(9), 20).covers(&revocation(Some(10), 20)));
         assert!(stored(Some(9), 20).covers(&revocation(Some(9), 23)));
         assert!(!stored(Some(9), 20).covers(&revocation(Some(9), 24)));
-        let token = Revocation { scope: Scope::Token, ..revocation(None, 21) };
+        let token = Revocation { spare: Duration::ZERO, ..revocation(None, 21) };
         assert!(!stored(None, 20).covers(&token));
     }
 }
