@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use edge_logout::config::{Config, Environment, Refusals};
+use edge_logout::config::{Config, Environment, Lookup, Refusals};
 use edge_logout::token::Secret;
 use serde::Deserialize;
 
@@ -19,8 +19,12 @@ struct Question {
 }
 
 impl Environment for Question {
-    fn secret(&self, name: &str) -> Option<Secret> {
-        self.secrets.get(name)?.clone().map(Secret::new)
+    fn secret(&self, name: &str) -> Lookup {
+        match self.secrets.get(name) {
+            None => Lookup::Missing,
+            Some(None) => Lookup::Unknown,
+            Some(Some(text)) => Lookup::Known(Secret::new(text.clone())),
+        }
     }
 
     fn allows_development_keys(&self) -> bool {
@@ -30,13 +34,7 @@ impl Environment for Question {
 
 fn refusals(question: &Question) -> Refusals {
     let Some(table) = &question.config else { return Refusals::one("", "is missing") };
-    let mut refusals = Config::parse(&table.to_string(), question).err().unwrap_or_default();
-    // What is set, but not known here, only seems to be missing.
-    let unknown: Vec<_> = question.secrets.iter().filter(|(_, text)| text.is_none()).collect();
-    refusals.0.retain(|refusal| {
-        !unknown.iter().any(|(name, _)| refusal.problem == format!("the Worker secret {name} is missing"))
-    });
-    refusals
+    Config::parse(&table.to_string(), question).err().unwrap_or_default()
 }
 
 fn main() -> ExitCode {

@@ -60,6 +60,20 @@ pub fn split_url(url: &str) -> UrlParts<'_> {
     UrlParts { host, path }
 }
 
+/// Whether a media type is JSON: `application/json` or `application/*+json` (RFC 6839 section 3.1).
+///
+/// What does not have exactly one slash is none, as FastAPI reads the header, too.
+#[must_use]
+pub fn is_json(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    media_type.split_once('/').is_some_and(|(kind, subtype)| {
+        let subtype = subtype.to_ascii_lowercase();
+        kind.eq_ignore_ascii_case("application")
+            && !subtype.contains('/')
+            && (subtype == "json" || subtype.ends_with("+json"))
+    })
+}
+
 /// A reply: status, headers and, unless it has none, a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {

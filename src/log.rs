@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::http::{Reply, Request};
+
 /// What a use case notes for the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
@@ -43,4 +45,38 @@ pub struct LogLine {
     pub key_id: Option<String>,
     /// How long it took, in milliseconds. Workers' clock moves only with input and output.
     pub milliseconds: u64,
+}
+
+/// No method that anybody means is longer.
+const MAX_METHOD_CHARS: usize = 16;
+
+impl LogLine {
+    /// The line of a request, before it is known which route it was.
+    #[must_use]
+    pub fn new(request: &impl Request, reply: &Reply, notes: Notes, milliseconds: u64) -> Self {
+        Self {
+            event: "request",
+            request_id: request_id(request),
+            method: request.method().chars().take(MAX_METHOD_CHARS).collect(),
+            route: None,
+            contract: None,
+            issuer: None,
+            status: reply.status,
+            outcome: notes.outcome,
+            reason: notes.reason,
+            key_id: notes.key_id,
+            milliseconds,
+        }
+    }
+}
+
+/// Cloudflare's own id of the request where it is one, otherwise 64 random bits.
+fn request_id(request: &impl Request) -> String {
+    let is_id = |id: &String| {
+        (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    request.header("cf-ray").filter(is_id).unwrap_or_else(|| {
+        let random = getrandom::u64().unwrap_or_default();
+        format!("{random:016x}")
+    })
 }

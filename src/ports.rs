@@ -1,6 +1,9 @@
 //! What the core asks of the platform. `edge` answers with Cloudflare's; tests answer natively.
 
+use std::pin::pin;
 use std::time::Duration;
+
+use futures_util::future::{Either, select};
 
 use crate::revocation::Entry;
 use crate::time::Timestamp;
@@ -14,6 +17,14 @@ pub trait Clock: 'static {
 
     /// Waits.
     async fn sleep(duration: Duration);
+}
+
+/// What a future gives, or nothing when the limit has passed first.
+pub async fn within<P: Clock, T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(future), pin!(P::sleep(limit))).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
 }
 
 /// Why the index of revocations did not answer.
@@ -81,7 +92,13 @@ pub trait SessionStore {
     async fn delete(&self, url: &Secret, key: &str) -> Result<(), Unavailable>;
 }
 
-/// All that the service needs.
-pub trait Platform: Clock + Index + Signatures + Directory + SessionStore {}
+/// What is bound to the Worker.
+pub trait Bindings {
+    /// Whether there is a binding of this name.
+    fn is_bound(&self, name: &str) -> bool;
+}
 
-impl<T: Clock + Index + Signatures + Directory + SessionStore> Platform for T {}
+/// All that the service needs.
+pub trait Platform: Bindings + Clock + Directory + Index + SessionStore + Signatures {}
+
+impl<T: Bindings + Clock + Directory + Index + SessionStore + Signatures> Platform for T {}

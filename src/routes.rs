@@ -43,11 +43,20 @@ impl Endpoint {
     }
 }
 
-/// The paths that are the service's own.
-const OWN: [(&str, Endpoint); 2] = [("/healthz", Endpoint::Health), ("/openapi.json", Endpoint::OpenApi)];
+/// The endpoints that are the service's own, with their paths.
+pub const OWN: [(&str, Endpoint); 2] = [("/healthz", Endpoint::Health), ("/openapi.json", Endpoint::OpenApi)];
+
+fn with_own() -> Router<Endpoint> {
+    let mut router = Router::new();
+    for (path, endpoint) in OWN {
+        // The router is empty: these cannot conflict.
+        let _ = router.insert(path, endpoint);
+    }
+    router
+}
 
 /// The table. A path of a host goes before the same path of every host.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Routes {
     any_host: Router<Endpoint>,
     by_host: HashMap<String, Router<Endpoint>>,
@@ -80,16 +89,12 @@ pub fn conflicts(routes: &[(usize, &Route)]) -> Vec<(usize, String)> {
 }
 
 fn build(routes: &[(usize, &Route)]) -> (Routes, Vec<(usize, String)>) {
-    let mut table = Routes::default();
+    let mut table = Routes { any_host: with_own(), by_host: HashMap::new() };
     let mut conflicts = Vec::new();
-    for (path, endpoint) in OWN {
-        // The table is still empty: these two cannot conflict.
-        let _ = table.any_host.insert(path, endpoint);
-    }
     for &(index, route) in routes {
         for (variant, path) in route.paths.iter().enumerate() {
             let slots = match &route.host {
-                Some(host) => table.by_host.entry(host.clone()).or_default(),
+                Some(host) => table.by_host.entry(host.clone()).or_insert_with(with_own),
                 None => &mut table.any_host,
             };
             let endpoint = Endpoint::Logout { route: index, path: variant };

@@ -1,21 +1,25 @@
 //! The way of a request, from the wire to the reply and its log line.
 
+use std::cell::OnceCell;
+
 use crate::config::{Config, Route};
 use crate::contracts::Failure;
 use crate::cors;
-use crate::endpoints::health::{Condition, health, misconfigured};
+use crate::endpoints::health::{health, misconfigured};
 use crate::endpoints::logout::{logout, refusal};
-use crate::endpoints::openapi::openapi;
+use crate::endpoints::openapi::document;
 use crate::http::{Reply, Request, split_url};
 use crate::log::{LogLine, Notes};
 use crate::ports::Platform;
-use crate::routes::{Endpoint, Routes};
+use crate::routes::{Endpoint, OWN, Routes};
 
 /// The service of an isolate: a good configuration and its route table.
 #[derive(Debug)]
 pub struct Service {
     config: Config,
     routes: Routes,
+    /// The OpenAPI description, once somebody has asked for it.
+    description: OnceCell<String>,
 }
 
 /// A reply and what is logged of it.
@@ -32,13 +36,7 @@ impl Service {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let routes = Routes::new(&config);
-        Self { config, routes }
-    }
-
-    /// The configuration.
-    #[must_use]
-    pub const fn config(&self) -> &Config {
-        &self.config
+        Self { config, routes, description: OnceCell::new() }
     }
 
     /// Whether the request may change something, so that it must be finished even when its client is gone.
@@ -47,25 +45,20 @@ impl Service {
         request.method() == "POST"
     }
 
-    /// Answers a request. `bindings` are those that the configuration needs, with their condition.
-    pub async fn answer<R: Request, P: Platform>(
-        &self,
-        request: &R,
-        platform: &P,
-        bindings: &[(String, Condition)],
-    ) -> Answer {
+    /// Answers a request.
+    pub async fn answer<R: Request, P: Platform>(&self, request: &R, platform: &P) -> Answer {
         let begin = platform.now();
         let url = split_url(request.url());
         let endpoint = self.routes.find(url.host, url.path);
         let mut notes = Notes { outcome: "answered", ..Notes::default() };
         let reply = match endpoint {
             None => not_found(&mut notes),
-            Some(endpoint) => self.at_endpoint(endpoint, request, platform, bindings, &mut notes).await,
+            Some(endpoint) => self.at_endpoint(endpoint, request, platform, &mut notes).await,
         };
-        let id = request_id(request);
         let milliseconds = u64::try_from(platform.now().since(begin).as_millis()).unwrap_or(u64::MAX);
-        let log = self.log_line(request.method(), endpoint, &reply, notes, milliseconds, id.clone());
-        Answer { reply: finish(reply, request.method(), id), log }
+        let mut log = LogLine::new(request, &reply, notes, milliseconds);
+        self.note_route(endpoint, &mut log);
+        Answer { reply: finish(reply, request.method(), log.request_id.clone()), log }
     }
 
     async fn at_endpoint<R: Request, P: Platform>(
@@ -73,7 +66,6 @@ impl Service {
         endpoint: Endpoint,
         request: &R,
         platform: &P,
-        bindings: &[(String, Condition)],
         notes: &mut Notes,
     ) -> Reply {
         let route = self.route(endpoint);
@@ -87,9 +79,9 @@ impl Service {
             return cors::share(reply, cors, request);
         }
         let reply = match (endpoint, route) {
-            (Endpoint::Health, _) => health(bindings),
-            (Endpoint::OpenApi, _) => openapi(&self.config),
-            (Endpoint::Logout { .. }, Some(route)) => logout(&self.config, route, request, platform, notes).await,
+            (Endpoint::Health, _) => health(&self.config, platform),
+            (Endpoint::OpenApi, _) => self.describe(),
+            (Endpoint::Logout { .. }, Some(route)) => logout(route, request, platform, notes).await,
             (Endpoint::Logout { .. }, None) => not_found(notes),
         };
         cors::share(reply, cors, request)
@@ -102,35 +94,22 @@ impl Service {
         }
     }
 
-    fn log_line(
-        &self,
-        method: &str,
-        endpoint: Option<Endpoint>,
-        reply: &Reply,
-        notes: Notes,
-        milliseconds: u64,
-        request_id: String,
-    ) -> LogLine {
-        let route = endpoint.and_then(|endpoint| self.route(endpoint));
-        let pattern = match endpoint {
-            Some(Endpoint::Logout { path, .. }) => route.and_then(|route| route.paths.get(path)).cloned(),
-            Some(Endpoint::Health) => Some("/healthz".to_owned()),
-            Some(Endpoint::OpenApi) => Some("/openapi.json".to_owned()),
-            None => None,
+    fn describe(&self) -> Reply {
+        Reply::json_text(200, self.description.get_or_init(|| document(&self.config).to_string()).clone())
+    }
+
+    /// Notes which route it was, by its pattern: never by the path as sent.
+    fn note_route(&self, endpoint: Option<Endpoint>, log: &mut LogLine) {
+        let Some(endpoint) = endpoint else { return };
+        let Some(route) = self.route(endpoint) else {
+            log.route = OWN.iter().find(|(_, own)| *own == endpoint).map(|(path, _)| (*path).to_owned());
+            return;
         };
-        LogLine {
-            event: "request",
-            request_id,
-            method: method.chars().take(16).collect(),
-            route: pattern,
-            contract: route.map(|route| route.contract.name()),
-            issuer: route.and_then(|route| self.config.issuers.get(route.issuer)).map(|issuer| issuer.name.clone()),
-            status: reply.status,
-            outcome: notes.outcome,
-            reason: notes.reason,
-            key_id: notes.key_id,
-            milliseconds,
+        if let Endpoint::Logout { path, .. } = endpoint {
+            log.route = route.paths.get(path).cloned();
         }
+        log.contract = Some(route.contract.name());
+        log.issuer = Some(route.issuer.name.clone());
     }
 }
 
@@ -138,21 +117,9 @@ impl Service {
 #[must_use]
 pub fn answer_misconfigured(request: &impl Request) -> Answer {
     let reply = misconfigured();
-    let id = request_id(request);
-    let log = LogLine {
-        event: "request",
-        request_id: id.clone(),
-        method: request.method().chars().take(16).collect(),
-        route: None,
-        contract: None,
-        issuer: None,
-        status: reply.status,
-        outcome: "failed",
-        reason: Some("misconfigured"),
-        key_id: None,
-        milliseconds: 0,
-    };
-    Answer { reply: finish(reply, request.method(), id), log }
+    let notes = Notes { outcome: "failed", reason: Some("misconfigured"), key_id: None };
+    let log = LogLine::new(request, &reply, notes, 0);
+    Answer { reply: finish(reply, request.method(), log.request_id.clone()), log }
 }
 
 fn not_found(notes: &mut Notes) -> Reply {
@@ -180,15 +147,4 @@ fn finish(reply: Reply, method: &str, request_id: String) -> Reply {
         reply.body = None;
     }
     reply
-}
-
-/// Cloudflare's own id of the request where it is one, otherwise 64 random bits.
-fn request_id(request: &impl Request) -> String {
-    let is_id = |id: &String| {
-        (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    request.header("cf-ray").filter(is_id).unwrap_or_else(|| {
-        let random = getrandom::u64().unwrap_or_default();
-        format!("{random:016x}")
-    })
 }

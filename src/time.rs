@@ -45,6 +45,13 @@ impl Timestamp {
         self.0 as f64 / 1000.0
     }
 
+    /// The moment so many seconds after the Unix epoch, to the millisecond; what is no moment becomes the nearest one.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "casts of floats saturate")]
+    pub const fn from_seconds_f64(seconds: f64) -> Self {
+        Self((seconds * 1000.0).round() as i64)
+    }
+
     /// This moment, `duration` later.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {

@@ -4,7 +4,7 @@
 
 mod support;
 
-use edge_logout::config::Config;
+use edge_logout::config::{Config, Environment, Lookup};
 use serde_json::{Value, json};
 use support::shipped::{self, environment, issuer, parse, route, table};
 
@@ -81,7 +81,7 @@ fn each_refusal_names_its_setting() {
         (|t| issuer(t, "worth")["leeway_seconds"] = json!("5"), "issuers[2].leeway_seconds: must be a whole number"),
         (
             |t| issuer(t, "worth")["longest_lifetime_seconds"] = json!(0),
-            "issuers[2].longest_lifetime_seconds: must not be 0",
+            "issuers[2].longest_lifetime_seconds: must be 1 to 315360000",
         ),
         (
             |t| issuer(t, "worth")["claims"] = json!({ "session": "exp" }),
@@ -158,6 +158,60 @@ fn each_refusal_names_its_setting() {
             "routes[0].session_store.url_secret: the Worker secret COMMERCE_ENGINE_STOREFRONT_KEY is no redis://",
         ),
         (|t| route(t, "worth")["session_store"] = json!({}), "routes[1].session_store: is no setting that is known"),
+        (
+            |t| route(t, "loyaltydog")["session_store"] = json!({ "url_secret": "X" }),
+            "routes[0].session_store.key_prefix: is missing",
+        ),
+        (
+            |t| route(t, "loyaltydog")["issuer"] = json!("loyaltydog-sessions"),
+            "routes[0].issuer: must be of kind \"jwt\"",
+        ),
+        (|t| route(t, "loyaltydog")["revokes"] = json!(["session"]), "routes[0].revokes: must be \"token\""),
+        (
+            |t| route(t, "worth")["revokes"] = json!(["subject", "session"]),
+            "routes[1].revokes: must not have both \"session\" and \"subject\"",
+        ),
+        (
+            |t| route(t, "worth")["paths"] = json!("/abmelden/für/alle"),
+            "routes[1].paths: \"/abmelden/für/alle\" must begin",
+        ),
+        (|t| route(t, "worth")["paths"] = json!("/a/../b"), "routes[1].paths: \"/a/../b\" must begin"),
+        (
+            |t| {
+                route(t, "worth")["host"] = json!("a.example");
+                route(t, "worth")["paths"] = json!("/healthz");
+            },
+            "routes[1].paths: \"/healthz\" cannot be routed",
+        ),
+        (|t| route(t, "worth")["cors"] = json!({ "allowed_origins": [] }), "routes[1].cors.allowed_origins: is empty"),
+        (
+            |t| route(t, "commerce-engine-storefront")["user_directory"] = json!("REVOCATIONS"),
+            "routes[4].user_directory: must not be the namespace of the revocations",
+        ),
+        (
+            |t| {
+                let mut twin = issuer(t, "worth").clone();
+                twin["name"] = json!("worth-2");
+                t["issuers"].as_array_mut().unwrap().push(twin);
+            },
+            "issuers[6]: takes the tokens of \"worth\" as well",
+        ),
+        (
+            |t| issuer(t, "worth")["claims"] = json!({ "session": "sub" }),
+            "issuers[2].claims.token_id: must name another",
+        ),
+        (|t| key(t)["e"] = json!("AQ"), "issuers[2].jwks.keys[0]: has no good member `e`"),
+        (
+            |t| {
+                remove(key(t), "alg");
+                issuer(t, "worth")["algorithms"] = json!(["PS256", "RS256"]);
+            },
+            "issuers[2].jwks.keys[0]: has no good member `alg`",
+        ),
+        (
+            |t| issuer(t, "commerce-engine-storefront")["secret"] = json!("{\"kty\":\"oct\"}"),
+            "issuers[5].secret: must be the name of a Worker secret",
+        ),
         (
             |t| remove(route(t, "commerce-engine-storefront"), "anonymous_session"),
             "routes[4].anonymous_session: is missing",
@@ -251,4 +305,52 @@ fn no_refusal_tells_a_secret() {
     }
     let config = parse(&table()).unwrap();
     assert!(!format!("{config:?}").contains(&text[..8]), "nor does anybody who prints the configuration");
+}
+
+#[test]
+fn what_the_issuer_would_not_take_is_not_minted() {
+    let other =
+        json!({ "kty": "oct", "alg": "HS256", "k": "b3RoZXIta2V5LW90aGVyLWtleS1vdGhlci1rZXktb3RoZXI" }).to_string();
+    let set = json!({ "keys": [shipped::key("commerce-engine-storefront")] }).to_string();
+    for (secret, expected) in [
+        (other, "the JWK in MINTING_KEY is none of the issuer's own keys"),
+        (set, "the Worker secret MINTING_KEY is no JWK"),
+    ] {
+        let mut table = table();
+        minting(&mut table)["signing_secret"] = json!("MINTING_KEY");
+        let mut environment = environment();
+        environment.secrets.insert("MINTING_KEY".to_owned(), secret);
+        let refusals = Config::parse(&table.to_string(), &environment).unwrap_err().to_string();
+        assert!(refusals.contains(expected), "{refusals}");
+    }
+}
+
+#[test]
+fn a_secret_in_the_place_of_its_name_is_not_told() {
+    let secret = shipped::key("commerce-engine-storefront").to_string();
+    let told = refused(|table| {
+        issuer(table, "commerce-engine-storefront")["secret"] = json!(secret);
+        minting(table)["signing_secret"] = json!(secret);
+        route(table, "loyaltydog")["session_store"] = json!({ "url_secret": "redis://:pw@host", "key_prefix": "a" });
+    });
+    assert_eq!(told.len(), 3, "{told:#?}");
+    assert!(told.iter().all(|refusal| refusal.ends_with("must be the name of a Worker secret: letters, digits and _")));
+}
+
+/// A machine that deploys knows which secrets are set, but not what is in them.
+struct Deploying;
+
+impl Environment for Deploying {
+    fn secret(&self, _name: &str) -> Lookup {
+        Lookup::Unknown
+    }
+
+    fn allows_development_keys(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn secrets_that_are_set_elsewhere_are_not_missing() {
+    assert!(Config::parse(&table().to_string(), &Deploying).is_ok_and(|config| config.routes.len() == 5));
 }

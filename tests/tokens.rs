@@ -5,6 +5,9 @@
 
 mod support;
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use base64ct::{Base64UrlUnpadded, Encoding};
 use edge_logout::config::{Config, Tokens};
 use edge_logout::time::Timestamp;
@@ -62,8 +65,10 @@ fn rules(key: &Value, algorithm: Algorithm, change: impl FnOnce(&mut Value)) -> 
     }
     change(worth);
     let config = Config::parse(&table.to_string(), &environment).unwrap_or_else(|refusals| panic!("{refusals}"));
-    let worth = config.issuers.into_iter().find(|issuer| issuer.name == "worth").unwrap();
-    match worth.tokens {
+    let Config { issuers, routes } = config;
+    drop(routes);
+    let worth = issuers.into_iter().find(|issuer| issuer.name == "worth").unwrap();
+    match Rc::into_inner(worth).unwrap().tokens {
         Tokens::Jwt(rules) => *rules,
         Tokens::Opaque => panic!("worth has JWTs"),
     }
@@ -233,7 +238,10 @@ fn a_token_without_kid_is_tried_against_a_few_keys() {
         worth["secret"] = json!("KEYS");
         worth.as_object_mut().unwrap().remove("jwks");
         let config = Config::parse(&table.to_string(), &environment).unwrap();
-        match config.issuers.into_iter().find(|issuer| issuer.name == "worth").unwrap().tokens {
+        let Config { issuers, routes } = config;
+        drop(routes);
+        let worth = issuers.into_iter().find(|issuer| issuer.name == "worth").unwrap();
+        match Rc::into_inner(worth).unwrap().tokens {
             Tokens::Jwt(rules) => rules,
             Tokens::Opaque => panic!("worth has JWTs"),
         }
@@ -247,6 +255,28 @@ fn a_token_without_kid_is_tried_against_a_few_keys() {
         Some(TokenProblem::BadSignature),
         "and only its own"
     );
+}
+
+#[test]
+fn a_key_that_cannot_be_used_keeps_no_other_from_being_tried() {
+    let (rules, good) = issuer(Algorithm::Es256);
+    let mut table = json!([]);
+    for kid in ["key-0", "key-1"] {
+        let mut key = good.key.clone();
+        key["kid"] = json!(kid);
+        key.as_object_mut().unwrap().remove("d");
+        table.as_array_mut().unwrap().push(key);
+    }
+    drop(rules);
+    let rules = self::rules(&good.key, Algorithm::Es256, |worth| worth["jwks"] = json!({ "keys": table }));
+    let without_kid = good.header("kid", Value::Null).sign();
+    let outcome = |fails: usize| {
+        let platform = TestPlatform { crypto_fails: Cell::new(fails), ..TestPlatform::default() };
+        run(verify(&without_kid, &rules, NOW, &platform)).map(|token| token.key_id().map(str::to_owned))
+    };
+    assert_eq!(outcome(0), Ok(Some("key-0".to_owned())));
+    assert_eq!(outcome(1), Ok(Some("key-1".to_owned())));
+    assert_eq!(outcome(2), Err(VerifyError::CannotTell));
 }
 
 #[test]

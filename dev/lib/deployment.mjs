@@ -27,7 +27,9 @@ function* objectsIn(value, path) {
  */
 export function secretsNamedBy(table) {
   const settings = [...objectsIn(table, TABLE)].flatMap(({ object }) => Object.entries(object));
-  const names = settings.filter(([key, value]) => /(^|_)secret$/.test(key) && typeof value === "string").map(([, value]) => value);
+  // A setting may name several secrets, as while keys rotate.
+  const values = settings.filter(([key]) => /(^|_)secret$/.test(key)).flatMap(([, value]) => value);
+  const names = values.filter((value) => typeof value === "string");
   return [...new Set(names)].sort();
 }
 

@@ -35,10 +35,10 @@ function defaultClaims(issuer, now, expiresIn) {
   const { subject = "sub", session = "sid", token = "jti" } = issuer.claims ?? {};
   const user = `user-${randomUUID()}`;
   const exp = now + expiresIn;
-  const required = Object.entries(issuer.required_claims ?? {}).map(([name, allowed]) => [name, allowed[0]]);
+  const required = Object.entries(issuer.required_claims ?? {}).map(([name, allowed]) => [name, [allowed].flat()[0]]);
   return {
     iss: [issuer.iss].flat()[0],
-    aud: issuer.audiences?.[0],
+    aud: [issuer.audiences].flat()[0],
     iat: Math.min(now, exp - 1), // also an expired token was issued before it expired
     exp,
     [token]: randomUUID(),

@@ -30,7 +30,11 @@ pub(super) fn read(section: &mut Section<'_>) -> Cors {
     if !section.has(SETTING) {
         section.refuse(SETTING, "is missing: name the origins of the pages that may call, or \"*\"");
     }
-    let allowed = section.texts(SETTING).unwrap_or_default();
+    let allowed = section.texts(SETTING);
+    if allowed.as_ref().is_some_and(Vec::is_empty) {
+        section.refuse(SETTING, "is empty: leave `cors` out where no page of another origin may call");
+    }
+    let allowed = allowed.unwrap_or_default();
     let allow_credentials = section.flag("allow_credentials");
     let any = allowed.iter().any(|origin| origin == "*");
     if any && (allowed.len() > 1 || allow_credentials) {

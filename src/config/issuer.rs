@@ -1,11 +1,12 @@
 //! Issuers: who signs tokens, with what, and what their tokens must be.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use super::Environment;
 use super::section::Section;
+use super::{Environment, Lookup};
 use crate::revocation::RevocationRules;
-use crate::token::{Algorithm, ClaimNames, Jwk, JwkProblem, JwtRules, KeyRing, RequiredClaim};
+use crate::token::{Algorithm, ClaimNames, Jwk, JwkProblem, JwtRules, KeyRing, RequiredClaim, Secret};
 
 /// How far clocks may be apart unless configured otherwise.
 const DEFAULT_LEEWAY_SECONDS: u32 = 5;
@@ -13,6 +14,8 @@ const DEFAULT_LEEWAY_SECONDS: u32 = 5;
 const MAX_LEEWAY_SECONDS: u32 = 300;
 /// How long a token may live unless configured otherwise: 30 days.
 const DEFAULT_LONGEST_LIFETIME_SECONDS: u32 = 30 * 24 * 3600;
+/// Ten years: Workers KV cannot keep anything beyond the 32 bits of 2038.
+const MAX_LONGEST_LIFETIME_SECONDS: u32 = 10 * 365 * 24 * 3600;
 /// A name stands in every key of its revocations.
 const MAX_NAME_BYTES: usize = 64;
 
@@ -37,9 +40,9 @@ pub enum Tokens {
 }
 
 /// Reads the issuers; one that is refused leaves its place empty.
-pub(super) fn read_all(table: &mut Section<'_>, environment: &impl Environment) -> Vec<Option<Issuer>> {
+pub(super) fn read_all(table: &mut Section<'_>, environment: &impl Environment) -> Vec<Option<Rc<Issuer>>> {
     let mut names: Vec<String> = Vec::new();
-    table.sections("issuers", |section| {
+    let issuers = table.sections("issuers", |section| {
         let name = section.required_text("name")?;
         if !is_name(&name) {
             section.refuse("name", "must be 1 to 64 of a-z, 0-9 and -");
@@ -48,8 +51,29 @@ pub(super) fn read_all(table: &mut Section<'_>, environment: &impl Environment) 
             section.refuse("name", format!("{name:?} is there twice"));
         }
         names.push(name.clone());
-        Some(read(section, name, environment))
-    })
+        Some(Rc::new(read(section, name, environment)))
+    });
+    refuse_dodges(table, &issuers);
+    issuers
+}
+
+/// Revocations are kept under an issuer's name: were one token good for two of them, it would live on under the other.
+fn refuse_dodges(table: &mut Section<'_>, issuers: &[Option<Rc<Issuer>>]) {
+    for (index, issuer) in issuers.iter().enumerate() {
+        let earlier = issuers.iter().take(index).flatten();
+        let twin = earlier.zip(std::iter::repeat(issuer)).find_map(|(earlier, issuer)| {
+            let (Tokens::Jwt(one), Tokens::Jwt(other)) = (&earlier.tokens, &issuer.as_ref()?.tokens) else {
+                return None;
+            };
+            one.may_share_tokens_with(other).then_some(&earlier.name)
+        });
+        if let Some(name) = twin {
+            table.refuse(
+                &format!("issuers[{index}]"),
+                format!("takes the tokens of {name:?} as well: what is revoked for one would be good for the other"),
+            );
+        }
+    }
 }
 
 fn read(section: &mut Section<'_>, name: String, environment: &impl Environment) -> Issuer {
@@ -69,8 +93,8 @@ fn read(section: &mut Section<'_>, name: String, environment: &impl Environment)
         section.refuse("leeway_seconds", format!("must be at most {MAX_LEEWAY_SECONDS}"));
     }
     let lifetime = section.number("longest_lifetime_seconds").unwrap_or(DEFAULT_LONGEST_LIFETIME_SECONDS);
-    if lifetime == 0 {
-        section.refuse("longest_lifetime_seconds", "must not be 0");
+    if lifetime == 0 || lifetime > MAX_LONGEST_LIFETIME_SECONDS {
+        section.refuse("longest_lifetime_seconds", format!("must be 1 to {MAX_LONGEST_LIFETIME_SECONDS}, ten years"));
     }
     let revocation = RevocationRules {
         issuer: name.clone(),
@@ -134,27 +158,40 @@ fn keys(section: &mut Section<'_>, algorithms: &[Algorithm], environment: &impl 
         }
     }
     for name in section.texts("secret").unwrap_or_default() {
-        for jwk in secret_jwks(section, "secret", &name, environment) {
+        for jwk in secret_jwks(section, &name, environment) {
             add_key(section, &mut ring, "secret", &name, &jwk, algorithms, environment);
         }
     }
     ring
 }
 
-/// The keys in a Worker secret, a JWK or a JWK set.
-pub(super) fn secret_jwks(
+/// The text of the Worker secret that a setting names.
+pub(super) fn secret_text(
     section: &mut Section<'_>,
     setting: &str,
     name: &str,
     environment: &impl Environment,
-) -> Vec<Jwk> {
-    let Some(secret) = environment.secret(name) else {
-        section.refuse(setting, format!("the Worker secret {name} is missing"));
-        return Vec::new();
-    };
+) -> Option<Secret> {
+    // Not told: whoever puts the secret itself here would find it in the log.
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        section.refuse(setting, "must be the name of a Worker secret: letters, digits and _");
+        return None;
+    }
+    match environment.secret(name) {
+        Lookup::Known(secret) => Some(secret),
+        Lookup::Unknown => None,
+        Lookup::Missing => {
+            section.refuse(setting, format!("the Worker secret {name} is missing"));
+            None
+        }
+    }
+}
+
+fn secret_jwks(section: &mut Section<'_>, name: &str, environment: &impl Environment) -> Vec<Jwk> {
+    let Some(secret) = secret_text(section, "secret", name, environment) else { return Vec::new() };
     let jwks = serde_json::from_str(secret.expose()).ok().and_then(Jwk::read_set).unwrap_or_default();
     if jwks.is_empty() {
-        section.refuse(setting, format!("the Worker secret {name} is neither a JWK nor a JWK set"));
+        section.refuse("secret", format!("the Worker secret {name} is neither a JWK nor a JWK set"));
     }
     jwks
 }
@@ -173,13 +210,13 @@ fn add_key(
     if jwk.is_for_development() && !environment.allows_development_keys() {
         section.refuse(setting, format!("{which}{}", JwkProblem::Development.message()));
     }
-    match jwk.verification_keys(algorithms, in_secret) {
-        Ok(keys) => {
+    match jwk.verification_key(algorithms, in_secret) {
+        Ok(key) => {
             let is_twice = |kid: &str| ring.0.iter().any(|own| own.key_id() == Some(kid));
             if jwk.key_id().is_some_and(is_twice) {
                 section.refuse(setting, format!("{which}has a `kid` that another key has"));
             }
-            ring.0.extend(keys);
+            ring.0.push(key);
         }
         Err(problem) => section.refuse(setting, format!("{which}{}", problem.message())),
     }
@@ -194,11 +231,15 @@ fn claim_names(section: &mut Section<'_>) -> ClaimNames {
         }
         name
     };
-    ClaimNames {
+    let names = ClaimNames {
         subject: name("subject", subject),
         session: name("session", session),
         token_id: name("token_id", token_id),
+    };
+    if names.subject == names.session || names.session == names.token_id || names.token_id == names.subject {
+        section.refuse("token_id", "must name another claim than subject and session, and they others than each other");
     }
+    names
 }
 
 fn required_claims(section: &mut Section<'_>) -> Vec<RequiredClaim> {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Environment;
-use super::issuer::secret_jwks;
+use super::issuer::secret_text;
 use super::section::Section;
-use crate::token::{Algorithm, AnonymousSessionRules, Jwk, JwkProblem, JwtRules, SigningKey};
+use crate::token::{AnonymousSessionRules, Jwk, JwkProblem, JwtRules, SigningKey};
 
 /// Reads the rules for minting tokens of the issuer whose rules are given.
 pub(super) fn read(
@@ -26,6 +26,7 @@ pub(super) fn read(
         key: signing_key(section, issuer, environment)?,
         issuer: issuer.issuers.first().cloned(),
         audience: issuer.audiences.first().cloned(),
+        claim_names: issuer.claim_names.clone(),
         access_lifetime: access?,
         refresh_lifetime: refresh?,
     })
@@ -34,23 +35,19 @@ pub(super) fn read(
 fn signing_key(section: &mut Section<'_>, issuer: &JwtRules, environment: &impl Environment) -> Option<SigningKey> {
     const SETTING: &str = "signing_secret";
     let name = section.required_text(SETTING)?;
-    let jwks = secret_jwks(section, SETTING, &name, environment);
-    let [jwk]: &[Jwk] = jwks.as_slice() else {
-        if jwks.len() > 1 {
-            section.refuse(SETTING, format!("the Worker secret {name} holds more than one key"));
-        }
+    let text = secret_text(section, SETTING, &name, environment)?;
+    let Some(jwk) = serde_json::from_str(text.expose()).ok().and_then(Jwk::read) else {
+        section.refuse(SETTING, format!("the Worker secret {name} is no JWK"));
         return None;
     };
     if jwk.is_for_development() && !environment.allows_development_keys() {
         section.refuse(SETTING, format!("the JWK in {name} {}", JwkProblem::Development.message()));
     }
-    let mut algorithms: Vec<Algorithm> = Vec::new();
-    for key in &issuer.keys.0 {
-        if !algorithms.contains(&key.algorithm()) {
-            algorithms.push(key.algorithm());
-        }
+    if issuer.keys.0.is_empty() {
+        // The issuer's keys have been refused already: what the signing key lacks cannot be told without them.
+        return None;
     }
-    SigningKey::from_jwk(jwk, &environment.secret(&name)?, &algorithms)
+    SigningKey::from_jwk(&jwk, &text, &issuer.keys)
         .map_err(|problem| section.refuse(SETTING, format!("the JWK in {name} {}", problem.message())))
         .ok()
 }

@@ -10,6 +10,8 @@ mod refusals;
 mod route;
 mod section;
 
+use std::rc::Rc;
+
 use crate::contracts;
 use crate::token::Secret;
 
@@ -24,21 +26,47 @@ use section::Section;
 #[derive(Debug)]
 pub struct Config {
     /// Who signs tokens.
-    pub issuers: Vec<Issuer>,
+    pub issuers: Vec<Rc<Issuer>>,
     /// What answers where.
     pub routes: Vec<Route>,
 }
 
 /// What stands outside the table: Worker secrets and whether this is a development machine.
 pub trait Environment {
-    /// The text of the Worker secret of this name.
-    fn secret(&self, name: &str) -> Option<Secret>;
+    /// The Worker secret of this name.
+    fn secret(&self, name: &str) -> Lookup;
 
     /// Whether the keys in `dev/keys` may be used: `EDGE_LOGOUT_DEVELOPMENT` is `"true"`, which only `.dev.vars` says.
     fn allows_development_keys(&self) -> bool;
 }
 
+/// What is known of a Worker secret.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    /// There is none of this name.
+    Missing,
+    /// It is set, and its text is not known here: so it is on a machine that deploys.
+    Unknown,
+    /// Its text.
+    Known(Secret),
+}
+
+/// The KV namespace that holds the revocations.
+pub const REVOCATIONS: &str = "REVOCATIONS";
+
 impl Config {
+    /// The bindings that it needs, each once.
+    #[must_use]
+    pub fn bindings(&self) -> Vec<&str> {
+        let mut names = vec![REVOCATIONS];
+        for name in self.routes.iter().filter_map(|route| route.user_directory.as_deref()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     /// Reads the table, given as JSON.
     ///
     /// # Errors

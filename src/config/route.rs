@@ -1,9 +1,11 @@
 //! Routes: which contract answers where, and for whose tokens.
 
+use std::rc::Rc;
+
 use super::cors::{self, Cors};
-use super::issuer::{Issuer, Tokens};
+use super::issuer::{Issuer, Tokens, secret_text};
 use super::section::Section;
-use super::{Environment, minting};
+use super::{Environment, REVOCATIONS, minting};
 use crate::contracts::Contract;
 use crate::revocation::Scope;
 use crate::routes;
@@ -14,10 +16,10 @@ use crate::token::{AnonymousSessionRules, Secret};
 pub struct Route {
     /// What it answers like.
     pub contract: &'static dyn Contract,
-    /// Whose bearer tokens it takes: the place in [`super::Config::issuers`].
-    pub issuer: usize,
-    /// Whose sessions it ends, where the request names one: the place in [`super::Config::issuers`].
-    pub sessions: Option<usize>,
+    /// Whose bearer tokens it takes.
+    pub issuer: Rc<Issuer>,
+    /// Whose sessions it ends, where the request names one.
+    pub sessions: Option<Rc<Issuer>>,
     /// The host that it answers on; every host when there is none.
     pub host: Option<String>,
     /// The paths, with `{parameter}` for any one segment.
@@ -46,7 +48,7 @@ pub struct SessionStoreRules {
 /// Reads the routes; one that is refused leaves its place empty.
 pub(super) fn read_all(
     table: &mut Section<'_>,
-    issuers: &[Option<Issuer>],
+    issuers: &[Option<Rc<Issuer>>],
     contracts: &[&'static dyn Contract],
     environment: &impl Environment,
 ) -> Vec<Option<Route>> {
@@ -69,54 +71,70 @@ pub(super) fn read_all(
 fn read(
     section: &mut Section<'_>,
     contract: &'static dyn Contract,
-    issuers: &[Option<Issuer>],
+    issuers: &[Option<Rc<Issuer>>],
     environment: &impl Environment,
 ) -> Option<Route> {
     let issuer = find_issuer(section, "issuer", issuers);
-    let sessions = sessions(section, contract, issuers);
-    let anonymous_session = anonymous_session(section, contract, issuer.map(|(_, issuer)| issuer), environment);
+    let sessions = sessions(section, contract, issuer.as_deref(), issuers);
+    let anonymous_session = anonymous_session(section, contract, issuer.as_deref(), environment);
+    let user_directory = user_directory(section, contract);
     let session_store = session_store(section, contract, environment);
-    let user_directory = if contract.answers_with_session() { section.text("user_directory") } else { None };
-    let route = Route {
+    let (host, paths, revokes) = (host(section), paths(section, contract), revokes(section, contract));
+    let cors = section.section("cors", cors::read);
+    Some(Route {
         contract,
-        issuer: issuer.map_or(usize::MAX, |(place, _)| place),
+        issuer: issuer?,
         sessions,
-        host: host(section),
-        paths: paths(section, contract),
-        revokes: revokes(section, contract),
-        cors: section.section("cors", cors::read),
+        host,
+        paths,
+        revokes,
+        cors,
         anonymous_session,
         user_directory,
         session_store,
-    };
-    issuer.map(|_| route)
+    })
 }
 
 /// The issuer that a setting names.
-fn find_issuer<'a>(
-    section: &mut Section<'_>,
-    setting: &str,
-    issuers: &'a [Option<Issuer>],
-) -> Option<(usize, &'a Issuer)> {
+fn find_issuer(section: &mut Section<'_>, setting: &str, issuers: &[Option<Rc<Issuer>>]) -> Option<Rc<Issuer>> {
     let name = section.required_text(setting)?;
-    let mut known = issuers.iter().flatten().enumerate();
-    let found = known.find(|(_, issuer)| issuer.name == name);
+    let found = issuers.iter().flatten().find(|issuer| issuer.name == name);
     // A refused issuer has been named already: that its routes miss it would be noise.
     if found.is_none() && issuers.iter().all(Option::is_some) {
         section.refuse(setting, format!("{name:?} is none of the issuers"));
     }
-    found
+    found.cloned()
 }
 
-fn sessions(section: &mut Section<'_>, contract: &dyn Contract, issuers: &[Option<Issuer>]) -> Option<usize> {
+fn sessions(
+    section: &mut Section<'_>,
+    contract: &dyn Contract,
+    issuer: Option<&Issuer>,
+    issuers: &[Option<Rc<Issuer>>],
+) -> Option<Rc<Issuer>> {
     if !contract.ends_session_of_body() {
         return None;
     }
-    let (place, issuer) = find_issuer(section, "sessions", issuers)?;
-    if !matches!(issuer.tokens, Tokens::Opaque) {
-        section.refuse("sessions", format!("{:?} is not of kind \"opaque\"", issuer.name));
+    if issuer.is_some_and(|issuer| matches!(issuer.tokens, Tokens::Opaque)) {
+        section.refuse("issuer", "must be of kind \"jwt\": nobody could tell who ends the sessions of others");
     }
-    Some(place)
+    let sessions = find_issuer(section, "sessions", issuers)?;
+    if !matches!(sessions.tokens, Tokens::Opaque) {
+        section.refuse("sessions", format!("{:?} is not of kind \"opaque\"", sessions.name));
+    }
+    Some(sessions)
+}
+
+fn user_directory(section: &mut Section<'_>, contract: &dyn Contract) -> Option<String> {
+    const SETTING: &str = "user_directory";
+    if !contract.answers_with_session() {
+        return None;
+    }
+    let name = section.text(SETTING)?;
+    if name == REVOCATIONS {
+        section.refuse(SETTING, "must not be the namespace of the revocations");
+    }
+    Some(name)
 }
 
 fn session_store(
@@ -129,17 +147,15 @@ fn session_store(
         return None;
     }
     let read = |section: &mut Section<'_>| {
-        let key_prefix = section.text("key_prefix").unwrap_or_default();
+        // Without a prefix a session token could name any key of the store.
+        let key_prefix = section.required_text("key_prefix");
         let name = section.required_text(URL)?;
-        let url = environment.secret(&name);
-        match &url {
-            None => section.refuse(URL, format!("the Worker secret {name} is missing")),
-            Some(url) if !["redis://", "rediss://"].iter().any(|scheme| url.expose().starts_with(scheme)) => {
-                section.refuse(URL, format!("the Worker secret {name} is no redis:// or rediss:// URL"));
-            }
-            Some(_) => {}
+        let url = secret_text(section, URL, &name, environment)?;
+        let server = ["redis://", "rediss://"].iter().find_map(|scheme| url.expose().strip_prefix(scheme));
+        if server.is_none_or(|server| server.is_empty() || server.starts_with('/')) {
+            section.refuse(URL, format!("the Worker secret {name} is no redis:// or rediss:// URL of a server"));
         }
-        Some(SessionStoreRules { url: url?, key_prefix })
+        Some(SessionStoreRules { url, key_prefix: key_prefix? })
     };
     section.section("session_store", read).flatten()
 }
@@ -182,6 +198,13 @@ fn revokes(section: &mut Section<'_>, contract: &dyn Contract) -> Vec<Scope> {
     if names.is_empty() {
         section.refuse("revokes", "is empty: a logout would end nothing");
     }
+    if scopes.contains(&Scope::Session) && scopes.contains(&Scope::Subject) {
+        // Neither contains the other: were one written and the other lost, trying again would be refused as revoked.
+        section.refuse("revokes", "must not have both \"session\" and \"subject\"");
+    }
+    if contract.ends_session_of_body() && scopes != [Scope::Token] {
+        section.refuse("revokes", "must be \"token\": an opaque session says nothing of its user");
+    }
     scopes
 }
 
@@ -202,8 +225,9 @@ fn paths(section: &mut Section<'_>, contract: &dyn Contract) -> Vec<String> {
         section.refuse("paths", "is empty");
     }
     for path in &paths {
-        if !path.starts_with('/') || path.contains(['?', '#', '*', ' ']) {
-            section.refuse("paths", format!("{path:?} must begin with / and have no *, ?, # or blank"));
+        let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'*' | b'\\'));
+        if !path.starts_with('/') || !is_plain || path.split('/').any(|segment| matches!(segment, "." | "..")) {
+            section.refuse("paths", format!("{path:?} must begin with / and be as a URL has it, without *, ? and #"));
         }
     }
     paths

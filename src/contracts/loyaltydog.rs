@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::fastapi::{Refusal, StringField, read_string_field};
-use super::{BodyRefusal, BodyRule, Contract, Done, Failure};
+use super::{BodyRule, Contract, Demand, Failure, Success};
 use crate::http::Reply;
 use crate::revocation::Scope;
 use crate::token::BearerProblem;
@@ -46,8 +46,8 @@ impl Contract for LoyaltyDog {
         BodyRule::Session(session_token)
     }
 
-    fn success(&self, _done: &Done<'_>) -> Reply {
-        Reply::json(200, &Answer { success: true, message: Some("Logged out successfully") })
+    fn success(&self) -> Success {
+        Success::Plain(Reply::json(200, &Answer { success: true, message: Some("Logged out successfully") }))
     }
 
     fn failure(&self, failure: &Failure) -> Reply {
@@ -65,8 +65,8 @@ impl Contract for LoyaltyDog {
     }
 
     /// FastAPI's bare challenge.
-    fn challenge(&self, failure: &Failure) -> Option<String> {
-        failure.challenge().map(|_| "Bearer".to_owned())
+    fn challenge(&self, failure: &Failure, status: u16) -> Option<String> {
+        failure.challenge(status).map(|_| "Bearer".to_owned())
     }
 
     fn operation(&self) -> &'static str {
@@ -74,9 +74,10 @@ impl Contract for LoyaltyDog {
     }
 }
 
-fn session_token(body: &[u8], content_type: Option<&str>) -> Result<String, BodyRefusal> {
-    read_string_field(body, content_type, &SESSION_TOKEN).map_err(|refusal| match refusal {
-        Refusal::Unreadable { status, body } => BodyRefusal::Unreadable(Failure::BodyVerbatim { status, body }),
-        Refusal::Invalid { body } => BodyRefusal::Invalid(Failure::BodyVerbatim { status: 422, body }),
-    })
+fn session_token(body: &[u8], content_type: Option<&str>) -> Result<Demand, Failure> {
+    match read_string_field(body, content_type, &SESSION_TOKEN) {
+        Ok(session) => Ok(Demand::Session(session)),
+        Err(Refusal::Invalid { body }) => Ok(Demand::Wrong(Failure::BodyVerbatim { status: 422, body })),
+        Err(Refusal::Unreadable { status, body }) => Err(Failure::BodyVerbatim { status, body }),
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{BodyRule, Contract, Done, Failure};
+use super::{BodyRule, Contract, Failure, Success};
 use crate::http::Reply;
 use crate::revocation::Scope;
 
@@ -32,8 +32,8 @@ impl Contract for Marzipan {
         BodyRule::OptionalObject
     }
 
-    fn success(&self, _done: &Done<'_>) -> Reply {
-        Reply::json(200, &Message { message: "Logged out." })
+    fn success(&self) -> Success {
+        Success::Plain(Reply::json(200, &Message { message: "Logged out." }))
     }
 
     fn failure(&self, failure: &Failure) -> Reply {

@@ -41,20 +41,20 @@ pub trait Contract: Sync + std::fmt::Debug {
         matches!(self.body(), BodyRule::Session(_))
     }
 
+    /// The answer to a logout that has succeeded.
+    fn success(&self) -> Success;
+
     /// Whether success carries a new session and the user whose session has ended.
     fn answers_with_session(&self) -> bool {
-        false
+        matches!(self.success(), Success::WithSession(_))
     }
-
-    /// The answer to a logout that has succeeded.
-    fn success(&self, done: &Done<'_>) -> Reply;
 
     /// The answer to a logout that has not.
     fn failure(&self, failure: &Failure) -> Reply;
 
     /// The value of `WWW-Authenticate` for a failure that is about the credential (RFC 6750 section 3).
-    fn challenge(&self, failure: &Failure) -> Option<String> {
-        failure.challenge()
+    fn challenge(&self, failure: &Failure, status: u16) -> Option<String> {
+        failure.challenge(status)
     }
 
     /// The OpenAPI 3.1 operation object as JSON text: what the vendor publishes, with what is added here.
@@ -69,23 +69,26 @@ pub enum BodyRule {
     /// An optional JSON object that carries nothing.
     OptionalObject,
     /// It names the opaque session to end.
-    Session(fn(&[u8], Option<&str>) -> Result<String, BodyRefusal>),
+    Session(fn(&[u8], Option<&str>) -> Result<Demand, Failure>),
 }
 
-/// Why a body is refused.
+/// What the body of a logout asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BodyRefusal {
-    /// It cannot be read at all: answered before the credential is looked at.
-    Unreadable(Failure),
-    /// It is readable and wrong: answered only to somebody with a good credential.
-    Invalid(Failure),
+pub enum Demand {
+    /// The end of the bearer token's own session.
+    Own,
+    /// The end of the opaque session that it names.
+    Session(String),
+    /// It is readable and wrong: told only to somebody with a good credential.
+    Wrong(Failure),
 }
 
-/// What success can tell.
-#[derive(Clone, Copy, Debug)]
-pub struct Done<'a> {
-    /// The new session and the user whose session has ended, for contracts that answer with them.
-    pub session: Option<(&'a AnonymousSession, &'a Map<String, Value>)>,
+/// How a contract answers to success.
+pub enum Success {
+    /// With the same words every time.
+    Plain(Reply),
+    /// With a new session and the user whose session has ended.
+    WithSession(fn(&AnonymousSession, &Map<String, Value>) -> Reply),
 }
 
 /// Why a logout has not succeeded. Closed: each contract gives every one a body of its own.
@@ -121,19 +124,22 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The RFC 6750 challenge for failures that are about the credential.
+    /// The RFC 6750 challenge for failures that are about the credential. The error goes with the status that the
+    /// contract gives (section 3.1): one that has 401 alone says nothing of other statuses' errors.
     #[must_use]
-    pub fn challenge(&self) -> Option<String> {
-        match self {
-            Self::Credential(BearerProblem::Missing) => Some("Bearer".to_owned()),
-            Self::Credential(BearerProblem::Malformed) => {
-                Some(challenge("invalid_request", "The Authorization header is no bearer header"))
+    pub fn challenge(&self, status: u16) -> Option<String> {
+        let (error, description) = match self {
+            Self::Credential(BearerProblem::Malformed) if status == 400 => {
+                ("invalid_request", "The Authorization header is no bearer header")
             }
-            Self::Token(problem) => Some(challenge("invalid_token", problem.description())),
-            Self::Revoked => Some(challenge("invalid_token", "The access token was revoked")),
-            Self::Forbidden => Some(challenge("insufficient_scope", "The access token is of another kind")),
-            _ => None,
-        }
+            Self::Credential(_) => return Some("Bearer".to_owned()),
+            Self::Token(problem) => ("invalid_token", problem.description()),
+            Self::Revoked => ("invalid_token", "The access token was revoked"),
+            Self::Forbidden if status == 403 => ("insufficient_scope", "The access token is of another kind"),
+            Self::Forbidden => ("invalid_token", "The access token is of another kind"),
+            _ => return None,
+        };
+        Some(format!(r#"Bearer error="{error}", error_description="{description}""#))
     }
 
     /// The word that the log has for it.
@@ -152,8 +158,4 @@ impl Failure {
             Self::Unavailable => "unavailable",
         }
     }
-}
-
-fn challenge(error: &str, description: &str) -> String {
-    format!(r#"Bearer error="{error}", error_description="{description}""#)
 }

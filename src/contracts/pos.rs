@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{BodyRule, Contract, Done, Failure, commerce_engine};
+use super::{BodyRule, Contract, Failure, Success, commerce_engine};
 use crate::http::Reply;
 use crate::revocation::Scope;
 
@@ -34,8 +34,8 @@ impl Contract for Pos {
         BodyRule::JsonIfAnnounced
     }
 
-    fn success(&self, _done: &Done<'_>) -> Reply {
-        Reply::json(200, &Answer { message: "Logged out successfully", success: true })
+    fn success(&self) -> Success {
+        Success::Plain(Reply::json(200, &Answer { message: "Logged out successfully", success: true }))
     }
 
     fn failure(&self, failure: &Failure) -> Reply {

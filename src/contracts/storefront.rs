@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{BodyRule, Contract, Done, Failure, commerce_engine};
+use super::{BodyRule, Contract, Failure, Success, commerce_engine};
 use crate::http::Reply;
 use crate::revocation::Scope;
+use crate::token::AnonymousSession;
 
 /// Commerce Engine's logout of a shopper, who goes on as an anonymous visitor.
 #[derive(Debug)]
@@ -42,15 +43,8 @@ impl Contract for Storefront {
         BodyRule::JsonIfAnnounced
     }
 
-    fn answers_with_session(&self) -> bool {
-        true
-    }
-
-    fn success(&self, done: &Done<'_>) -> Reply {
-        let Some((session, known)) = done.session else { return self.failure(&Failure::Unavailable) };
-        let content =
-            Content { access_token: &session.access_token, refresh_token: &session.refresh_token, user: user(known) };
-        Reply::json(200, &Answer { message: "Logged out successfully", success: true, content })
+    fn success(&self) -> Success {
+        Success::WithSession(logged_out)
     }
 
     fn failure(&self, failure: &Failure) -> Reply {
@@ -60,6 +54,12 @@ impl Contract for Storefront {
     fn operation(&self) -> &'static str {
         include_str!("openapi/commerce-engine-storefront.json")
     }
+}
+
+fn logged_out(session: &AnonymousSession, known: &Map<String, Value>) -> Reply {
+    let content =
+        Content { access_token: &session.access_token, refresh_token: &session.refresh_token, user: user(known) };
+    Reply::json(200, &Answer { message: "Logged out successfully", success: true, content })
 }
 
 /// The published `User`, from what is known of the user whose session has ended.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{BodyRule, Contract, Done, Failure};
+use super::{BodyRule, Contract, Failure, Success};
 use crate::http::Reply;
 use crate::revocation::Scope;
 use crate::token::BearerProblem;
@@ -41,8 +41,8 @@ impl Contract for Worth {
         BodyRule::JsonIfAnnounced
     }
 
-    fn success(&self, _done: &Done<'_>) -> Reply {
-        Reply::json(200, &Answer { status: "success", message: "Logout successful" })
+    fn success(&self) -> Success {
+        Success::Plain(Reply::json(200, &Answer { status: "success", message: "Logout successful" }))
     }
 
     fn failure(&self, failure: &Failure) -> Reply {

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use futures_channel::oneshot;
 use worker::{Context, Env, event};
 
-use super::bindings::Bindings;
 use super::environment::{WorkerEnvironment, configuration_json};
 use super::platform::EdgePlatform;
 use super::request::EdgeRequest;
@@ -43,9 +42,7 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
 }
 
 async fn answer(service: &Service, request: &EdgeRequest, env: &Env) -> Answer {
-    let bindings = Bindings::of(service.config(), env);
-    let platform = EdgePlatform::new(env);
-    let answer = service.answer(request, &platform, bindings.conditions()).await;
+    let answer = service.answer(request, &EdgePlatform::new(env)).await;
     log(&answer);
     answer
 }

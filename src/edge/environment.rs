@@ -4,7 +4,7 @@ use js_sys::{JSON, JsString, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use worker::Env;
 
-use crate::config::{Environment, Refusals, TABLE_NAME};
+use crate::config::{Environment, Lookup, Refusals, TABLE_NAME};
 use crate::token::Secret;
 
 /// Set to `"true"` in `.dev.vars` alone, which is never deployed.
@@ -14,8 +14,8 @@ const DEVELOPMENT: &str = "EDGE_LOGOUT_DEVELOPMENT";
 pub(super) struct WorkerEnvironment<'a>(pub &'a Env);
 
 impl Environment for WorkerEnvironment<'_> {
-    fn secret(&self, name: &str) -> Option<Secret> {
-        text(self.0, name).map(Secret::new)
+    fn secret(&self, name: &str) -> Lookup {
+        text(self.0, name).map_or(Lookup::Missing, |text| Lookup::Known(Secret::new(text)))
     }
 
     fn allows_development_keys(&self) -> bool {

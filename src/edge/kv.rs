@@ -13,7 +13,8 @@ const CACHE_TTL_SECONDS: u64 = 30;
 pub(super) async fn find(store: &KvStore, keys: &[String]) -> Result<Vec<Option<String>>, IndexError> {
     let mut values =
         store.get_bulk(keys).cache_ttl(CACHE_TTL_SECONDS).text().await.map_err(|error| classify(&error))?;
-    Ok(keys.iter().map(|key| values.remove(key).flatten()).collect())
+    // A key that was asked for and is not answered is not a miss: nothing is known about it.
+    keys.iter().map(|key| values.remove(key).ok_or(IndexError::Permanent)).collect()
 }
 
 /// Writes an entry.

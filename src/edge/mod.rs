@@ -1,6 +1,5 @@
 //! Cloudflare's platform: the only place that names it. Thin: what is decided is decided in the core.
 
-mod bindings;
 mod entry;
 mod environment;
 mod kv;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use js_sys::Reflect;
 use worker::kv::KvStore;
 use worker::{Delay, Env};
 
-use super::bindings::REVOCATIONS;
 use super::{kv, redis, webcrypto};
-use crate::ports::{Clock, Directory, Index, IndexError, SessionStore, Signatures, Unavailable};
+use crate::config::REVOCATIONS;
+use crate::ports::{Bindings, Clock, Directory, Index, IndexError, SessionStore, Signatures, Unavailable};
 use crate::revocation::Entry;
 use crate::time::Timestamp;
 use crate::token::{PrivateKey, PublicKey, Secret, SigningInput};
@@ -25,6 +26,12 @@ impl EdgePlatform {
 
     fn revocations(&self) -> Result<&KvStore, IndexError> {
         self.revocations.as_ref().ok_or(IndexError::Permanent)
+    }
+}
+
+impl Bindings for EdgePlatform {
+    fn is_bound(&self, name: &str) -> bool {
+        Reflect::get(self.env.as_ref(), &name.into()).is_ok_and(|binding| binding.is_object())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A Redis session store: deletes one key, over a connection of its own.
 //!
-//! Workers cannot keep a socket beyond the request that opened it, so there is no pool, and one pipeline of three
-//! commands (RESP, `AUTH`, `SELECT`, `DEL`) needs no client library.
+//! Workers cannot keep a socket beyond the request that opened it, so there is no pool, and three commands (RESP,
+//! `AUTH`, `SELECT`, `DEL`) need no client library.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use web_sys::Url;
@@ -11,8 +11,8 @@ use crate::ports::Unavailable;
 use crate::token::Secret;
 
 const DEFAULT_PORT: u16 = 6379;
-/// Three replies of a line each; more is no answer to what was asked.
-const MAX_REPLY_BYTES: usize = 4096;
+/// More than a line is no answer to what was asked.
+const MAX_REPLY_BYTES: usize = 1024;
 
 /// Deletes a key of the store at `redis://` or `rediss://` `[user:password@]host[:port][/database]`. A key that is not
 /// there counts as deleted.
@@ -23,10 +23,10 @@ pub(super) async fn delete(url: &Secret, key: &str) -> Result<(), Unavailable> {
     let connection = ConnectionBuilder::new().secure_transport(transport);
     let mut socket = connection.connect(server.host, server.port).map_err(|_| Unavailable)?;
     socket.opened().await.map_err(|_| Unavailable)?;
-    let answered = exchange(&mut socket, &commands).await;
-    // The answer is in: how the connection ends changes nothing.
-    let _ = socket.close().await;
-    answered
+    for command in &commands {
+        exchange(&mut socket, command).await?;
+    }
+    Ok(())
 }
 
 /// What a store's URL says.
@@ -44,13 +44,17 @@ impl Server {
         let url = Url::new(url.expose()).ok()?;
         let decoded = |text: String| js_sys::decode_uri_component(&text).ok().map(String::from);
         let host = url.hostname();
+        let database = url.pathname().trim_matches('/').to_owned();
+        if !database.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
         Some(Self {
             tls: url.protocol() == "rediss:",
             host: if host.is_empty() { return None } else { host },
             port: if url.port().is_empty() { DEFAULT_PORT } else { url.port().parse().ok()? },
             user: decoded(url.username())?,
             password: decoded(url.password())?,
-            database: url.pathname().trim_matches('/').to_owned(),
+            database,
         })
     }
 
@@ -78,20 +82,19 @@ fn command(words: &[&str]) -> Vec<u8> {
     bytes
 }
 
-/// Sends all commands and reads one line for each: `+OK`, `:1`, or an error, which begins with `-`.
-async fn exchange(socket: &mut Socket, commands: &[Vec<u8>]) -> Result<(), Unavailable> {
-    socket.write_all(&commands.concat()).await.map_err(|_| Unavailable)?;
+/// Sends a command and reads its answer, a line: `+OK`, `:1`, or an error, which begins with `-`. The next command waits
+/// for it: a key must not be deleted in another database because this one could not be selected.
+async fn exchange(socket: &mut Socket, command: &[u8]) -> Result<(), Unavailable> {
+    socket.write_all(command).await.map_err(|_| Unavailable)?;
     socket.flush().await.map_err(|_| Unavailable)?;
-    let mut replies = Vec::new();
-    let mut chunk = [0; 512];
-    while replies.split(|byte| *byte == b'\n').count() <= commands.len() {
+    let mut reply = Vec::new();
+    let mut chunk = [0; 256];
+    while reply.last() != Some(&b'\n') {
         let length = socket.read(&mut chunk).await.map_err(|_| Unavailable)?;
-        if length == 0 || replies.len() > MAX_REPLY_BYTES {
+        if length == 0 || reply.len() > MAX_REPLY_BYTES {
             return Err(Unavailable);
         }
-        replies.extend_from_slice(chunk.get(..length).unwrap_or_default());
+        reply.extend_from_slice(chunk.get(..length).unwrap_or_default());
     }
-    let all_good =
-        replies.split(|byte| *byte == b'\n').take(commands.len()).all(|line| matches!(line.first(), Some(b'+' | b':')));
-    if all_good { Ok(()) } else { Err(Unavailable) }
+    if matches!(reply.first(), Some(b'+' | b':')) { Ok(()) } else { Err(Unavailable) }
 }

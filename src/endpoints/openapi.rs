@@ -4,13 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::health::VERSION;
 use crate::config::{Config, Route};
-use crate::http::Reply;
-
-/// The description of all configured routes.
-#[must_use]
-pub fn openapi(config: &Config) -> Reply {
-    Reply::json(200, &document(config))
-}
+use crate::routes;
 
 /// The OpenAPI document.
 #[must_use]
@@ -25,8 +19,9 @@ pub fn document(config: &Config) -> Value {
             }
         }
     }
-    paths.insert("/healthz".to_owned(), own_operation("health", "Whether the service is in order"));
-    paths.insert("/openapi.json".to_owned(), own_operation("openapi", "This description"));
+    for (path, _) in routes::OWN {
+        paths.insert(path.to_owned(), own_operation(path.trim_start_matches('/')));
+    }
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -64,11 +59,11 @@ fn operation(route: &Route, index: usize, variant: usize, path: &str) -> Option<
 }
 
 fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+    path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
 }
 
-fn own_operation(id: &str, summary: &str) -> Value {
-    json!({ "get": { "operationId": id, "summary": summary, "security": [], "responses": {
+fn own_operation(id: &str) -> Value {
+    json!({ "get": { "operationId": id, "security": [], "responses": {
         "200": { "description": "OK", "content": { "application/json": { "schema": { "type": "object" } } } },
     } } })
 }

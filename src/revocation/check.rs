@@ -1,13 +1,10 @@
 //! Whether a token is revoked, by all that can match it.
 
-use std::pin::pin;
-
-use futures_util::future::{Either, select};
+use std::time::Duration;
 
 use super::plan::{Ended, revocations_matching};
 use super::record::{Scope, StoredRevocation};
-use super::write::RETRY_BUDGET;
-use crate::ports::{Clock, Index, IndexError};
+use crate::ports::{Clock, Index, IndexError, within};
 use crate::time::Timestamp;
 
 /// What is known of a token.
@@ -19,7 +16,7 @@ pub enum Status {
     Revoked(Scope),
 }
 
-/// Asks the index, in one read, for every revocation that can match a token.
+/// Asks the index, in one read and within `limit`, for every revocation that can match a token.
 ///
 /// # Errors
 /// The index's. A token of which nothing is known is not active.
@@ -28,12 +25,10 @@ pub async fn status<P: Index + Clock>(
     ended: Ended<'_>,
     issuer: &str,
     issued_at: Option<Timestamp>,
+    limit: Duration,
 ) -> Result<Status, IndexError> {
     let (scopes, keys): (Vec<_>, Vec<_>) = revocations_matching(ended, issuer).into_iter().unzip();
-    let values = match select(pin!(platform.find(&keys)), pin!(P::sleep(RETRY_BUDGET))).await {
-        Either::Left((found, _)) => found?,
-        Either::Right(_) => return Err(IndexError::TimedOut),
-    };
+    let values = within::<P, _>(limit, platform.find(&keys)).await.unwrap_or(Err(IndexError::TimedOut))?;
     if values.len() != keys.len() {
         return Err(IndexError::Permanent);
     }

@@ -8,4 +8,4 @@ mod write;
 pub use check::{Status, status};
 pub use plan::{Ended, RevocationRules, revocations_for, revocations_matching};
 pub use record::{Entry, KvLifetime, Revocation, Scope};
-pub use write::{RETRY_BUDGET, write};
+pub use write::write;

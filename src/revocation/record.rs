@@ -111,6 +111,17 @@ impl StoredRevocation {
         }
     }
 
+    /// A revocation with the later cut-off and the later expiry of this one and `newer`.
+    #[must_use]
+    pub fn widen(&self, newer: &Revocation) -> Revocation {
+        let later = |stored: f64, own: Timestamp| own.max(Timestamp::from_seconds_f64(stored));
+        Revocation {
+            cut_off: newer.cut_off.zip(self.cut_off).map(|(own, stored)| later(stored, own)),
+            expires_at: later(self.expires_at, newer.expires_at),
+            ..newer.clone()
+        }
+    }
+
     /// Whether it ends all that `other` ends, and as long as need be.
     #[must_use]
     pub fn covers(&self, other: &Revocation) -> bool {

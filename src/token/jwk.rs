@@ -39,6 +39,8 @@ pub enum JwkProblem {
     Member(&'static str),
     /// It is too short to be safe, or absurdly long.
     Size,
+    /// It is none of the keys that its issuer's tokens are verified with.
+    NotTheIssuers,
     /// It is one of the keys that are published for development.
     Development,
 }
@@ -59,6 +61,7 @@ impl JwkProblem {
             Self::OtherUse => "is not for signatures, as its `use` or `key_ops` says".to_owned(),
             Self::Member(name) => format!("has no good member `{name}`"),
             Self::Size => "is too short for its algorithm, or longer than 8192 bits".to_owned(),
+            Self::NotTheIssuers => "is none of the issuer's own keys: nothing it signs would be good here".to_owned(),
             Self::Development => "is a development key: anybody has its private half, so replace it".to_owned(),
         }
     }
@@ -76,9 +79,14 @@ impl Jwk {
         }
     }
 
-    fn read(value: Value) -> Option<Self> {
+    /// The one key that a JWK is; `None` when it is none.
+    #[must_use]
+    pub fn read(value: Value) -> Option<Self> {
         let Value::Object(mut members) = value else { return None };
         members.get("kty").filter(|kty| kty.is_string())?;
+        if members.get("kid").is_some_and(|kid| !kid.is_string()) {
+            return None;
+        }
         let mut take_secret = |name| match members.remove(name) {
             Some(Value::String(text)) => Some(Zeroizing::new(text)),
             _ => None,
@@ -111,17 +119,13 @@ impl Jwk {
         self.key_id().is_some_and(|kid| kid.starts_with(DEVELOPMENT_PREFIX))
     }
 
-    /// The keys for verification under each of the issuer's `algorithms` that it fits: one when it has an `alg`.
+    /// The key for verification under the one of the issuer's `algorithms` that it is for.
     ///
     /// `secret` says where it stands: in a Worker secret (symmetric keys) or in the open (public keys).
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn verification_keys(
-        &self,
-        algorithms: &[Algorithm],
-        secret: bool,
-    ) -> Result<Vec<VerificationKey>, JwkProblem> {
+    pub fn verification_key(&self, algorithms: &[Algorithm], secret: bool) -> Result<VerificationKey, JwkProblem> {
         self.check_usage("verify")?;
         let symmetric = self.is_kind("oct");
         if !secret && (symmetric || self.symmetric.is_some() || self.has_private_half) {
@@ -130,21 +134,20 @@ impl Jwk {
         if secret && !symmetric {
             return Err(JwkProblem::NotSecret);
         }
-        self.fitting(algorithms)?
-            .into_iter()
-            .map(|algorithm| {
-                let material = if symmetric {
-                    VerificationMaterial::Hmac(self.hmac_key(algorithm)?)
-                } else {
-                    VerificationMaterial::Public(PublicKey::new(algorithm, self.public_members(algorithm)?))
-                };
-                Ok(VerificationKey::new(self.key_id().map(str::to_owned), algorithm, material))
-            })
-            .collect()
+        let algorithm = self.fitting(algorithms)?;
+        Ok(VerificationKey::new(self.key_id().map(str::to_owned), algorithm, self.verification_material(algorithm)?))
     }
 
-    /// The algorithms among `algorithms` that this key can have.
-    pub(super) fn fitting(&self, algorithms: &[Algorithm]) -> Result<Vec<Algorithm>, JwkProblem> {
+    /// What verifies under this algorithm: the symmetric key itself, or the public half.
+    pub(super) fn verification_material(&self, algorithm: Algorithm) -> Result<VerificationMaterial, JwkProblem> {
+        if self.is_kind("oct") {
+            return self.hmac_key(algorithm).map(VerificationMaterial::Hmac);
+        }
+        Ok(VerificationMaterial::Public(PublicKey::new(algorithm, self.public_members(algorithm)?)))
+    }
+
+    /// The one of `algorithms` that this key is for.
+    pub(super) fn fitting(&self, algorithms: &[Algorithm]) -> Result<Algorithm, JwkProblem> {
         let named = match self.member("alg") {
             None => None,
             Some(alg) => Some(
@@ -164,7 +167,12 @@ impl Jwk {
                 KeyKind::Okp(curve) => self.is_kind("OKP") && self.member("crv") == Some(curve),
             })
             .collect();
-        if fitting.is_empty() { Err(JwkProblem::NoAlgorithmFits) } else { Ok(fitting) }
+        match fitting.as_slice() {
+            [] => Err(JwkProblem::NoAlgorithmFits),
+            [algorithm] => Ok(*algorithm),
+            // Otherwise a token's header would choose (RFC 8725 section 3.1).
+            _ => Err(JwkProblem::Member("alg")),
+        }
     }
 
     /// The symmetric key for this algorithm.
@@ -200,7 +208,11 @@ impl Jwk {
                 if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
                     return Err(JwkProblem::Size);
                 }
-                decode(self.member("e"), "e")?;
+                let exponent = decode(self.member("e"), "e")?;
+                // 1 would make every signature its own message.
+                if exponent == [1] || exponent.last().is_none_or(|byte| byte % 2 == 0) {
+                    return Err(JwkProblem::Member("e"));
+                }
                 Ok(KeyMembers::Rsa { n: self.text("n"), e: self.text("e") })
             }
             KeyKind::Ec(curve) => {

@@ -24,6 +24,17 @@ impl KeyRing {
         self.0.iter().any(|key| key.algorithm.name() == name)
     }
 
+    /// Whether one of these keys is one of `other`'s.
+    #[must_use]
+    pub fn shares_a_key_with(&self, other: &Self) -> bool {
+        self.0.iter().any(|key| other.has(key.algorithm, &key.material))
+    }
+
+    /// Whether a key of this algorithm and material is among these.
+    fn has(&self, algorithm: Algorithm, material: &VerificationMaterial) -> bool {
+        self.0.iter().any(|own| own.algorithm == algorithm && own.material.is_same_as(material))
+    }
+
     /// The keys that a token with this header may have been signed with: those of its `kid`, or, when none has that
     /// name or it has none, those that could be meant, a few at most.
     pub fn candidates<'a>(
@@ -59,6 +70,16 @@ pub enum VerificationMaterial {
     Hmac(HmacKey),
     /// A public key, for the platform's crypto.
     Public(PublicKey),
+}
+
+impl VerificationMaterial {
+    fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Hmac(one), Self::Hmac(other)) => one.bytes() == other.bytes(),
+            (Self::Public(one), Self::Public(other)) => one.members == other.members,
+            _ => false,
+        }
+    }
 }
 
 impl VerificationKey {
@@ -107,6 +128,15 @@ impl HmacKey {
                 _ => Some(Self::Hs256(Hs256Key::new(bytes))),
             },
             _ => None,
+        }
+    }
+
+    /// For comparing keys of the configuration with each other, never with anything that was sent.
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Hs256(key) => key.as_ref(),
+            Self::Hs384(key) => key.as_ref(),
+            Self::Hs512(key) => key.as_ref(),
         }
     }
 
@@ -208,21 +238,30 @@ pub struct PrivateKey {
 }
 
 impl SigningKey {
-    /// The signing key in a Worker secret's text, a JWK with its `alg` among `algorithms`.
+    /// The signing key in a Worker secret's text, a JWK. It must be one of the keys that verify: what it signs comes
+    /// back here.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn from_jwk(jwk: &Jwk, text: &Secret, algorithms: &[Algorithm]) -> Result<Self, JwkProblem> {
+    pub fn from_jwk(jwk: &Jwk, text: &Secret, keys: &KeyRing) -> Result<Self, JwkProblem> {
         jwk.check_usage("sign")?;
-        let fitting = jwk.fitting(algorithms)?;
-        let [algorithm] = fitting.as_slice() else { return Err(JwkProblem::Member("alg")) };
-        let material = match algorithm.key_kind() {
-            KeyKind::Symmetric { .. } => SigningMaterial::Hmac(jwk.hmac_key(*algorithm)?),
-            _ if jwk.is_private() => {
-                jwk.public_members(*algorithm)?;
-                SigningMaterial::Private(PrivateKey { algorithm: *algorithm, jwk: text.clone(), slot: next_slot() })
+        let mut algorithms: Vec<Algorithm> = Vec::new();
+        for key in &keys.0 {
+            if !algorithms.contains(&key.algorithm) {
+                algorithms.push(key.algorithm);
             }
-            _ => return Err(JwkProblem::NotSecret),
+        }
+        let algorithm = jwk.fitting(&algorithms)?;
+        let verification = jwk.verification_material(algorithm)?;
+        if !keys.has(algorithm, &verification) {
+            return Err(JwkProblem::NotTheIssuers);
+        }
+        let material = match verification {
+            VerificationMaterial::Hmac(key) => SigningMaterial::Hmac(key),
+            VerificationMaterial::Public(_) if jwk.is_private() => {
+                SigningMaterial::Private(PrivateKey { algorithm, jwk: text.clone(), slot: next_slot() })
+            }
+            VerificationMaterial::Public(_) => return Err(JwkProblem::NotSecret),
         };
         Ok(Self { key_id: jwk.key_id().map(str::to_owned), material })
     }

@@ -11,9 +11,10 @@ use chrono::DateTime;
 use jwt_compact::alg::{Hs256, Hs384, Hs512};
 use jwt_compact::{AlgorithmExt, AlgorithmSignature, Header};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use ulid::Ulid;
 
+use super::claims::ClaimNames;
 use super::keys::{HmacKey, PrivateKey, SigningKey, SigningMaterial};
 use super::untrusted::SigningInput;
 use super::verify::VerifiedToken;
@@ -32,6 +33,8 @@ pub struct AnonymousSessionRules {
     pub issuer: Option<String>,
     /// `aud` of the new tokens.
     pub audience: Option<String>,
+    /// Under which names its tokens carry what they are revoked by.
+    pub claim_names: ClaimNames,
     /// How long the access token lives.
     pub access_lifetime: Duration,
     /// How long the refresh token lives.
@@ -39,7 +42,7 @@ pub struct AnonymousSessionRules {
 }
 
 /// A new anonymous session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AnonymousSession {
     /// Its access token.
     pub access_token: String,
@@ -51,25 +54,6 @@ pub struct AnonymousSession {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MintError;
 
-/// The claims of both tokens of an anonymous session, as Commerce Engine's clients read them.
-#[derive(Serialize)]
-struct AnonymousClaims<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iss: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    aud: Option<&'a str>,
-    jti: String,
-    sid: &'a str,
-    ulid: &'a str,
-    anonymous_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    store_id: Option<&'a Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    channel: Option<&'a Value>,
-    is_anonymous: bool,
-    is_logged_in: bool,
-}
-
 /// Mints the session that follows the one of `ended`, in the same store and channel.
 ///
 /// # Errors
@@ -80,26 +64,49 @@ pub async fn mint_anonymous_session(
     now: Timestamp,
     signatures: &impl Signatures,
 ) -> Result<AnonymousSession, MintError> {
-    let session = random_id()?;
     let visitor = Ulid::from_parts(u64::try_from(now.as_millis()).unwrap_or(0), random()?).to_string();
-    let claims = |jti| AnonymousClaims {
-        iss: rules.issuer.as_deref(),
-        aud: rules.audience.as_deref(),
-        jti,
-        sid: &session,
-        ulid: &visitor,
-        anonymous_id: &visitor,
-        store_id: ended.claims().get("store_id"),
-        channel: ended.claims().get("channel"),
-        is_anonymous: true,
-        is_logged_in: false,
-    };
-    let access = dated(claims(random_id()?), now, rules.access_lifetime);
-    let refresh = dated(claims(random_id()?), now, rules.refresh_lifetime);
+    let shared = shared_claims(ended, rules, &random_id()?, &visitor);
+    let access = dated(own_claims(&shared, rules)?, now, rules.access_lifetime);
+    let refresh = dated(own_claims(&shared, rules)?, now, rules.refresh_lifetime);
     Ok(AnonymousSession {
         access_token: sign("JWT", &access, &rules.key, signatures).await?,
         refresh_token: sign(REFRESH_TOKEN_TYPE, &refresh, &rules.key, signatures).await?,
     })
+}
+
+/// The claims that both tokens share, as Commerce Engine's clients read them, and under the issuer's own names besides,
+/// where those differ: so the new session can be revoked like any other.
+fn shared_claims(
+    ended: &VerifiedToken,
+    rules: &AnonymousSessionRules,
+    session: &str,
+    visitor: &str,
+) -> Map<String, Value> {
+    let of_ended = |name: &str| ended.claims().get(name).cloned();
+    let text = |text: &str| Some(Value::from(text));
+    let claims = [
+        ("iss", rules.issuer.as_deref().map(Value::from)),
+        ("aud", rules.audience.as_deref().map(Value::from)),
+        (rules.claim_names.session.as_str(), text(session)),
+        (rules.claim_names.subject.as_str(), text(visitor)),
+        ("sid", text(session)),
+        ("ulid", text(visitor)),
+        ("anonymous_id", text(visitor)),
+        ("store_id", of_ended("store_id")),
+        ("channel", of_ended("channel")),
+        ("is_anonymous", Some(Value::Bool(true))),
+        ("is_logged_in", Some(Value::Bool(false))),
+    ];
+    claims.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// The shared claims and an id of the token's own.
+fn own_claims(shared: &Map<String, Value>, rules: &AnonymousSessionRules) -> Result<Map<String, Value>, MintError> {
+    let id = Value::from(random_id()?);
+    let mut claims = shared.clone();
+    claims.insert(rules.claim_names.token_id.clone(), id.clone());
+    claims.insert("jti".to_owned(), id);
+    Ok(claims)
 }
 
 fn dated<T>(custom: T, now: Timestamp, lifetime: Duration) -> jwt_compact::Claims<T> {

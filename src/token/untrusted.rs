@@ -10,7 +10,7 @@ use super::strict_json::{StrictNames, StrictObject};
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// What the signature covers: header and payload as they were sent, with the dot between them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct SigningInput<'a>(pub &'a str);
 
 /// A JWT of which nothing is known but its shape. Its header is good for finding a key; its claims stay closed until

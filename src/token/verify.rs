@@ -1,5 +1,6 @@
 //! Verification: the one way to a [`VerifiedToken`] (RFC 7519 section 7.2, RFC 8725).
 
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -28,6 +29,19 @@ pub struct JwtRules {
     pub required_claims: Vec<RequiredClaim>,
 }
 
+impl JwtRules {
+    /// Whether one token could be good under these rules and under others.
+    #[must_use]
+    pub fn may_share_tokens_with(&self, other: &Self) -> bool {
+        let overlap = |one: &[String], other: &[String]| {
+            (one.is_empty() && other.is_empty()) || one.iter().any(|name| other.contains(name))
+        };
+        overlap(&self.issuers, &other.issuers)
+            && overlap(&self.audiences, &other.audiences)
+            && self.keys.shares_a_key_with(&other.keys)
+    }
+}
+
 /// A claim that must hold one of some values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequiredClaim {
@@ -52,14 +66,8 @@ impl From<TokenProblem> for VerifyError {
     }
 }
 
-impl From<Unavailable> for VerifyError {
-    fn from(_: Unavailable) -> Self {
-        Self::CannotTell
-    }
-}
-
 /// A token whose signature, issuer, audience and times are good. Only [`verify`] makes one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct VerifiedToken {
     id: TokenId,
     session: Option<String>,
@@ -67,6 +75,13 @@ pub struct VerifiedToken {
     expires_at: Timestamp,
     key_id: Option<String>,
     claims: Claims,
+}
+
+impl fmt::Debug for VerifiedToken {
+    /// Names nobody.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("VerifiedToken").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
 }
 
 impl VerifiedToken {
@@ -160,7 +175,7 @@ async fn signing_key<'a>(
     if !keys.knows_algorithm(token.algorithm()) {
         return Err(TokenProblem::AlgorithmNotAllowed.into());
     }
-    let mut problem = TokenProblem::UnknownKey;
+    let mut error = VerifyError::Bad(TokenProblem::UnknownKey);
     for key in keys.candidates(token.algorithm(), token.key_id()) {
         let length = token.signature().len();
         let good = match key.material() {
@@ -168,15 +183,24 @@ async fn signing_key<'a>(
             _ if key.algorithm().signature_bytes().is_some_and(|bytes| bytes != length) => false,
             VerificationMaterial::Hmac(hmac) => hmac.verify(token.signing_input(), token.signature()),
             VerificationMaterial::Public(public) => {
-                signatures.verify(public, token.signing_input(), token.signature()).await?
+                match signatures.verify(public, token.signing_input(), token.signature()).await {
+                    Ok(good) => good,
+                    Err(Unavailable) => {
+                        // One key that cannot be used must not keep the others from being tried.
+                        error = VerifyError::CannotTell;
+                        continue;
+                    }
+                }
             }
         };
         if good {
             return Ok(key);
         }
-        problem = TokenProblem::BadSignature;
+        if error != VerifyError::CannotTell {
+            error = VerifyError::Bad(TokenProblem::BadSignature);
+        }
     }
-    Err(problem.into())
+    Err(error)
 }
 
 /// `iss` and `aud`: one of those configured, or absent when none is (RFC 8725 sections 3.8 and 3.9).

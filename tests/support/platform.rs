@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, Directory, Index, IndexError, SessionStore, Signatures, Unavailable};
+use edge_logout::ports::{Bindings, Clock, Directory, Index, IndexError, SessionStore, Signatures, Unavailable};
 use edge_logout::revocation::{Entry, KvLifetime};
 use edge_logout::time::Timestamp;
 use edge_logout::token::{PrivateKey, PublicKey, Secret, SigningInput};
@@ -39,8 +39,10 @@ pub struct TestPlatform {
     pub directory: Option<BTreeMap<String, String>>,
     /// The keys that are in the session store; none at all when it fails.
     pub sessions: Option<RefCell<Vec<String>>>,
-    /// Whether signatures cannot be checked.
-    pub crypto_fails: bool,
+    /// Whether nothing is bound.
+    pub unbound: bool,
+    /// How many of the next signatures cannot be checked.
+    pub crypto_fails: Cell<usize>,
     /// The keys of all puts that were tried, in order.
     pub puts: RefCell<Vec<String>>,
 }
@@ -60,6 +62,12 @@ impl TestPlatform {
     /// The scopes of what is in the index.
     pub fn scopes(&self) -> Vec<String> {
         self.index.borrow().keys().map(|key| key.split(':').nth(2).unwrap().to_owned()).collect()
+    }
+}
+
+impl Bindings for TestPlatform {
+    fn is_bound(&self, _name: &str) -> bool {
+        !self.unbound
     }
 }
 
@@ -106,7 +114,11 @@ impl Index for TestPlatform {
 
 impl Signatures for TestPlatform {
     async fn verify(&self, key: &PublicKey, input: SigningInput<'_>, signature: &[u8]) -> Result<bool, Unavailable> {
-        if self.crypto_fails { Err(Unavailable) } else { Ok(crypto::verify(key, input.0, signature)) }
+        if let Some(left) = self.crypto_fails.get().checked_sub(1) {
+            self.crypto_fails.set(left);
+            return Err(Unavailable);
+        }
+        Ok(crypto::verify(key, input.0, signature))
     }
 
     async fn sign(&self, key: &PrivateKey, input: SigningInput<'_>) -> Result<Vec<u8>, Unavailable> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use edge_logout::config::{Config, Environment, Refusals};
+use edge_logout::config::{Config, Environment, Lookup, Refusals};
 use edge_logout::service::Service;
 use edge_logout::token::Secret;
 use serde_json::{Value, json};
@@ -17,8 +17,8 @@ pub struct TestEnvironment {
 }
 
 impl Environment for TestEnvironment {
-    fn secret(&self, name: &str) -> Option<Secret> {
-        self.secrets.get(name).cloned().map(Secret::new)
+    fn secret(&self, name: &str) -> Lookup {
+        self.secrets.get(name).cloned().map_or(Lookup::Missing, |text| Lookup::Known(Secret::new(text)))
     }
 
     fn allows_development_keys(&self) -> bool {

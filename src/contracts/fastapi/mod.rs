@@ -20,6 +20,7 @@ mod reader;
 mod scanner;
 mod value;
 
+use crate::http::is_json;
 use answer::Fault;
 use reader::Failure;
 use value::{Text, Value};
@@ -61,8 +62,8 @@ pub fn read_string_field(body: &[u8], content_type: Option<&str>, field: &String
     if body.is_empty() {
         return Err(answer::invalid(&Fault::Missing, None, &Value::Null));
     }
-    if !content_type.is_some_and(announces_json) {
-        // FastAPI hands the bytes themselves to pydantic, which wants an object.
+    if !content_type.is_some_and(is_json) {
+        // `strict_content_type` is on by default. FastAPI hands the bytes themselves to pydantic, which wants an object.
         let input = Value::Text(Text::from(&*String::from_utf8_lossy(body)));
         return Err(answer::invalid(&Fault::NotAnObject, None, &input));
     }
@@ -72,21 +73,6 @@ pub fn read_string_field(body: &[u8], content_type: Option<&str>, field: &String
         Failure::Unsupported => answer::unparsable(),
     })?;
     validate(&value, field)
-}
-
-/// Whether FastAPI reads a body of this media type as JSON: `application/json` and
-/// `application/*+json`. `strict_content_type` is on by default, so nothing else is.
-///
-/// Follows `email.message.Message.get_content_type`, which FastAPI parses the header with: what
-/// does not have exactly one slash counts as `text/plain`.
-fn announces_json(content_type: &str) -> bool {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    media_type.split_once('/').is_some_and(|(kind, subtype)| {
-        let subtype = subtype.to_ascii_lowercase();
-        kind.eq_ignore_ascii_case("application")
-            && !subtype.contains('/')
-            && (subtype == "json" || subtype.ends_with("+json"))
-    })
 }
 
 /// What pydantic makes of the document: the field's text, or the first fault it finds.

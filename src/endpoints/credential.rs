@@ -1,0 +1,89 @@
+//! The bearer credential of a logout: good, not revoked, and of the right kind.
+
+use std::time::Duration;
+
+use crate::config::{Issuer, Tokens};
+use crate::contracts::Failure;
+use crate::log::Notes;
+use crate::ports::{IndexError, Platform};
+use crate::revocation::{Ended, Status, status};
+use crate::time::Timestamp;
+use crate::token::{MAX_TOKEN_BYTES, OpaqueToken, TokenProblem, VerifiedToken, VerifyError, verify};
+
+/// A credential that is good and not revoked.
+pub(super) enum Credential<'a> {
+    /// A JWT that was verified.
+    Jwt(Box<VerifiedToken>),
+    /// An opaque token that was looked up.
+    Opaque(OpaqueToken<'a>),
+}
+
+impl Credential<'_> {
+    /// What ends with it.
+    pub(super) fn ended(&self) -> Ended<'_> {
+        match self {
+            Self::Jwt(token) => Ended::Jwt(token),
+            Self::Opaque(token) => Ended::Opaque(*token),
+        }
+    }
+
+    fn issued_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Jwt(token) => token.issued_at(),
+            Self::Opaque(_) => None,
+        }
+    }
+}
+
+/// Judges a bearer token; the index may take `limit` to say whether it is revoked.
+pub(super) async fn authenticate<'a, P: Platform>(
+    bearer: &'a str,
+    issuer: &Issuer,
+    platform: &P,
+    limit: Duration,
+    notes: &mut Notes,
+) -> Result<Credential<'a>, Failure> {
+    let credential = read(bearer, issuer, platform, notes).await?;
+    let known = status(platform, credential.ended(), &issuer.name, credential.issued_at(), limit).await;
+    match known.map_err(|fault| unavailable(fault, notes))? {
+        Status::Revoked(_) => Err(Failure::Revoked),
+        Status::Active if is_of_another_kind(&credential, issuer) => Err(Failure::Forbidden),
+        Status::Active => Ok(credential),
+    }
+}
+
+async fn read<'a, P: Platform>(
+    bearer: &'a str,
+    issuer: &Issuer,
+    platform: &P,
+    notes: &mut Notes,
+) -> Result<Credential<'a>, Failure> {
+    match &issuer.tokens {
+        Tokens::Opaque if bearer.len() > MAX_TOKEN_BYTES => Err(Failure::Token(TokenProblem::TooLarge)),
+        Tokens::Opaque => Ok(Credential::Opaque(OpaqueToken(bearer))),
+        Tokens::Jwt(rules) => {
+            let token = verify(bearer, rules, platform.now(), platform).await.map_err(|error| match error {
+                VerifyError::Bad(problem) => Failure::Token(problem),
+                VerifyError::CannotTell => {
+                    notes.reason = Some("cannot_verify");
+                    Failure::Unavailable
+                }
+            })?;
+            notes.key_id = token.key_id().map(str::to_owned);
+            Ok(Credential::Jwt(Box::new(token)))
+        }
+    }
+}
+
+fn is_of_another_kind(credential: &Credential<'_>, issuer: &Issuer) -> bool {
+    match (credential, &issuer.tokens) {
+        (Credential::Jwt(token), Tokens::Jwt(rules)) => token.lacks(&rules.required_claims).is_some(),
+        _ => false,
+    }
+}
+
+/// The failure of an index that does not answer, with its reason noted.
+pub(super) fn unavailable(fault: IndexError, notes: &mut Notes) -> Failure {
+    notes.reason = Some(fault.reason());
+    Failure::Unavailable
+}
