@@ -43,8 +43,11 @@ impl Endpoint {
     }
 }
 
+/// Where the service says how it is.
+pub const HEALTH: &str = "/healthz";
+
 /// The endpoints that are the service's own, with their paths.
-pub const OWN: [(&str, Endpoint); 2] = [("/healthz", Endpoint::Health), ("/openapi.json", Endpoint::OpenApi)];
+pub const OWN: [(&str, Endpoint); 2] = [(HEALTH, Endpoint::Health), ("/openapi.json", Endpoint::OpenApi)];
 
 fn with_own() -> Router<Endpoint> {
     let mut router = Router::new();

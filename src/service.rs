@@ -5,13 +5,13 @@ use std::cell::OnceCell;
 use crate::config::{Config, Route};
 use crate::contracts::Failure;
 use crate::cors;
-use crate::endpoints::health::{health, misconfigured};
+use crate::endpoints::health::{health, health_misconfigured};
 use crate::endpoints::logout::{logout, refusal};
 use crate::endpoints::openapi::document;
 use crate::http::{Reply, Request, split_url};
 use crate::log::{LogLine, Notes};
 use crate::ports::Platform;
-use crate::routes::{Endpoint, OWN, Routes};
+use crate::routes::{Endpoint, HEALTH, OWN, Routes};
 
 /// The service of an isolate: a good configuration and its route table.
 #[derive(Debug)]
@@ -116,7 +116,10 @@ impl Service {
 /// The answer to every request while the configuration is refused.
 #[must_use]
 pub fn answer_misconfigured(request: &impl Request) -> Answer {
-    let reply = misconfigured();
+    let reply = match split_url(request.url()).path {
+        HEALTH => health_misconfigured(),
+        _ => Reply::json_text(500, r#"{"error":"misconfigured","message":"The service is misconfigured"}"#),
+    };
     let notes = Notes { outcome: "failed", reason: Some("misconfigured"), key_id: None };
     let log = LogLine::new(request, &reply, notes, 0);
     Answer { reply: finish(reply, request.method(), log.request_id.clone()), log }

@@ -198,9 +198,13 @@ fn health_tells_what_is_missing() {
 #[test]
 fn misconfigured_says_no_more_than_that() {
     let answer = answer_misconfigured(&TestRequest::post("/customer/logout"));
-    let expected = json!({ "error": "misconfigured", "message": "The service is misconfigured", "version": env!("CARGO_PKG_VERSION") });
+    let expected = json!({ "error": "misconfigured", "message": "The service is misconfigured" });
     assert_eq!((answer.reply.status, body(&answer.reply)), (500, expected));
     assert_eq!(answer.reply.header("Cache-Control"), Some("no-store"));
+    let health = answer_misconfigured(&TestRequest::new("GET", "/healthz"));
+    let expected =
+        json!({ "status": "misconfigured", "version": env!("CARGO_PKG_VERSION"), "configuration": "refused" });
+    assert_eq!((health.reply.status, body(&health.reply)), (500, expected));
 }
 
 #[test]

@@ -31,13 +31,12 @@ pub fn health(config: &Config, platform: &impl Bindings) -> Reply {
 
 /// The answer of a service whose configuration was refused. It does not say what is wrong: the log does.
 #[must_use]
-pub fn misconfigured() -> Reply {
+pub fn health_misconfigured() -> Reply {
     #[derive(Serialize)]
     struct Misconfigured {
-        error: &'static str,
-        message: &'static str,
+        status: &'static str,
         version: &'static str,
+        configuration: &'static str,
     }
-    let message = "The service is misconfigured";
-    Reply::json(500, &Misconfigured { error: "misconfigured", message, version: VERSION })
+    Reply::json(500, &Misconfigured { status: "misconfigured", version: VERSION, configuration: "refused" })
 }
