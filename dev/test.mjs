@@ -38,7 +38,8 @@ const node = (name, args) => runs(name, modernNode, args);
 function nodeTests(name, folder) {
   const files = existsSync(inRoot(folder)) ? readdirSync(inRoot(folder)).filter((file) => file.endsWith(".test.mjs")).sort() : [];
   if (files.length === 0) throw new Refusal(`${folder} has no *.test.mjs`); // node:test would look everywhere
-  return node(name, ["--test", ...files.map((file) => `${folder}/${file}`)]);
+  // What hangs fails; two files at a time, since a test mostly waits for its Worker.
+  return node(name, ["--test", "--test-timeout=120000", "--test-concurrency=2", ...files.map((file) => `${folder}/${file}`)]);
 }
 
 const PARTS = /** @type {Record<string, () => Step[]>} */ ({

@@ -47,12 +47,12 @@ test("the session ends, not the token alone", async () => {
 });
 
 test("an opaque token is logged out once, and lives in KV as long as such a token can", async () => {
-  for (const token of ["a", "A", "eyJhbGciOiJub25lIn0..", "x".repeat(8 * 1024)]) {
+  for (const token of ["a", "A", "12|aVeryOpaqueToken", "eyJhbGciOiJub25lIn0..", "x".repeat(8 * 1024)]) {
     MARZIPAN.assertSuccess(await logout(opaque, MARZIPAN, token));
     for (const path of MARZIPAN.paths) assertAnswer(await opaque.post(path, { token }), MARZIPAN.refusals.revoked);
   }
   const stored = await opaque.stored();
-  assert.equal(stored.length, 4);
+  assert.equal(stored.length, 5);
   for (const { name, metadata, expiration } of stored) {
     assert.match(name, /^v1:marzipan:token:[\w-]{43}$/);
     assert.equal(metadata.scope, "token");
@@ -62,5 +62,5 @@ test("an opaque token is logged out once, and lives in KV as long as such a toke
 
 test("an opaque token is no token when it is too long or has characters that no token has", async () => {
   assertAnswer(await logout(opaque, MARZIPAN, "x".repeat(8 * 1024 + 1)), MARZIPAN.refusals.bad);
-  for (const token of ["a|b", "a b", "a,b", "é", '"a"']) assertAnswer(await logout(opaque, MARZIPAN, token), MARZIPAN.refusals.malformed);
+  for (const token of ["a b", "a,b", "é", "a, Bearer a"]) assertAnswer(await logout(opaque, MARZIPAN, token), MARZIPAN.refusals.malformed);
 });

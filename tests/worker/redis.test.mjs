@@ -2,6 +2,7 @@
 // redis-server is the peer where one is installed; a small server that keeps what it is told stands in everywhere.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import net from "node:net";
 import { tmpdir } from "node:os";
@@ -10,6 +11,7 @@ import { test } from "node:test";
 import { assertAnswer } from "./harness/answer.mjs";
 import { LOYALTYDOG } from "./harness/contracts.mjs";
 import { eventually } from "./harness/eventually.mjs";
+import { routeIn } from "./harness/shipped.mjs";
 import { mint } from "./harness/tokens.mjs";
 import { start } from "./harness/worker.mjs";
 
@@ -22,8 +24,7 @@ const PASSWORD = "p@ss word/1";
 async function workerWithStoreAt(t, url) {
   return start(t, {
     configure: (table) => {
-      const route = table.routes.find((/** @type {{ contract: string }} */ { contract }) => contract === LOYALTYDOG.name);
-      route.session_store = { url_secret: "LOYALTYDOG_REDIS_URL", key_prefix: "session:" };
+      routeIn(table, LOYALTYDOG.name).session_store = { url_secret: "LOYALTYDOG_REDIS_URL", key_prefix: "session:" };
     },
     bindings: { LOYALTYDOG_REDIS_URL: url },
   });
@@ -51,6 +52,16 @@ async function peer(t, reply) {
   return { port: /** @type {net.AddressInfo} */ (server.address()).port, received };
 }
 
+/** A port at which nobody listens. */
+async function freePort() {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {net.AddressInfo} */ (server.address());
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
 test("the key is deleted in one pipeline, whatever the session token is made of", async (t) => {
   const { port, received } = await peer(t, (socket, commands) => socket.write(`${"+OK\r\n".repeat(commands - 1)}:1\r\n`));
   const worker = await workerWithStoreAt(t, `redis://shop:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/3`);
@@ -69,9 +80,9 @@ test("a store that fails is a failure, and the session is revoked all the same",
     "says nothing": () => {},
   };
   for (const [fault, reply] of Object.entries(faults)) {
-    await t.test(fault, async (t) => {
-      const { port } = await peer(t, reply);
-      const worker = await workerWithStoreAt(t, `redis://127.0.0.1:${port}`);
+    await t.test(fault, async (each) => {
+      const { port } = await peer(each, reply);
+      const worker = await workerWithStoreAt(each, `redis://127.0.0.1:${port}`);
       const got = await end(worker, "abc");
       assertAnswer(got, LOYALTYDOG.refusals.unavailable);
       assert.equal((await worker.logOf(got)).reason, "session_store_unavailable");
@@ -81,8 +92,7 @@ test("a store that fails is a failure, and the session is revoked all the same",
 });
 
 test("nobody listening is a failure", async (t) => {
-  const { port } = await peer(t, () => {});
-  const worker = await workerWithStoreAt(t, `redis://127.0.0.1:${port + 1 > 65_535 ? port - 1 : port + 1}`);
+  const worker = await workerWithStoreAt(t, `redis://127.0.0.1:${await freePort()}`);
   assertAnswer(await end(worker, "abc"), LOYALTYDOG.refusals.unavailable);
 });
 
@@ -91,13 +101,10 @@ const redis = spawnSync("redis-server", ["--version"]).error === undefined ? "re
 if (redis !== undefined) {
   test("a real Redis forgets the session, and only that", async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "edge-logout-redis-"));
-    const { port } = await peer(t, () => {});
-    const free = String(port === 65_535 ? port - 1 : port + 1);
+    const free = String(await freePort());
     const server = spawn(redis, ["--port", free, "--bind", "127.0.0.1", "--requirepass", PASSWORD, "--dir", folder, "--save", ""]);
     t.after(async () => {
-      const ended = new Promise((resolve) => server.once("exit", resolve));
-      server.kill();
-      await ended;
+      if (server.kill()) await once(server, "exit");
       await rm(folder, { recursive: true });
     });
     const cli = (/** @type {string[]} */ ...words) => {

@@ -5,7 +5,7 @@ import { importJWK, jwtVerify } from "jose";
 import { assertAnswer } from "./harness/answer.mjs";
 import { STOREFRONT, logout } from "./harness/contracts.mjs";
 import { always } from "./harness/fake-kv.mjs";
-import { routeIn } from "./harness/shipped.mjs";
+import { issuerIn, routeIn } from "./harness/shipped.mjs";
 import { claimsOf, mint, now, readDevelopmentKey } from "./harness/tokens.mjs";
 import { fakeKv, start } from "./harness/worker.mjs";
 
@@ -80,6 +80,15 @@ test("the new access token is one, and its visitor can be logged out", async () 
 test("the new refresh token is no access token", async () => {
   const { refresh_token: refresh } = await contentOf(worker, await token());
   assertAnswer(await logout(worker, STOREFRONT, refresh), STOREFRONT.refusals.bad);
+});
+
+test("a visitor's session ends like any other where the issuer's claims have other names", async (t) => {
+  const renamed = await start(t, { configure: (table) => void (issuerIn(table, STOREFRONT.name).claims = { subject: "user_id", session: "session_id", token_id: "tid" }) });
+  const { access_token: access } = await contentOf(renamed, await token({ user_id: "ada" }));
+  const { sid, ulid, jti, session_id: session, user_id: user, tid } = claimsOf(access);
+  assert.deepEqual([session, user, tid], [sid, ulid, jti]);
+  await contentOf(renamed, access);
+  assertAnswer(await logout(renamed, STOREFRONT, access), STOREFRONT.refusals.revoked);
 });
 
 test("the session ends, not the token alone", async () => {

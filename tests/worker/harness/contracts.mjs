@@ -1,4 +1,4 @@
-// The five contracts, word for word: where they answer, and what. ../../../shared/contracts has the vendors' own texts;
+// The five contracts, word for word as their vendors publish them: where they answer, and what;
 // the tests of all contracts go over this table.
 import assert from "node:assert/strict";
 import { mint } from "./tokens.mjs";
@@ -39,7 +39,8 @@ const CHALLENGES = {
  */
 function refusing(refusals, worded = (text) => text) {
   const all = Object.entries(refusals).map(([reason, [status, body]]) => {
-    const text = CHALLENGES[/** @type {Refusal} */ (reason)];
+    // The error invalid_request goes with 400 (section 3.1): a contract that has 401 alone says nothing of it.
+    const text = CHALLENGES[reason === "malformed" && status !== 400 ? "missing" : /** @type {Refusal} */ (reason)];
     return [reason, { status, body, challenge: text === undefined ? null : worded(text) }];
   });
   return Object.fromEntries(all);

@@ -20,3 +20,12 @@ export async function eventually(what, look, withinMs = 8_000) {
     await sleep(PAUSE_MS);
   }
 }
+
+/** A gate that stays shut until it is opened. */
+export function gate() {
+  /** @type {() => void} */
+  let open = () => {};
+  /** @type {Promise<void>} */
+  const opened = new Promise((resolve) => (open = resolve));
+  return { opened, open };
+}

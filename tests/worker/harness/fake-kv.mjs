@@ -2,6 +2,7 @@
 // production: `KV PUT failed: 429 Too Many Requests`, `Network connection lost.` It has the platform's limits as well.
 import { once } from "node:events";
 import { STATUS_CODES, createServer } from "node:http";
+import { text } from "node:stream/consumers";
 
 /** @typedef {"get" | "bulk" | "put"} Kind */
 /** @typedef {{ kind: Kind, keys: string[] }} Operation */
@@ -12,6 +13,7 @@ import { STATUS_CODES, createServer } from "node:http";
  * @property {boolean} [reset] the connection is lost instead of an answer
  * @property {boolean} [hang] there is never an answer
  * @property {boolean} [stored] a put: it is stored before it goes wrong
+ * @property {boolean} [partial] a bulk: it says nothing of the last key
  * @property {Promise<unknown>} [until] is waited for
  */
 /** @typedef {(operation: Operation) => Fault | undefined} Rule */
@@ -87,22 +89,18 @@ export class FakeKv {
 
   /** @param {import("node:http").IncomingMessage} request @param {import("node:http").ServerResponse} response */
   async #serve(request, response) {
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const body = Buffer.concat(chunks).toString();
+    const body = await text(request);
+    if (!request.headers["mf-url"]) return void response.writeHead(426).end(); // Miniflare's other way, for bindings that are no KV
     const url = new URL(String(request.headers["mf-url"]));
-    const metadata = String(request.headers["mf-header-cf-kv-metadata"] ?? "null");
     const operation = read(String(request.method), url, body);
     this.operations.push(operation);
     const fault = this.#rules[operation.kind]?.(operation) ?? {};
     await fault.until;
-    const store = () => this.#store(operation.keys[0], body, url.searchParams, metadata);
+    const store = () => this.#store(operation.keys[0], body, url.searchParams, String(request.headers["mf-header-cf-kv-metadata"] ?? "null"));
     if (fault.stored) store();
-    if (fault.hang) return;
-    if (fault.reset) return void request.socket.destroy();
-    if (fault.status) return void response.writeHead(fault.status, STATUS_CODES[fault.status]).end();
-    if (operation.kind === "put") return void answerPut(response, store());
-    this.#answerRead(operation, response);
+    if (goesWrong(fault, response)) return;
+    if (operation.kind === "put") answerWith(response, store());
+    else this.#answerRead(fault.partial ? { ...operation, keys: operation.keys.slice(0, -1) } : operation, response);
   }
 
   /** @param {Operation} operation @param {import("node:http").ServerResponse} response */
@@ -142,5 +140,12 @@ function read(method, url, body) {
   throw new Error(`The Worker has no need of ${method} ${url}`);
 }
 
+/** @param {Fault} fault @param {import("node:http").ServerResponse} response @returns {boolean} whether that was all */
+function goesWrong({ hang, reset, status }, response) {
+  if (reset) response.destroy();
+  else if (status !== undefined) answerWith(response, status);
+  return Boolean(hang || reset || status);
+}
+
 /** @param {import("node:http").ServerResponse} response @param {number} status */
-const answerPut = (response, status) => response.writeHead(status, STATUS_CODES[status]).end();
+const answerWith = (response, status) => void response.writeHead(status, STATUS_CODES[status]).end();

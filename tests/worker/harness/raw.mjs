@@ -21,7 +21,7 @@ export async function exchange(worker, { method = "POST", path, headers = [], bo
   const sent = request(new URL(`${worker.url?.origin}`), {
     method,
     path,
-    headers: /** @type {any} */ ([["Host", worker.url?.host], ...headers].flat()),
+    headers: /** @type {any} */ ([...(headers.some(([name]) => name === "Host") ? [] : [["Host", worker.url?.host]]), ...headers].flat()),
     agent: false,
     signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
   });
@@ -37,13 +37,13 @@ export async function exchange(worker, { method = "POST", path, headers = [], bo
 
 /**
  * Sends a POST and gives the socket, so that it can be broken off.
- * @param {Worker} worker
+ * @param {URL | undefined} url
  * @param {string} path
  * @param {string} token
  */
-export async function postAndHold(worker, path, token) {
-  const socket = connect(Number(worker.url?.port), worker.url?.hostname);
+export async function postAndHold(url, path, token) {
+  const socket = connect(Number(url?.port), url?.hostname);
   await once(socket, "connect");
-  socket.write(`POST ${path} HTTP/1.1\r\nHost: ${worker.url?.host}\r\nAuthorization: Bearer ${token}\r\nContent-Length: 0\r\n\r\n`);
+  socket.write(`POST ${path} HTTP/1.1\r\nHost: ${url?.host}\r\nAuthorization: Bearer ${token}\r\nContent-Length: 0\r\n\r\n`);
   return socket;
 }
