@@ -155,7 +155,7 @@ fn each_refusal_names_its_setting() {
         (|t| route(t, "loyaltydog")["session_store"] = json!({}), "routes[0].session_store.url_secret: is missing"),
         (
             |t| route(t, "loyaltydog")["session_store"] = json!({ "url_secret": "COMMERCE_ENGINE_STOREFRONT_KEY" }),
-            "routes[0].session_store.url_secret: the Worker secret COMMERCE_ENGINE_STOREFRONT_KEY is no redis://",
+            "routes[0].session_store.url_secret: the Worker secret COMMERCE_ENGINE_STOREFRONT_KEY is no redis[s]://",
         ),
         (|t| route(t, "worth")["session_store"] = json!({}), "routes[1].session_store: is no setting that is known"),
         (
@@ -353,4 +353,23 @@ impl Environment for Deploying {
 #[test]
 fn secrets_that_are_set_elsewhere_are_not_missing() {
     assert!(Config::parse(&table().to_string(), &Deploying).is_ok_and(|config| config.routes.len() == 5));
+}
+
+#[test]
+fn a_session_store_has_a_host_and_a_numbered_database() {
+    let with = |url: &str| {
+        let mut table = table();
+        route(&mut table, "loyaltydog")["session_store"] = json!({ "url_secret": "REDIS", "key_prefix": "s:" });
+        let mut environment = environment();
+        environment.secrets.insert("REDIS".to_owned(), url.to_owned());
+        Config::parse(&table.to_string(), &environment).is_ok()
+    };
+    for good in ["redis://h", "rediss://h:6380/0", "redis://u:p%40@h/15", "redis://[::1]:6379/"] {
+        assert!(with(good), "{good}");
+    }
+    for bad in
+        ["http://h", "redis://", "redis:///0", "redis://u:p@/0", "redis://:6379", "redis://h/abc", "redis://h/0?x=1"]
+    {
+        assert!(!with(bad), "{bad}");
+    }
 }

@@ -29,7 +29,8 @@ export function secretsNamedBy(table) {
   const settings = [...objectsIn(table, TABLE)].flatMap(({ object }) => Object.entries(object));
   // A setting may name several secrets, as while keys rotate.
   const values = settings.filter(([key]) => /(^|_)secret$/.test(key)).flatMap(([, value]) => value);
-  const names = values.filter((value) => typeof value === "string");
+  // What is no name may be the secret itself, put in the wrong place: that is refused elsewhere, and never printed.
+  const names = values.filter((value) => /^\w+$/.test(value));
   return [...new Set(names)].sort();
 }
 

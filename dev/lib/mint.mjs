@@ -32,7 +32,7 @@ const VENDOR_CLAIMS = /** @type {Record<string, (subject: string) => Record<stri
  * @param {number} expiresIn seconds
  */
 function defaultClaims(issuer, now, expiresIn) {
-  const { subject = "sub", session = "sid", token = "jti" } = issuer.claims ?? {};
+  const { subject = "sub", session = "sid", token_id: tokenId = "jti" } = issuer.claims ?? {};
   const user = `user-${randomUUID()}`;
   const exp = now + expiresIn;
   const required = Object.entries(issuer.required_claims ?? {}).map(([name, allowed]) => [name, [allowed].flat()[0]]);
@@ -41,7 +41,7 @@ function defaultClaims(issuer, now, expiresIn) {
     aud: [issuer.audiences].flat()[0],
     iat: Math.min(now, exp - 1), // also an expired token was issued before it expired
     exp,
-    [token]: randomUUID(),
+    [tokenId]: randomUUID(),
     [subject]: user,
     [session]: `session-${randomUUID()}`,
     ...Object.fromEntries(required),

@@ -151,13 +151,23 @@ fn session_store(
         let key_prefix = section.required_text("key_prefix");
         let name = section.required_text(URL)?;
         let url = secret_text(section, URL, &name, environment)?;
-        let server = ["redis://", "rediss://"].iter().find_map(|scheme| url.expose().strip_prefix(scheme));
-        if server.is_none_or(|server| server.is_empty() || server.starts_with('/')) {
-            section.refuse(URL, format!("the Worker secret {name} is no redis:// or rediss:// URL of a server"));
+        if !is_redis_url(url.expose()) {
+            section
+                .refuse(URL, format!("the Worker secret {name} is no redis[s]://[user:password@]host[:port][/number]"));
         }
         Some(SessionStoreRules { url, key_prefix: key_prefix? })
     };
     section.section("session_store", read).flatten()
+}
+
+/// Whether a text is the URL of a Redis server, with a number for its database where it has one.
+fn is_redis_url(text: &str) -> bool {
+    let Some(rest) = ["redis://", "rediss://"].iter().find_map(|scheme| text.strip_prefix(scheme)) else {
+        return false;
+    };
+    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit_once('@').map_or(authority, |(_user, host)| host);
+    !host.is_empty() && !host.starts_with(':') && database.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn anonymous_session(

@@ -22,8 +22,10 @@ struct Health<'a> {
 /// The answer of a service with a good configuration: 200, or 503 when a binding is missing.
 #[must_use]
 pub fn health(config: &Config, platform: &impl Bindings) -> Reply {
-    let condition = |name| (name, if platform.is_bound(name) { "ok" } else { "missing" });
-    let bindings: BTreeMap<_, _> = config.bindings().into_iter().map(condition).collect();
+    let mut bindings = BTreeMap::new();
+    for name in config.bindings() {
+        bindings.insert(name, if platform.is_bound(name) { "ok" } else { "missing" });
+    }
     let in_order = bindings.values().all(|condition| *condition == "ok");
     let (status_code, status) = if in_order { (200, "ok") } else { (503, "degraded") };
     Reply::json(status_code, &Health { status, version: VERSION, configuration: "ok", bindings })

@@ -27,12 +27,12 @@ impl KeyRing {
     /// Whether one of these keys is one of `other`'s.
     #[must_use]
     pub fn shares_a_key_with(&self, other: &Self) -> bool {
-        self.0.iter().any(|key| other.has(key.algorithm, &key.material))
+        self.0.iter().any(|key| other.same_as(key.algorithm, &key.material).is_some())
     }
 
-    /// Whether a key of this algorithm and material is among these.
-    fn has(&self, algorithm: Algorithm, material: &VerificationMaterial) -> bool {
-        self.0.iter().any(|own| own.algorithm == algorithm && own.material.is_same_as(material))
+    /// The one of these keys that has this algorithm and material.
+    fn same_as(&self, algorithm: Algorithm, material: &VerificationMaterial) -> Option<&VerificationKey> {
+        self.0.iter().find(|own| own.algorithm == algorithm && own.material.is_same_as(material))
     }
 
     /// The keys that a token with this header may have been signed with: those of its `kid`, or, when none has that
@@ -253,9 +253,7 @@ impl SigningKey {
         }
         let algorithm = jwk.fitting(&algorithms)?;
         let verification = jwk.verification_material(algorithm)?;
-        if !keys.has(algorithm, &verification) {
-            return Err(JwkProblem::NotTheIssuers);
-        }
+        let own = keys.same_as(algorithm, &verification).ok_or(JwkProblem::NotTheIssuers)?;
         let material = match verification {
             VerificationMaterial::Hmac(key) => SigningMaterial::Hmac(key),
             VerificationMaterial::Public(_) if jwk.is_private() => {
@@ -263,7 +261,8 @@ impl SigningKey {
             }
             VerificationMaterial::Public(_) => return Err(JwkProblem::NotSecret),
         };
-        Ok(Self { key_id: jwk.key_id().map(str::to_owned), material })
+        // Under the name by which it will be looked for, whatever the secret calls it.
+        Ok(Self { key_id: own.key_id.clone(), material })
     }
 }
 

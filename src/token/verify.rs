@@ -21,7 +21,8 @@ pub struct JwtRules {
     pub keys: KeyRing,
     /// How far clocks may be apart.
     pub leeway: Duration,
-    /// How long a token may live at the most. Cut-offs live as long, so that none outlives its revocation.
+    /// How long a token may live at the most, measured from its `iat`, or from now without one. Revocations of sessions
+    /// and users live as long, so that no token with an `iat` outlives them.
     pub longest_lifetime: Duration,
     /// Where tokens carry what they are revoked by.
     pub claim_names: ClaimNames,
