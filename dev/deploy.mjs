@@ -2,7 +2,7 @@
 // With --dry-run nothing is asked of the network, so nothing is known of the secrets that are set; all else is checked.
 import { parseArgs } from "node:util";
 import { findingsForDeployment, refuseIfAny, tableOf } from "./check.mjs";
-import { developmentSecretsIn, secretsNamedBy } from "./lib/deployment.mjs";
+import { developmentSecretsIn, permissionsIn, secretsNamedBy } from "./lib/deployment.mjs";
 import { rerunUnderModernNode } from "./lib/packages.mjs";
 import { Refusal, command } from "./lib/refusal.mjs";
 import { run } from "./lib/run.mjs";
@@ -20,11 +20,14 @@ function ours(args) {
     options: {
       env: { type: "string", short: "e" },
       config: { type: "string", short: "c" },
+      name: { type: "string" },
+      var: { type: "string" },
       "secrets-file": { type: "string" },
       "dry-run": { type: "boolean" },
     },
   });
-  if (values.config !== undefined) throw new Refusal("--config is not for this: what is checked and deployed is wrangler.toml", 2);
+  const elsewhere = ["config", "name", "var"].find((option) => values[option] !== undefined);
+  if (elsewhere) throw new Refusal(`--${elsewhere} is not for this: what is checked and deployed is wrangler.toml`, 2);
   return {
     env: /** @type {string | undefined} */ (values.env),
     secretsFile: /** @type {string | undefined} */ (values["secrets-file"]),
@@ -44,7 +47,7 @@ async function main() {
   const set = dryRun ? Object.fromEntries(secretsNamedBy(tableOf(config)).map((name) => [name, null])) : await deployedSecrets(env);
   const secrets = { ...set, ...(secretsFile ? await readSecretsFile(secretsFile) : {}) };
   const findings = await findingsForDeployment(config, secrets, REMEDY);
-  refuseIfAny(`${config.name} is not deployed:`, [...findings, ...(await developmentSecretsIn(secrets))]);
+  refuseIfAny(`${config.name} is not deployed:`, [...findings, ...(await developmentSecretsIn(secrets)), ...permissionsIn(secrets)]);
 
   const environment = env === undefined ? ["--env", ""] : [];
   const { code } = await run(wranglerProgram, wranglerArgs(["deploy", ...environment, ...args]), { show: true, env: wranglerEnv() });

@@ -5,6 +5,7 @@
 mod support;
 
 use edge_logout::config::{Config, Environment, Lookup};
+use edge_logout::token::Jwk;
 use serde_json::{Value, json};
 use support::shipped::{self, environment, issuer, parse, route, table};
 
@@ -165,6 +166,24 @@ fn each_refusal_names_its_setting() {
         (
             |t| route(t, "loyaltydog")["issuer"] = json!("loyaltydog-sessions"),
             "routes[0].issuer: must be of kind \"jwt\"",
+        ),
+        (|t| route(t, "worth")["issuer"] = json!("loyaltydog-sessions"), "routes[1].issuer: must be of kind \"jwt\""),
+        (
+            |t| route(t, "worth")["host"] = json!("bücher.example"),
+            "routes[1].host: must be a host name as a URL has it",
+        ),
+        (
+            |t| route(t, "worth")["cors"] = json!({ "allowed_origins": "https://a.example:443" }),
+            "\"https://a.example:443\" is no origin",
+        ),
+        (|t| route(t, "worth")["cors"] = json!({ "allowed_origins": "https://:" }), "\"https://:\" is no origin"),
+        (
+            |t| issuer(t, "worth")["required_claims"] = json!({ "exp": "1" }),
+            "issuers[2].required_claims.exp: is a date",
+        ),
+        (
+            |t| route(t, "commerce-engine-storefront")["user_directory"] = json!("no such binding!"),
+            "routes[4].user_directory: must be the name of a KV binding",
         ),
         (|t| route(t, "loyaltydog")["revokes"] = json!(["session"]), "routes[0].revokes: must be \"token\""),
         (
@@ -334,7 +353,10 @@ fn a_secret_in_the_place_of_its_name_is_not_told() {
         route(table, "loyaltydog")["session_store"] = json!({ "url_secret": "redis://:pw@host", "key_prefix": "a" });
     });
     assert_eq!(told.len(), 3, "{told:#?}");
-    assert!(told.iter().all(|refusal| refusal.ends_with("must be the name of a Worker secret: letters, digits and _")));
+    assert!(
+        told.iter()
+            .all(|refusal| refusal.ends_with("must be the name of a Worker secret: upper-case letters, digits and _"))
+    );
 }
 
 /// A machine that deploys knows which secrets are set, but not what is in them.
@@ -367,9 +389,40 @@ fn a_session_store_has_a_host_and_a_numbered_database() {
     for good in ["redis://h", "rediss://h:6380/0", "redis://u:p%40@h/15", "redis://[::1]:6379/"] {
         assert!(with(good), "{good}");
     }
-    for bad in
-        ["http://h", "redis://", "redis:///0", "redis://u:p@/0", "redis://:6379", "redis://h/abc", "redis://h/0?x=1"]
-    {
+    for bad in [
+        "http://h",
+        "redis://",
+        "redis:///0",
+        "redis://u:p@/0",
+        "redis://:6379",
+        "redis://h/abc",
+        "redis://h/0?x=1",
+        "redis://h?db=3",
+        "redis://h:99999",
+        "redis://ho st",
+    ] {
         assert!(!with(bad), "{bad}");
     }
+}
+
+#[test]
+fn development_keys_are_known_by_any_name() {
+    for name in ["loyaltydog", "worth", "marzipan", "commerce-engine-pos", "commerce-engine-storefront"] {
+        let mut key = shipped::key(name);
+        key.as_object_mut().unwrap().remove("kid");
+        let jwk = Jwk::read(key).unwrap();
+        assert!(jwk.is_for_development(), "{name}");
+    }
+    let other = json!({ "kty": "oct", "alg": "HS256", "k": "b3RoZXIta2V5LW90aGVyLWtleS1vdGhlci1rZXktb3RoZXI" });
+    assert!(!Jwk::read(other).unwrap().is_for_development());
+}
+
+#[test]
+fn two_issuers_with_one_secret_are_refused_where_its_text_is_not_known_too() {
+    let mut table = table();
+    let mut twin = issuer(&mut table, "commerce-engine-storefront").clone();
+    twin["name"] = json!("twin");
+    table["issuers"].as_array_mut().unwrap().push(twin);
+    let refusals = Config::parse(&table.to_string(), &Deploying).unwrap_err().to_string();
+    assert!(refusals.contains("issuers[6]: takes the tokens of"), "{refusals}");
 }

@@ -143,6 +143,7 @@ fn bodies_are_read_as_their_contracts_say() {
         assert_eq!(status(contract, Some("Application/JSON; charset=utf-8"), "{"), 400, "{contract}");
         assert_eq!(status(contract, Some("application/vnd.x+json"), "{"), 400, "{contract}");
     }
+    assert_eq!(status("worth", Some("application/json"), "1e400"), 200, "JSON knows no largest number");
     assert_eq!(status("marzipan", None, ""), 200);
     assert_eq!(status("marzipan", Some("application/json"), "{\"a\":1}"), 200);
     assert_eq!(status("marzipan", Some("application/json"), "[]"), 400);
@@ -150,6 +151,13 @@ fn bodies_are_read_as_their_contracts_say() {
     assert_eq!(status("marzipan", Some("text/plain"), "{}"), 415);
     assert_eq!(status("marzipan", None, "{}"), 415);
     assert_eq!(status("loyaltydog", Some("application/json"), "{}"), 422);
+}
+
+#[test]
+fn a_body_that_is_announced_too_large_is_not_even_ignored() {
+    let request = TestRequest::post("/customer/logout").bearer(&TestToken::of("worth").sign());
+    let announced = |length: &str| send(&service(), &request.clone().header("content-length", length)).status;
+    assert_eq!((announced("16385"), announced("16384")), (413, 200));
 }
 
 #[test]

@@ -60,9 +60,16 @@ export async function developmentKeysIn(table) {
 export async function developmentSecretsIn(secrets) {
   const material = await developmentMaterial();
   return Object.entries(secrets)
-    .filter(([, value]) => value !== null && isDevelopmentKey(material, parseObject(value)))
+    .filter(([, value]) => value !== null && keysIn(parseObject(value)).some((jwk) => isDevelopmentKey(material, jwk)))
     .map(([name]) => `the secret \`${name}\` is a development key, which is published in dev/keys: set the issuer's own key`);
 }
+
+/** The keys of a JWK set, or the one key that a JWK is. @param {Table} jwks @returns {Table[]} */
+const keysIn = (jwks) => (Array.isArray(jwks.keys) ? jwks.keys.map(Object) : [jwks]);
+
+/** @param {Record<string, string | null>} secrets */
+export const permissionsIn = (secrets) =>
+  DEVELOPMENT in secrets ? [`the secret \`${DEVELOPMENT}\` must not be deployed, since it lets the development keys in: it belongs in .dev.vars`] : [];
 
 /** @param {string} text @returns {Table} */
 function parseObject(text) {
@@ -73,7 +80,14 @@ function parseObject(text) {
   }
 }
 
+/** @param {Table | null} table @returns {string[]} */
+function namespacesNeededBy(table) {
+  const routes = /** @type {Table[]} */ (Array.isArray(table?.routes) ? table.routes : []);
+  return ["REVOCATIONS", ...routes.map(({ user_directory: directory }) => directory).filter((name) => typeof name === "string")];
+}
+
 /**
+ * What is missing, stands for something else, or must not be there.
  * @param {Table} config
  * @returns {string[]}
  */
@@ -81,6 +95,11 @@ export function placeholdersIn(config) {
   const placeholders = /** @type {Table[]} */ (config.kv_namespaces ?? [])
     .filter(({ id }) => /^0*$/.test(id ?? "none"))
     .map(({ binding }) => `kv_namespaces: \`${binding}\` has a placeholder for its id: put yours there, which \`npx wrangler kv namespace create ${binding}\` prints`);
+  const bound = new Set((config.kv_namespaces ?? []).map((/** @type {Table} */ { binding }) => binding));
+  const unbound = namespacesNeededBy(config.vars?.EDGE_LOGOUT ?? null)
+    .filter((binding) => !bound.has(binding))
+    .map((binding) => `kv_namespaces: there is no \`${binding}\`, and an environment does not inherit the others': add one with that binding`);
+  placeholders.push(...unbound);
   if (String(config.vars?.[DEVELOPMENT]) !== "true") return placeholders;
   return [...placeholders, `vars.${DEVELOPMENT} must not be deployed, since it lets the development keys in: it belongs in .dev.vars`];
 }

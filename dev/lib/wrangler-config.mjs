@@ -1,7 +1,7 @@
 // The configuration as wrangler sees it, environments and all, and the secrets that belong to it.
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { parseEnv } from "node:util";
+import * as util from "node:util"; // parseEnv came with Node 20.12: by name, older ones would not even load this
 import { inRoot } from "./paths.mjs";
 import { Refusal } from "./refusal.mjs";
 import { run } from "./run.mjs";
@@ -40,8 +40,17 @@ function attempt(read) {
 export async function readSecretsFile(path) {
   if (!existsSync(path)) throw new Refusal(`There is no file ${path}`);
   const text = await readFile(path, "utf8");
-  const parsed = text.trimStart().startsWith("{") ? JSON.parse(text) : parseEnv(text);
+  const parsed = text.trimStart().startsWith("{") ? parseJson(text, path) : util.parseEnv(text);
   return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, String(value)]));
+}
+
+/** The parser's own words would tell what is in the file. @param {string} text @param {string} path */
+function parseJson(text, path) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Refusal(`${path} begins like JSON and is none`);
+  }
 }
 
 /**

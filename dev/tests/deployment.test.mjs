@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { developmentKeysIn, developmentSecretsIn, missingSecrets, placeholdersIn, secretsNamedBy } from "../lib/deployment.mjs";
+import { developmentKeysIn, developmentSecretsIn, missingSecrets, permissionsIn, placeholdersIn, secretsNamedBy } from "../lib/deployment.mjs";
 import { readDevelopmentKey } from "../lib/keys.mjs";
 
 const worth = await readDevelopmentKey("worth");
@@ -22,10 +22,11 @@ test("any other key is no finding", async () => {
 });
 
 test("a secret's value is looked at where it is known", async () => {
-  const secrets = { A: JSON.stringify(storefront), B: null, C: "no JSON", D: JSON.stringify({ kty: "oct", k: "AA" }) };
+  const secrets = { A: JSON.stringify(storefront), B: null, C: "no JSON", D: JSON.stringify({ kty: "oct", k: "AA" }), E: JSON.stringify({ keys: [storefront] }) };
   const found = await developmentSecretsIn(secrets);
-  assert.equal(found.length, 1);
+  assert.equal(found.length, 2);
   assert.match(found[0], /^the secret `A` is a development key/);
+  assert.match(found[1], /^the secret `E` is a development key/);
 });
 
 test("secrets are found wherever the table names them", () => {
@@ -41,6 +42,15 @@ test("placeholders, and the permission for development keys", () => {
   assert.equal(id("0".repeat(32)), 1);
   assert.equal(id("06779da6940b431db6e566b4846d64db"), 0);
   assert.equal(id(undefined), 0, "wrangler creates a namespace that has no id");
-  assert.equal(placeholdersIn({ vars: { EDGE_LOGOUT_DEVELOPMENT: "true" } }).length, 1);
-  assert.equal(placeholdersIn({ vars: { EDGE_LOGOUT_DEVELOPMENT: "false" } }).length, 0);
+  const kv_namespaces = [{ binding: "REVOCATIONS", id: "06779da6940b431db6e566b4846d64db" }];
+  assert.equal(placeholdersIn({ kv_namespaces, vars: { EDGE_LOGOUT_DEVELOPMENT: "true" } }).length, 1);
+  assert.equal(placeholdersIn({ kv_namespaces, vars: { EDGE_LOGOUT_DEVELOPMENT: "false" } }).length, 0);
+  assert.equal(permissionsIn({ EDGE_LOGOUT_DEVELOPMENT: null }).length, 1);
+  assert.equal(permissionsIn({ OTHER: "true" }).length, 0);
+});
+
+test("a namespace that nothing is bound to", () => {
+  assert.match(placeholdersIn({})[0], /there is no `REVOCATIONS`/);
+  const vars = { EDGE_LOGOUT: { routes: [{ user_directory: "USERS" }, {}] } };
+  assert.match(placeholdersIn({ kv_namespaces: [{ binding: "REVOCATIONS", id: "1" }], vars })[0], /there is no `USERS`/);
 });

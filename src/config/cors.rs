@@ -52,9 +52,12 @@ pub(super) fn read(section: &mut Section<'_>) -> Cors {
 
 /// An ASCII-serialised origin (RFC 6454 section 6.2) of a web page.
 fn is_origin(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    // Browsers leave the scheme's own port out.
+    let without = |scheme: &str, port: &str| text.strip_prefix(scheme).filter(|host| !host.ends_with(port));
+    let host = without("https://", ":443").or_else(|| without("http://", ":80"));
     host.is_some_and(|host| {
-        !host.is_empty()
+        host.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
+            && !host.ends_with(':')
             && host.bytes().all(|byte| {
                 byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']')
             })

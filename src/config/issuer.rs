@@ -158,6 +158,10 @@ fn keys(section: &mut Section<'_>, algorithms: &[Algorithm], environment: &impl 
         }
     }
     for name in section.texts("secret").unwrap_or_default() {
+        if matches!(environment.secret(&name), Lookup::Unknown) {
+            ring.unknown_secrets.push(name);
+            continue;
+        }
         for jwk in secret_jwks(section, &name, environment) {
             add_key(section, &mut ring, "secret", &name, &jwk, algorithms, environment);
         }
@@ -173,8 +177,8 @@ pub(super) fn secret_text(
     environment: &impl Environment,
 ) -> Option<Secret> {
     // Not told: whoever puts the secret itself here would find it in the log.
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-        section.refuse(setting, "must be the name of a Worker secret: letters, digits and _");
+    if !name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_') {
+        section.refuse(setting, "must be the name of a Worker secret: upper-case letters, digits and _");
         return None;
     }
     match environment.secret(name) {
@@ -212,11 +216,11 @@ fn add_key(
     }
     match jwk.verification_key(algorithms, in_secret) {
         Ok(key) => {
-            let is_twice = |kid: &str| ring.0.iter().any(|own| own.key_id() == Some(kid));
+            let is_twice = |kid: &str| ring.keys.iter().any(|own| own.key_id() == Some(kid));
             if jwk.key_id().is_some_and(is_twice) {
                 section.refuse(setting, format!("{which}has a `kid` that another key has"));
             }
-            ring.0.push(key);
+            ring.keys.push(key);
         }
         Err(problem) => section.refuse(setting, format!("{which}{}", problem.message())),
     }
@@ -245,6 +249,9 @@ fn claim_names(section: &mut Section<'_>) -> ClaimNames {
 fn required_claims(section: &mut Section<'_>) -> Vec<RequiredClaim> {
     let mut required = Vec::new();
     for name in section.names() {
+        if ["exp", "nbf", "iat"].contains(&name.as_str()) {
+            section.refuse(&name, "is a date, which is judged by itself");
+        }
         let values = section.texts(&name).unwrap_or_default();
         if values.is_empty() {
             section.refuse(&name, "must name the values of which one is required");

@@ -43,7 +43,7 @@ fn signing_key(section: &mut Section<'_>, issuer: &JwtRules, environment: &impl 
     if jwk.is_for_development() && !environment.allows_development_keys() {
         section.refuse(SETTING, format!("the JWK in {name} {}", JwkProblem::Development.message()));
     }
-    if issuer.keys.0.is_empty() {
+    if issuer.keys.keys.is_empty() {
         // The issuer's keys have been refused already: what the signing key lacks cannot be told without them.
         return None;
     }

@@ -75,7 +75,11 @@ fn read(
     environment: &impl Environment,
 ) -> Option<Route> {
     let issuer = find_issuer(section, "issuer", issuers);
-    let sessions = sessions(section, contract, issuer.as_deref(), issuers);
+    if issuer.as_ref().is_some_and(|issuer| matches!(issuer.tokens, Tokens::Opaque)) && !contract.takes_opaque_tokens()
+    {
+        section.refuse("issuer", "must be of kind \"jwt\": this contract's tokens are verified");
+    }
+    let sessions = sessions(section, contract, issuers);
     let anonymous_session = anonymous_session(section, contract, issuer.as_deref(), environment);
     let user_directory = user_directory(section, contract);
     let session_store = session_store(section, contract, environment);
@@ -100,23 +104,15 @@ fn find_issuer(section: &mut Section<'_>, setting: &str, issuers: &[Option<Rc<Is
     let name = section.required_text(setting)?;
     let found = issuers.iter().flatten().find(|issuer| issuer.name == name);
     // A refused issuer has been named already: that its routes miss it would be noise.
-    if found.is_none() && issuers.iter().all(Option::is_some) {
+    if found.is_none() && !issuers.is_empty() && issuers.iter().all(Option::is_some) {
         section.refuse(setting, format!("{name:?} is none of the issuers"));
     }
     found.cloned()
 }
 
-fn sessions(
-    section: &mut Section<'_>,
-    contract: &dyn Contract,
-    issuer: Option<&Issuer>,
-    issuers: &[Option<Rc<Issuer>>],
-) -> Option<Rc<Issuer>> {
+fn sessions(section: &mut Section<'_>, contract: &dyn Contract, issuers: &[Option<Rc<Issuer>>]) -> Option<Rc<Issuer>> {
     if !contract.ends_session_of_body() {
         return None;
-    }
-    if issuer.is_some_and(|issuer| matches!(issuer.tokens, Tokens::Opaque)) {
-        section.refuse("issuer", "must be of kind \"jwt\": nobody could tell who ends the sessions of others");
     }
     let sessions = find_issuer(section, "sessions", issuers)?;
     if !matches!(sessions.tokens, Tokens::Opaque) {
@@ -133,6 +129,9 @@ fn user_directory(section: &mut Section<'_>, contract: &dyn Contract) -> Option<
     let name = section.text(SETTING)?;
     if name == REVOCATIONS {
         section.refuse(SETTING, "must not be the namespace of the revocations");
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        section.refuse(SETTING, "must be the name of a KV binding: letters, digits and _");
     }
     Some(name)
 }
@@ -166,8 +165,14 @@ fn is_redis_url(text: &str) -> bool {
         return false;
     };
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
-    let host = authority.rsplit_once('@').map_or(authority, |(_user, host)| host);
-    !host.is_empty() && !host.starts_with(':') && database.bytes().all(|byte| byte.is_ascii_digit())
+    let server = authority.rsplit_once('@').map_or(authority, |(_user, server)| server);
+    let (host, port) = match server.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (server, "6379"),
+    };
+    // A query could name another database, which nothing here reads.
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
+    is_plain && !host.is_empty() && port.parse::<u16>().is_ok() && database.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn anonymous_session(
@@ -185,10 +190,7 @@ fn anonymous_session(
     }
     match &issuer?.tokens {
         Tokens::Jwt(rules) => section.section(SETTING, |section| minting::read(section, rules, environment)).flatten(),
-        Tokens::Opaque => {
-            section.refuse("issuer", "must be of kind \"jwt\": the new session's tokens are its own");
-            None
-        }
+        Tokens::Opaque => None,
     }
 }
 
@@ -221,8 +223,8 @@ fn revokes(section: &mut Section<'_>, contract: &dyn Contract) -> Vec<Scope> {
 fn host(section: &mut Section<'_>) -> Option<String> {
     let host = section.text("host")?.to_ascii_lowercase();
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
-    if has_port || host.contains(['/', '*', '?', '#', '@', ' ']) {
-        section.refuse("host", "must be a host name without scheme, port and path");
+    if has_port || !host.is_ascii() || host.contains(['/', '*', '?', '#', '@', ' ']) {
+        section.refuse("host", "must be a host name as a URL has it, without scheme, port and path");
     }
     Some(host)
 }

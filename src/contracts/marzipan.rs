@@ -32,6 +32,11 @@ impl Contract for Marzipan {
         BodyRule::OptionalObject
     }
 
+    /// The published bearer format of the account token is not given.
+    fn takes_opaque_tokens(&self) -> bool {
+        true
+    }
+
     fn success(&self) -> Success {
         Success::Plain(Reply::json(200, &Message { message: "Logged out." }))
     }

@@ -36,6 +36,11 @@ pub trait Contract: Sync + std::fmt::Debug {
     /// How the request's body is read.
     fn body(&self) -> BodyRule;
 
+    /// Whether its bearer token may be opaque: looked up, and never verified.
+    fn takes_opaque_tokens(&self) -> bool {
+        false
+    }
+
     /// Whether the request names the session to end, apart from the bearer token.
     fn ends_session_of_body(&self) -> bool {
         matches!(self.body(), BodyRule::Session(_))

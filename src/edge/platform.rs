@@ -31,7 +31,9 @@ impl EdgePlatform {
 
 impl Bindings for EdgePlatform {
     fn is_bound(&self, name: &str) -> bool {
-        Reflect::get(self.env.as_ref(), &name.into()).is_ok_and(|binding| binding.is_object())
+        // A variable may be an object as well; a KV namespace can be read.
+        let binding = Reflect::get(self.env.as_ref(), &name.into());
+        binding.and_then(|binding| Reflect::get(&binding, &"get".into())).is_ok_and(|get| get.is_function())
     }
 }
 

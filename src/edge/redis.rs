@@ -45,7 +45,7 @@ impl Server {
         let decoded = |text: String| js_sys::decode_uri_component(&text).ok().map(String::from);
         let host = url.hostname();
         let database = url.pathname().trim_matches('/').to_owned();
-        if !database.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !database.bytes().all(|byte| byte.is_ascii_digit()) || !url.search().is_empty() || !url.hash().is_empty() {
             return None;
         }
         Some(Self {

@@ -65,5 +65,6 @@ fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
 fn own_operation(id: &str) -> Value {
     json!({ "get": { "operationId": id, "security": [], "responses": {
         "200": { "description": "OK", "content": { "application/json": { "schema": { "type": "object" } } } },
+        "default": { "description": "The service is not in order" },
     } } })
 }

@@ -2,6 +2,7 @@
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::algorithm::{Algorithm, KeyKind};
@@ -13,6 +14,14 @@ const MIN_RSA_BITS: usize = 2048;
 const MAX_RSA_BITS: usize = 8192;
 /// Key ids of the keys in `dev/keys` begin with this, and nothing that is deployed may use them.
 const DEVELOPMENT_PREFIX: &str = "development-";
+/// The SHA-256, base64url, of what is a key's own in each of them (`k`, `n` or `x`), so that they are known by any name.
+const DEVELOPMENT_KEYS: [&str; 5] = [
+    "5IHIPBZHKfz9-uO444DWaJG6LoU7LP7o1TNytdb3qPM",
+    "ZNcLXJETQoI-dHb4Oy6cQoWRS_AXYqf3mvbD7qaoYKU",
+    "2ulCv9J609Jv0XWTKi08E1f4NNHRrcx8MGakQCQl_1o",
+    "nLgv_NsohbBx0saUAaqREoyN163Xg7Ht4C99rqtbIm0",
+    "ZVn-CNyWL0ACQXyQuT0eqK4Py-nH-w8f8inIckYLAOo",
+];
 
 /// A JWK; members that are not known are ignored (RFC 7517 section 4).
 pub struct Jwk {
@@ -29,6 +38,8 @@ pub enum JwkProblem {
     SecretInPublic,
     /// A public key stands where a symmetric or private one belongs.
     NotSecret,
+    /// Another key stands where only symmetric ones belong.
+    NotSymmetric,
     /// `kty`, `crv` and the issuer's algorithms do not go together.
     NoAlgorithmFits,
     /// `alg` is not one of the issuer's algorithms.
@@ -54,6 +65,7 @@ impl JwkProblem {
                 "is a symmetric or private key: put it in a Worker secret and name that in `secret`".to_owned()
             }
             Self::NotSecret => "is no private or symmetric key".to_owned(),
+            Self::NotSymmetric => "is no symmetric key: put the public half in `jwks`".to_owned(),
             Self::NoAlgorithmFits => "fits none of the issuer's `algorithms`".to_owned(),
             Self::AlgorithmNotConfigured(alg) => {
                 format!("has `alg` {alg:?}, which is not in the issuer's `algorithms`")
@@ -116,7 +128,11 @@ impl Jwk {
     /// Whether it is one of the keys in `dev/keys`.
     #[must_use]
     pub fn is_for_development(&self) -> bool {
+        let own =
+            self.symmetric.as_deref().map(String::as_str).or_else(|| self.member("n")).or_else(|| self.member("x"));
+        let fingerprint = own.map(|member| Base64UrlUnpadded::encode_string(&Sha256::digest(member)));
         self.key_id().is_some_and(|kid| kid.starts_with(DEVELOPMENT_PREFIX))
+            || fingerprint.is_some_and(|fingerprint| DEVELOPMENT_KEYS.contains(&fingerprint.as_str()))
     }
 
     /// The key for verification under the one of the issuer's `algorithms` that it is for.
@@ -132,7 +148,7 @@ impl Jwk {
             return Err(JwkProblem::SecretInPublic);
         }
         if secret && !symmetric {
-            return Err(JwkProblem::NotSecret);
+            return Err(JwkProblem::NotSymmetric);
         }
         let algorithm = self.fitting(algorithms)?;
         Ok(VerificationKey::new(self.key_id().map(str::to_owned), algorithm, self.verification_material(algorithm)?))

@@ -15,24 +15,30 @@ const MAX_KEYS_TRIED: usize = 4;
 
 /// The keys that an issuer's tokens are verified with.
 #[derive(Debug, Default)]
-pub struct KeyRing(pub Vec<VerificationKey>);
+pub struct KeyRing {
+    /// The keys.
+    pub keys: Vec<VerificationKey>,
+    /// The names of Worker secrets that hold further keys, where their text is not known: on a machine that deploys.
+    pub unknown_secrets: Vec<String>,
+}
 
 impl KeyRing {
     /// Whether any key has the algorithm of this name.
     #[must_use]
     pub fn knows_algorithm(&self, name: &str) -> bool {
-        self.0.iter().any(|key| key.algorithm.name() == name)
+        self.keys.iter().any(|key| key.algorithm.name() == name)
     }
 
     /// Whether one of these keys is one of `other`'s.
     #[must_use]
     pub fn shares_a_key_with(&self, other: &Self) -> bool {
-        self.0.iter().any(|key| other.same_as(key.algorithm, &key.material).is_some())
+        self.keys.iter().any(|key| other.same_as(key.algorithm, &key.material).is_some())
+            || self.unknown_secrets.iter().any(|name| other.unknown_secrets.contains(name))
     }
 
     /// The one of these keys that has this algorithm and material.
     fn same_as(&self, algorithm: Algorithm, material: &VerificationMaterial) -> Option<&VerificationKey> {
-        self.0.iter().find(|own| own.algorithm == algorithm && own.material.is_same_as(material))
+        self.keys.iter().find(|own| own.algorithm == algorithm && own.material.is_same_as(material))
     }
 
     /// The keys that a token with this header may have been signed with: those of its `kid`, or, when none has that
@@ -42,8 +48,8 @@ impl KeyRing {
         algorithm: &str,
         key_id: Option<&str>,
     ) -> impl Iterator<Item = &'a VerificationKey> {
-        let named = key_id.is_some_and(|kid| self.0.iter().any(|key| key.key_id.as_deref() == Some(kid)));
-        self.0
+        let named = key_id.is_some_and(|kid| self.keys.iter().any(|key| key.key_id.as_deref() == Some(kid)));
+        self.keys
             .iter()
             .filter(move |key| key.algorithm.name() == algorithm)
             .filter(move |key| match key_id {
@@ -246,7 +252,7 @@ impl SigningKey {
     pub fn from_jwk(jwk: &Jwk, text: &Secret, keys: &KeyRing) -> Result<Self, JwkProblem> {
         jwk.check_usage("sign")?;
         let mut algorithms: Vec<Algorithm> = Vec::new();
-        for key in &keys.0 {
+        for key in &keys.keys {
             if !algorithms.contains(&key.algorithm) {
                 algorithms.push(key.algorithm);
             }

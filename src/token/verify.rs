@@ -31,7 +31,10 @@ pub struct JwtRules {
 }
 
 impl JwtRules {
-    /// Whether one token could be good under these rules and under others.
+    /// Whether a token for one audience could be good under these rules and under others.
+    ///
+    /// One identity provider may serve several audiences, each an issuer of its own here: a token that names two of them
+    /// then counts as two, and is logged out of each by itself.
     #[must_use]
     pub fn may_share_tokens_with(&self, other: &Self) -> bool {
         let overlap = |one: &[String], other: &[String]| {
