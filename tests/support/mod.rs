@@ -4,6 +4,7 @@
 #![allow(clippy::arithmetic_side_effects, clippy::string_slice, clippy::unused_self)]
 
 pub mod crypto;
+pub mod issuers;
 pub mod platform;
 pub mod request;
 pub mod shipped;

@@ -85,3 +85,13 @@ pub fn issuer<'a>(table: &'a mut Value, name: &str) -> &'a mut Value {
     let place = place(table, "issuers", "name", name);
     &mut table["issuers"][place]
 }
+
+/// What is refused after a change of the shipped table.
+pub fn refused(change: impl FnOnce(&mut Value)) -> Vec<String> {
+    let mut table = table();
+    change(&mut table);
+    match parse(&table) {
+        Ok(_) => Vec::new(),
+        Err(refusals) => refusals.0.iter().map(ToString::to_string).collect(),
+    }
+}
