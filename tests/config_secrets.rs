@@ -151,3 +151,26 @@ fn two_issuers_with_one_secret_are_refused_where_its_text_is_not_known_too() {
     let expected = "takes the tokens of \"commerce-engine-storefront\" as well";
     assert!(refusals.contains(expected), "{refusals}");
 }
+
+#[test]
+fn public_keys_may_stand_in_a_secret_and_private_ones_nowhere() {
+    let refusals = |private: bool| {
+        let mut table = table();
+        let worth = issuer(&mut table, "worth");
+        let mut key = worth["jwks"]["keys"][0].clone();
+        if private {
+            key["d"] = shipped::key("worth")["d"].clone();
+        }
+        worth.as_object_mut().unwrap().remove("jwks");
+        worth["secret"] = json!("WORTH_KEYS");
+        let mut environment = environment();
+        environment.secrets.insert("WORTH_KEYS".to_owned(), json!({ "keys": [key] }).to_string());
+        Config::parse(&table.to_string(), &environment).err().unwrap_or_default().to_string()
+    };
+    assert_eq!(refusals(false), "");
+    assert!(
+        refusals(true).ends_with(
+            "issuers[2].secret: the JWK in WORTH_KEYS is a private key: verifying takes the public half alone"
+        )
+    );
+}

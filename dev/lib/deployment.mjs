@@ -6,6 +6,7 @@ import { issuersWithDevelopmentKey, keyMaterial, readDevelopmentKey } from "./ke
 const DEVELOPMENT = "EDGE_LOGOUT_DEVELOPMENT";
 const TABLE = "vars.EDGE_LOGOUT";
 const DEVELOPMENT_KID = "development-";
+const LARGEST_VARIABLE = 5_120;
 
 /**
  * Every object in the table, with the way to it: the same words as in the Worker's own refusals.
@@ -80,6 +81,12 @@ function parseObject(text) {
   }
 }
 
+/** Cloudflare takes variables of 5 KB at the most, and says so only when they arrive. @param {Table | undefined} table */
+function tooLarge(table) {
+  const bytes = Buffer.byteLength(JSON.stringify(table ?? null));
+  return bytes <= LARGEST_VARIABLE ? [] : [`${TABLE} has ${bytes} bytes as JSON, and a variable may have ${LARGEST_VARIABLE}: move keys to Worker secrets and name those in \`secret\``];
+}
+
 /** @param {Table | null} table @returns {string[]} */
 function namespacesNeededBy(table) {
   const routes = /** @type {Table[]} */ (Array.isArray(table?.routes) ? table.routes : []);
@@ -99,7 +106,7 @@ export function placeholdersIn(config) {
   const unbound = namespacesNeededBy(config.vars?.EDGE_LOGOUT ?? null)
     .filter((binding) => !bound.has(binding))
     .map((binding) => `kv_namespaces: there is no \`${binding}\`, and an environment does not inherit the others': add one with that binding`);
-  placeholders.push(...unbound);
+  placeholders.push(...unbound, ...tooLarge(config.vars?.EDGE_LOGOUT));
   if (String(config.vars?.[DEVELOPMENT]) !== "true") return placeholders;
   return [...placeholders, `vars.${DEVELOPMENT} must not be deployed, since it lets the development keys in: it belongs in .dev.vars`];
 }

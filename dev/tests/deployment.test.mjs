@@ -49,6 +49,13 @@ test("placeholders, and the permission for development keys", () => {
   assert.equal(permissionsIn({ OTHER: "true" }).length, 0);
 });
 
+test("a table that is larger than a variable may be", () => {
+  const kv_namespaces = [{ binding: "REVOCATIONS", id: "1" }];
+  const withPadding = (/** @type {number} */ length) => placeholdersIn({ kv_namespaces, vars: { EDGE_LOGOUT: { x: "x".repeat(length) } } });
+  assert.deepEqual(withPadding(5_120 - 8), []);
+  assert.match(withPadding(5_120 - 7)[0], /^vars\.EDGE_LOGOUT has 5121 bytes/);
+});
+
 test("a namespace that nothing is bound to", () => {
   assert.match(placeholdersIn({})[0], /there is no `REVOCATIONS`/);
   const vars = { EDGE_LOGOUT: { routes: [{ user_directory: "USERS" }, {}] } };

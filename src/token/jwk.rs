@@ -38,8 +38,8 @@ pub enum JwkProblem {
     SecretInPublic,
     /// A public key stands where a symmetric or private one belongs.
     NotSecret,
-    /// Another key stands where only symmetric ones belong.
-    NotSymmetric,
+    /// A private key stands where its public half does.
+    Private,
     /// `kty`, `crv` and the issuer's algorithms do not go together.
     NoAlgorithmFits,
     /// `alg` is not one of the issuer's algorithms.
@@ -65,7 +65,7 @@ impl JwkProblem {
                 "is a symmetric or private key: put it in a Worker secret and name that in `secret`".to_owned()
             }
             Self::NotSecret => "is no private or symmetric key".to_owned(),
-            Self::NotSymmetric => "is no symmetric key: put the public half in `jwks`".to_owned(),
+            Self::Private => "is a private key: verifying takes the public half alone".to_owned(),
             Self::NoAlgorithmFits => "fits none of the issuer's `algorithms`".to_owned(),
             Self::AlgorithmNotConfigured(alg) => {
                 format!("has `alg` {alg:?}, which is not in the issuer's `algorithms`")
@@ -137,7 +137,7 @@ impl Jwk {
 
     /// The key for verification under the one of the issuer's `algorithms` that it is for.
     ///
-    /// `secret` says where it stands: in a Worker secret (symmetric keys) or in the open (public keys).
+    /// `secret` says where it stands: in a Worker secret (symmetric or public) or in the open (public alone).
     ///
     /// # Errors
     /// What is wrong with it.
@@ -147,8 +147,8 @@ impl Jwk {
         if !secret && (symmetric || self.symmetric.is_some() || self.has_private_half) {
             return Err(JwkProblem::SecretInPublic);
         }
-        if secret && !symmetric {
-            return Err(JwkProblem::NotSymmetric);
+        if self.has_private_half {
+            return Err(JwkProblem::Private);
         }
         let algorithm = self.fitting(algorithms)?;
         Ok(VerificationKey::new(self.key_id().map(str::to_owned), algorithm, self.verification_material(algorithm)?))
