@@ -63,7 +63,9 @@ async fn try_logout<R: Request, P: Platform>(
     let (ended, revocation) = match (&demand, &route.sessions) {
         (Demand::Wrong(failure), _) => return Err(failure.clone()),
         (Demand::Session(session), Some(issuer)) => (Ended::Opaque(OpaqueToken(session)), &issuer.revocation),
-        _ => (credential.ended(), &route.issuer.revocation),
+        // The configuration sees to it that there is an issuer. Were there none, the caller's own token must not end.
+        (Demand::Session(_), None) => return Err(Failure::Unavailable),
+        (Demand::Own, _) => (credential.ended(), &route.issuer.revocation),
     };
     let success = prepare(route, &credential, platform, notes).await?;
     let revocations = revocations_for(ended, &route.revokes, revocation, now);
