@@ -59,6 +59,7 @@ fn each_refusal_names_its_setting() {
         (|t| key(t)["use"] = json!("enc"), "issuers[2].jwks.keys[0]: is not for signatures"),
         (|t| key(t)["key_ops"] = json!(["sign"]), "issuers[2].jwks.keys[0]: is not for signatures"),
         (|t| key(t)["d"] = json!("AQAB"), "issuers[2].jwks.keys[0]: is a symmetric or private key"),
+        (|t| key(t)["p"] = json!("AQAB"), "issuers[2].jwks.keys[0]: is a symmetric or private key"),
         (|t| *key(t) = json!({ "kty": "oct", "k": "a2V5" }), "issuers[2].jwks.keys[0]: is a symmetric or private key"),
         (|t| key(t)["kty"] = json!("EC"), "issuers[2].jwks.keys[0]: fits none of the issuer's `algorithms`"),
         (

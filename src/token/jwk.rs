@@ -23,6 +23,9 @@ const DEVELOPMENT_KEYS: [&str; 5] = [
     "ZVn-CNyWL0ACQXyQuT0eqK4Py-nH-w8f8inIckYLAOo",
 ];
 
+/// The members of a private key (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
+const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+
 /// A JWK; members that are not known are ignored (RFC 7517 section 4).
 pub struct Jwk {
     members: Map<String, Value>,
@@ -99,13 +102,14 @@ impl Jwk {
         if members.get("kid").is_some_and(|kid| !kid.is_string()) {
             return None;
         }
+        let has_private_half = PRIVATE_MEMBERS.iter().any(|name| members.contains_key(*name));
         let mut take_secret = |name| match members.remove(name) {
             Some(Value::String(text)) => Some(Zeroizing::new(text)),
             _ => None,
         };
         let symmetric = take_secret("k");
-        let has_private_half = take_secret("d").is_some();
-        for name in ["p", "q", "dp", "dq", "qi", "oth"] {
+        // Any of these gives the key away, `d` or no `d` (RFC 7518 section 6.3.2).
+        for name in PRIVATE_MEMBERS {
             drop(take_secret(name));
         }
         Some(Self { members, symmetric, has_private_half })
