@@ -39,12 +39,6 @@ impl Service {
         Self { config, routes, description: OnceCell::new() }
     }
 
-    /// Whether the request may change something, so that it must be finished even when its client is gone.
-    #[must_use]
-    pub fn must_finish(&self, request: &impl Request) -> bool {
-        request.method() == "POST"
-    }
-
     /// Answers a request.
     pub async fn answer<R: Request, P: Platform>(&self, request: &R, platform: &P) -> Answer {
         let begin = platform.now();
@@ -111,6 +105,12 @@ impl Service {
         log.contract = Some(route.contract.name());
         log.issuer = Some(route.issuer.name.clone());
     }
+}
+
+/// Whether a request may change something, so that it must be finished even when its client is gone.
+#[must_use]
+pub fn must_finish(request: &impl Request) -> bool {
+    request.method() == "POST"
 }
 
 /// The answer to every request while the configuration is refused.

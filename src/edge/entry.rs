@@ -11,7 +11,7 @@ use super::platform::EdgePlatform;
 use super::request::EdgeRequest;
 use super::response::to_response;
 use crate::config::Config;
-use crate::service::{Answer, Service, answer_misconfigured};
+use crate::service::{Answer, Service, answer_misconfigured, must_finish};
 
 thread_local! {
     /// The service of this isolate, once a request has come; nothing in it when the configuration was refused.
@@ -26,7 +26,7 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         log(&answer);
         return respond(&answer);
     };
-    if !service.must_finish(&request) {
+    if !must_finish(&request) {
         return respond(&answer(&service, &request, &env).await);
     }
     // A client that goes away takes its own request down with it, but not what is waited for here.

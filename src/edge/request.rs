@@ -35,10 +35,6 @@ impl Request for EdgeRequest {
     }
 
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyError> {
-        let announced = self.header("content-length").and_then(|length| length.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > limit) {
-            return Err(BodyError::TooLarge);
-        }
         let Some(stream) = self.inner.body() else { return Ok(Vec::new()) };
         let reader = ReadableStreamDefaultReader::new(&stream).map_err(|_| BodyError::Interrupted)?;
         let mut body = Vec::new();

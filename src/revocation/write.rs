@@ -7,8 +7,8 @@ use backon::{ExponentialBuilder, Retryable};
 use super::record::{Revocation, StoredRevocation};
 use crate::ports::{Clock, Index, IndexError, within};
 
-/// The first pause; each further one is twice as long, with jitter. Four tries fit into three seconds, and the last
-/// pause is long enough for Workers KV's one write a second to a key.
+/// The first pause; each further one is twice as long, with jitter. The fourth try comes one to two seconds after the
+/// first: later than Workers KV's one write a second to a key demands, and within what a logout waits.
 const FIRST_PAUSE: Duration = Duration::from_millis(150);
 const TRIES_AFTER_THE_FIRST: usize = 4;
 
