@@ -36,7 +36,7 @@ pub async fn status<P: Index + Clock>(
     let revokes = |value: &Option<String>| {
         value
             .as_deref()
-            .is_some_and(|text| StoredRevocation::parse(text).is_none_or(|stored| stored.matches(issued_at)))
+            .is_some_and(|text| StoredRevocation::parse(text).is_none_or(|stored| stored.limits().match_token(issued_at)))
     };
     let found = scopes.into_iter().zip(&values).find(|(_, value)| revokes(value));
     Ok(found.map_or(Status::Active, |(scope, _)| Status::Revoked(scope)))

@@ -21,7 +21,7 @@ pub(super) const TWICE_AT_ONCE: Duration = Duration::from_secs(3);
 const VERSION: &str = "v1";
 
 /// How much a revocation ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Every token of an issuer that was issued up to a time.
@@ -64,8 +64,81 @@ pub fn key(issuer: &str, scope: Scope, identifier: &str) -> String {
     format!("{VERSION}:{issuer}:{}:{digest}", scope.name())
 }
 
+/// The digest at the end of a revocation's key: it alone tells it from every other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of a key, `None` when the text is none that [`key`] makes.
+    #[must_use]
+    pub fn of_key(key: &str) -> Option<Self> {
+        Self::parse(key.rsplit_once(':')?.1)
+    }
+
+    /// Reads a digest's text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        let length = Base64UrlUnpadded::decode(text, &mut bytes).ok()?.len();
+        (length == bytes.len()).then_some(Self(bytes))
+    }
+
+    /// Its text: 43 characters of base64url.
+    #[must_use]
+    pub fn text(&self) -> String {
+        Base64UrlUnpadded::encode_string(&self.0)
+    }
+
+    /// Which of so many shards keeps what has this digest.
+    #[must_use]
+    pub fn shard(&self, shards: u32) -> u32 {
+        let [a, b, c, d, ..] = self.0;
+        u32::from_be_bytes([a, b, c, d]).checked_rem(shards).unwrap_or(0)
+    }
+}
+
+/// Which tokens a revocation ends, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// For a subject or an issuer: tokens issued up to this time are revoked.
+    pub cut_off: Option<Timestamp>,
+    /// When no token is left that it could match.
+    pub expires_at: Timestamp,
+}
+
+impl Limits {
+    /// Whether they end a token that was issued then. A token that does not say when is ended by every cut-off.
+    #[must_use]
+    pub fn match_token(&self, issued_at: Option<Timestamp>) -> bool {
+        match (self.cut_off, issued_at) {
+            (Some(cut_off), Some(issued_at)) => issued_at <= cut_off,
+            _ => true,
+        }
+    }
+
+    /// Whether they end all that `other` ends, and as long, give or take what `other` can spare.
+    #[must_use]
+    pub fn cover(&self, other: &Self, spare: Duration) -> bool {
+        let cut_off = match (self.cut_off, other.cut_off) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(other)) => own >= other,
+        };
+        cut_off && self.expires_at.plus(spare) >= other.expires_at
+    }
+
+    /// The later cut-off and the later expiry of both.
+    #[must_use]
+    pub fn widened_by(&self, other: &Self) -> Self {
+        Self {
+            cut_off: self.cut_off.zip(other.cut_off).map(|(own, other)| own.max(other)),
+            expires_at: self.expires_at.max(other.expires_at),
+        }
+    }
+}
+
 /// One revocation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Revocation {
     /// Where it is found.
     pub key: String,
@@ -102,35 +175,13 @@ impl StoredRevocation {
         serde_json::from_str(value).ok()
     }
 
-    /// Whether it ends a token that was issued then. A token that does not say when is ended by every cut-off.
+    /// Which tokens it ends.
     #[must_use]
-    pub fn matches(&self, issued_at: Option<Timestamp>) -> bool {
-        match (self.cut_off, issued_at) {
-            (Some(cut_off), Some(issued_at)) => issued_at.as_seconds_f64() <= cut_off,
-            _ => true,
+    pub fn limits(&self) -> Limits {
+        Limits {
+            cut_off: self.cut_off.map(Timestamp::from_seconds_f64),
+            expires_at: Timestamp::from_seconds_f64(self.expires_at),
         }
-    }
-
-    /// A revocation with the later cut-off and the later expiry of this one and `newer`.
-    #[must_use]
-    pub fn widen(&self, newer: &Revocation) -> Revocation {
-        let later = |stored: f64, own: Timestamp| own.max(Timestamp::from_seconds_f64(stored));
-        Revocation {
-            cut_off: newer.cut_off.zip(self.cut_off).map(|(own, stored)| later(stored, own)),
-            expires_at: later(self.expires_at, newer.expires_at),
-            ..newer.clone()
-        }
-    }
-
-    /// Whether it ends all that `other` ends, and as long as need be.
-    #[must_use]
-    pub fn covers(&self, other: &Revocation) -> bool {
-        let cut_off = match (self.cut_off, other.cut_off) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(own), Some(other)) => own >= other.as_seconds_f64(),
-        };
-        cut_off && self.expires_at + other.spare.as_secs_f64() >= other.expires_at.as_seconds_f64()
     }
 }
 
@@ -155,6 +206,18 @@ pub struct Entry {
 }
 
 impl Revocation {
+    /// Which tokens it ends.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        Limits { cut_off: self.cut_off, expires_at: self.expires_at }
+    }
+
+    /// This revocation with other limits.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        Self { cut_off: limits.cut_off, expires_at: limits.expires_at, ..self }
+    }
+
     /// The entry in KV, when it is written now.
     #[must_use]
     pub fn entry(&self, now: Timestamp) -> Entry {
@@ -240,23 +303,34 @@ mod tests {
     fn what_is_stored_is_read_back() {
         let revocation = revocation(Some(1_800_000_000), 1_800_003_600);
         let stored = StoredRevocation::parse(&revocation.entry(NOW).value).unwrap();
-        assert!(stored.covers(&revocation));
-        assert!(stored.matches(None));
-        assert!(stored.matches(Some(NOW)));
-        assert!(!stored.matches(Some(NOW.plus(Duration::from_millis(1)))));
+        assert_eq!(stored.limits(), revocation.limits());
+        assert!(stored.limits().match_token(None));
+        assert!(stored.limits().match_token(Some(NOW)));
+        assert!(!stored.limits().match_token(Some(NOW.plus(Duration::from_millis(1)))));
     }
 
     #[test]
     fn covers_only_what_ends_no_later_and_no_more() {
-        let stored =
-            |cut_off, expires_at| StoredRevocation::parse(&revocation(cut_off, expires_at).entry(NOW).value).unwrap();
-        assert!(stored(None, 20).covers(&revocation(None, 20)));
-        assert!(stored(None, 20).covers(&revocation(Some(9), 20)));
-        assert!(!stored(Some(9), 20).covers(&revocation(None, 20)));
-        assert!(!stored(Some(9), 20).covers(&revocation(Some(10), 20)));
-        assert!(stored(Some(9), 20).covers(&revocation(Some(9), 23)));
-        assert!(!stored(Some(9), 20).covers(&revocation(Some(9), 24)));
-        let token = Revocation { spare: Duration::ZERO, ..revocation(None, 21) };
-        assert!(!stored(None, 20).covers(&token));
+        let limits = |cut_off: Option<i64>, expires_at: i64| revocation(cut_off, expires_at).limits();
+        let covers = |one: Limits, other: Limits| one.cover(&other, TWICE_AT_ONCE);
+        assert!(covers(limits(None, 20), limits(None, 20)));
+        assert!(covers(limits(None, 20), limits(Some(9), 20)));
+        assert!(!covers(limits(Some(9), 20), limits(None, 20)));
+        assert!(!covers(limits(Some(9), 20), limits(Some(10), 20)));
+        assert!(covers(limits(Some(9), 20), limits(Some(9), 23)));
+        assert!(!covers(limits(Some(9), 20), limits(Some(9), 24)));
+        assert!(!limits(None, 20).cover(&limits(None, 21), Duration::ZERO));
+    }
+
+    #[test]
+    fn digests_are_read_back_and_spread() {
+        let digest = Digest::of_key(&key("worth", Scope::Token, "jti:1")).unwrap();
+        assert_eq!(digest.text(), "uFFwwnhUF0Uig4ski4W3rVUibCRpVGkIvn25VWWJtDc");
+        for text in ["", "no key", "v1:worth:token:", "v1:worth:token:short"] {
+            assert_eq!(Digest::of_key(text), None, "{text}");
+        }
+        assert_eq!(digest.shard(0), 0);
+        let of = |id: usize| Digest::of_key(&key("worth", Scope::Token, &id.to_string())).unwrap().shard(4);
+        assert!((0..4).all(|shard| (0..1000).filter(|id| of(*id) == shard).count() > 200));
     }
 }

@@ -57,11 +57,13 @@ async fn attempt<P: Index + Clock>(platform: &P, revocation: &Revocation) -> Res
 /// A cut-off that takes nothing back from the one that is stored already: the later cut-off and the later expiry of both.
 async fn not_before_stored<P: Index>(platform: &P, revocation: &Revocation) -> Result<Revocation, IndexError> {
     let stored = stored(platform, &revocation.key).await?;
-    Ok(stored.map_or_else(|| revocation.clone(), |stored| stored.widen(revocation)))
+    let widened = stored.map_or(revocation.limits(), |stored| revocation.limits().widened_by(&stored.limits()));
+    Ok(revocation.clone().within(widened))
 }
 
 async fn is_there<P: Index>(platform: &P, revocation: &Revocation) -> bool {
-    stored(platform, &revocation.key).await.is_ok_and(|stored| stored.is_some_and(|stored| stored.covers(revocation)))
+    let covers = |stored: StoredRevocation| stored.limits().cover(&revocation.limits(), revocation.spare);
+    stored(platform, &revocation.key).await.is_ok_and(|stored| stored.is_some_and(covers))
 }
 
 async fn stored<P: Index>(platform: &P, key: &String) -> Result<Option<StoredRevocation>, IndexError> {

@@ -1,0 +1,259 @@
+//! Following the ledger's feed: what an isolate remembers of recent revocations, and how far it may be trusted.
+//!
+//! What holds: every revocation that is not remembered here had left the feed by [`Follower::floor`], so it had been in
+//! the index for the settling time, and an answer of the index that was asked for after the floor tells it. Together the
+//! two know everything that was recorded before [`Follower::synced_at`].
+//!
+//! No clocks of two machines are compared: the floor is when an answer of the feed was received here, and it tells what
+//! left the feed before it was given. Only an answer that another isolate of the location shares counts from when that
+//! isolate asked, by that isolate's clock.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::ledger::{Row, Since};
+use super::record::Digest;
+use crate::time::Timestamp;
+
+/// How long what has left the feed is remembered, so that answers of the index as old as that still count.
+pub const MEMORY: Duration = Duration::from_mins(5);
+
+/// One revocation of the feed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FeedEntry(
+    /// The digest of its key, as text.
+    pub String,
+    /// Its version.
+    pub u64,
+    /// Its cut-off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub Option<Timestamp>,
+);
+
+impl FeedEntry {
+    /// What the feed tells of a row.
+    #[must_use]
+    pub fn of(row: &Row) -> Option<Self> {
+        Some(Self(Digest::of_key(&row.revocation.key)?.text(), row.version, row.revocation.cut_off))
+    }
+}
+
+/// An answer of the feed: everything in it after one version, up to another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Changes {
+    /// The shard's epoch.
+    pub epoch: String,
+    /// The version after which it begins.
+    pub after: u64,
+    /// The highest version that has left the feed.
+    pub trimmed: u64,
+    /// The version up to which it tells everything.
+    pub upto: u64,
+    /// The oldest version that the feed still has.
+    pub oldest: u64,
+    /// Whether that is all for now.
+    pub is_complete: bool,
+    /// In the order of versions.
+    pub entries: Vec<FeedEntry>,
+}
+
+/// Which tokens a remembered revocation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Followed {
+    version: u64,
+    cut_off: Option<Timestamp>,
+}
+
+/// What became of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It was taken in.
+    Fully,
+    /// It was taken in, and there is more to ask for.
+    Partly,
+    /// It tells nothing to this follower, which has missed something or knows another epoch: the feed has to be read
+    /// from its start.
+    Gap,
+    /// There is more than this isolate remembers.
+    TooLarge,
+}
+
+/// A follower of one shard's feed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Follower {
+    epoch: String,
+    version: u64,
+    /// The oldest version that was in the feed when it was last heard.
+    oldest: u64,
+    synced_at: Timestamp,
+    floor: Timestamp,
+    followed: Remembered,
+    /// Versions before these had left the feed, and since when that is known.
+    left: VecDeque<(u64, Timestamp)>,
+    /// Whether the feed is still being read for the first time.
+    is_starting: bool,
+    capacity: usize,
+}
+
+impl Follower {
+    /// A follower that begins with the first page of the feed, which was asked for and received then.
+    ///
+    /// # Errors
+    /// The page is not the feed's first, or is too large.
+    pub fn begin(page: &Changes, asked_at: Timestamp, received_at: Timestamp, capacity: usize) -> Result<Self, Applied> {
+        if page.after != 0 {
+            return Err(Applied::Gap);
+        }
+        let mut follower = Self {
+            epoch: page.epoch.clone(),
+            version: 0,
+            oldest: page.oldest,
+            synced_at: asked_at,
+            floor: received_at,
+            followed: Remembered::default(),
+            left: VecDeque::new(),
+            is_starting: true,
+            capacity,
+        };
+        match follower.take(page, asked_at, received_at) {
+            Applied::Fully | Applied::Partly => Ok(follower),
+            refused => Err(refused),
+        }
+    }
+
+    /// What to ask for next.
+    #[must_use]
+    pub fn since(&self) -> Since {
+        if self.is_starting { Since::Start(self.version) } else { Since::Version(self.epoch.clone(), self.version) }
+    }
+
+    /// Takes in an answer, its own or one that another isolate shares, which was asked for and received then.
+    pub fn apply(&mut self, changes: &Changes, asked_at: Timestamp, received_at: Timestamp) -> Applied {
+        // While it starts, what has left the feed meanwhile is no gap: the floor will be later.
+        let begins = if self.is_starting { changes.after } else { changes.after.max(changes.trimmed) };
+        if changes.epoch != self.epoch || self.version < begins {
+            return Applied::Gap;
+        }
+        self.take(changes, asked_at, received_at)
+    }
+
+    fn take(&mut self, changes: &Changes, asked_at: Timestamp, received_at: Timestamp) -> Applied {
+        for FeedEntry(digest, version, cut_off) in &changes.entries {
+            // What cannot be read is not understood: the feed of a newer version of this service.
+            let Some(digest) = Digest::parse(digest) else { return Applied::Gap };
+            self.followed.insert(digest, Followed { version: *version, cut_off: *cut_off });
+        }
+        self.version = self.version.max(changes.upto);
+        if self.is_starting {
+            self.floor = received_at;
+        }
+        if changes.is_complete {
+            // Not before the last page: what has left under one version may be back under one that is still to come.
+            if !self.is_starting && changes.oldest > self.oldest {
+                self.left.push_back((changes.oldest, received_at));
+            }
+            self.oldest = self.oldest.max(changes.oldest);
+            self.synced_at = self.synced_at.max(asked_at);
+            self.is_starting = false;
+        }
+        self.forget(received_at);
+        match (self.followed.len() > self.capacity, changes.is_complete) {
+            (true, _) => Applied::TooLarge,
+            (false, true) => Applied::Fully,
+            (false, false) => Applied::Partly,
+        }
+    }
+
+    /// Forgets what left the feed long ago, or, when there is too much, what has left it at all.
+    fn forget(&mut self, now: Timestamp) {
+        while let Some(&(oldest, since)) = self.left.front() {
+            if since.plus(MEMORY) > now && self.followed.len() <= self.capacity {
+                break;
+            }
+            self.followed.remove_before(oldest);
+            self.floor = self.floor.max(since);
+            self.left.pop_front();
+        }
+    }
+
+    /// When the feed was asked that is known here to its end; `None` while it is not.
+    #[must_use]
+    pub fn synced_at(&self) -> Option<Timestamp> {
+        (!self.is_starting).then_some(self.synced_at)
+    }
+
+    /// Since when an answer of the index tells everything that is not remembered here.
+    #[must_use]
+    pub const fn floor(&self) -> Timestamp {
+        self.floor
+    }
+
+    /// Whether a revocation is remembered that ends a token issued then.
+    #[must_use]
+    pub fn ends(&self, digest: &Digest, issued_at: Option<Timestamp>) -> bool {
+        self.followed.get(digest).is_some_and(|followed| match (followed.cut_off, issued_at) {
+            (Some(cut_off), Some(issued_at)) => issued_at <= cut_off,
+            _ => true,
+        })
+    }
+
+    /// How many revocations it remembers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.followed.len()
+    }
+
+    /// Whether it remembers none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Revocations by digest, and in the order of their versions so that the oldest can be forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Remembered {
+    by_digest: HashMap<Digest, Followed>,
+    by_version: VecDeque<(u64, Digest)>,
+}
+
+impl std::hash::Hash for Remembered {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        // The queue has every digest's latest version, which decides the map.
+        self.by_version.hash(state);
+    }
+}
+
+impl Remembered {
+    fn insert(&mut self, digest: Digest, followed: Followed) {
+        if self.by_digest.get(&digest).is_some_and(|known| known.version >= followed.version) {
+            return;
+        }
+        self.by_digest.insert(digest, followed);
+        // Shared answers may come out of order, rarely and by little.
+        let place = self.by_version.partition_point(|(version, _)| *version < followed.version);
+        self.by_version.insert(place, (followed.version, digest));
+    }
+
+    fn remove_before(&mut self, version: u64) {
+        while let Some(&(oldest, digest)) = self.by_version.front() {
+            if oldest >= version {
+                break;
+            }
+            self.by_version.pop_front();
+            if self.by_digest.get(&digest).is_some_and(|followed| followed.version == oldest) {
+                self.by_digest.remove(&digest);
+            }
+        }
+    }
+
+    fn get(&self, digest: &Digest) -> Option<&Followed> {
+        self.by_digest.get(digest)
+    }
+
+    fn len(&self) -> usize {
+        self.by_version.len()
+    }
+}

@@ -1,0 +1,254 @@
+//! The ledger: the durable, ordered authority of one shard's revocations, and the outbox that writes them to the index.
+//!
+//! Pure: every decision is here, and [`Rows`] is all that it needs of a database. The Durable Object answers that with
+//! SQLite; the model in `tests/model.rs` with a map, so that what is checked exhaustively is what runs.
+//!
+//! What holds: a revocation is in the feed from the moment it is recorded until it has been in the index for the
+//! settling time. So whoever follows the feed and asks the index misses nothing.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::feed::{Changes, FeedEntry};
+use super::record::{Limits, Revocation};
+use crate::time::Timestamp;
+
+/// The first pause after a write to the index that failed; it doubles with every further one. Workers KV takes one write
+/// a second to a key.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// How long a write to the index may still arrive that was given up or whose answer was lost.
+const LATE_WRITE: Duration = Duration::from_mins(1);
+/// The most entries in one answer of the feed.
+pub const PAGE: usize = 2_000;
+/// So many of the newest changes are told to a follower that knows them already: the answer then does for others of its
+/// location, who may be a few behind.
+const OVERLAP: usize = 64;
+
+/// What holds for every shard of the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerRules {
+    /// How many shards there are.
+    pub shards: u32,
+    /// How long the index takes until every location sees a write.
+    pub settling: Duration,
+}
+
+/// A revocation in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Row {
+    /// What is revoked.
+    pub revocation: Revocation,
+    /// Its place in the order of all changes; a new one whenever its limits change.
+    pub version: u64,
+    /// Whether the feed still tells it.
+    pub in_feed: bool,
+    /// Since when the index has it as it stands.
+    pub indexed_at: Option<Timestamp>,
+    /// Until when an earlier, narrower form of it may still arrive at the index and replace it there. A write before
+    /// that is to be repeated then.
+    pub contested_until: Option<Timestamp>,
+    /// How many writes to the index have failed in a row.
+    pub failures: u32,
+    /// When it is written to the index next, while it is not there.
+    pub due_at: Timestamp,
+}
+
+/// What a shard knows of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Head {
+    /// Which life of this shard it is: another one after its storage was lost, whose versions mean something else.
+    pub epoch: String,
+    /// The latest version given.
+    pub latest: u64,
+    /// The highest version that has left the feed.
+    pub trimmed: u64,
+    /// When the shard was swept last.
+    pub swept_at: Timestamp,
+}
+
+/// What the ledger needs of a database; every error is the database's own. All writes between two awaits are one transaction.
+#[expect(clippy::missing_errors_doc, reason = "told once, for all of them")]
+pub trait Rows {
+    /// Why it does not answer.
+    type Error;
+
+    /// What the shard knows of itself.
+    fn head(&self) -> Result<Head, Self::Error>;
+    /// Stores that.
+    fn set_head(&mut self, head: &Head) -> Result<(), Self::Error>;
+    /// The row of a key.
+    fn find(&self, key: &str) -> Result<Option<Row>, Self::Error>;
+    /// Stores a row in the place of the one with its key.
+    fn store(&mut self, row: &Row) -> Result<(), Self::Error>;
+    /// Rows of the feed after a version, in the order of versions.
+    fn feed_after(&self, version: u64, limit: usize) -> Result<Vec<Row>, Self::Error>;
+    /// The version after which the feed has so many rows, 0 when it has no more than that.
+    fn version_before_newest(&self, count: usize) -> Result<u64, Self::Error>;
+    /// Rows that the index does not have, and that are due; those first that are due longest.
+    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Row>, Self::Error>;
+    /// When the next row is due that the index does not have.
+    fn next_due(&self) -> Result<Option<Timestamp>, Self::Error>;
+    /// Takes the rows out of the feed that the index has had since `moment` or longer. Gives their highest version.
+    fn leave_feed(&mut self, moment: Timestamp) -> Result<Option<u64>, Self::Error>;
+    /// Since when the index has had the row of the feed that it has had longest.
+    fn longest_indexed(&self) -> Result<Option<Timestamp>, Self::Error>;
+    /// Removes what has expired by then.
+    fn remove_expired(&mut self, moment: Timestamp) -> Result<(), Self::Error>;
+    /// When the first row expires.
+    fn next_expiry(&self) -> Result<Option<Timestamp>, Self::Error>;
+}
+
+/// What a follower of the feed asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Since {
+    /// All of it. Later pages begin after the last version of the page before.
+    Start(u64),
+    /// What has changed after a version of an epoch.
+    Version(String, u64),
+}
+
+/// One shard.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ledger<R> {
+    /// Its database.
+    pub rows: R,
+    /// How long the index takes until every location sees a write.
+    pub settling: Duration,
+}
+
+impl<R: Rows> Ledger<R> {
+    /// Records revocations, in their order. What is there already and ends as much stays as it is, so recording twice
+    /// is recording once; otherwise the later cut-off and the later expiry of both are kept.
+    ///
+    /// # Errors
+    /// The database's; then nothing may be answered, and recording again is safe.
+    pub fn record(&mut self, batch: &[Revocation], now: Timestamp) -> Result<(), R::Error> {
+        let mut head = self.rows.head()?;
+        for revocation in batch {
+            let stored = self.rows.find(&revocation.key)?;
+            let known = stored.as_ref().map(|row| row.revocation.limits());
+            if known.is_some_and(|known| known.cover(&revocation.limits(), revocation.spare)) {
+                continue;
+            }
+            head.latest = head.latest.saturating_add(1);
+            let limits = known.map_or(revocation.limits(), |known| known.widened_by(&revocation.limits()));
+            self.rows.store(&Row {
+                revocation: revocation.clone().within(limits),
+                version: head.latest,
+                in_feed: true,
+                indexed_at: None,
+                contested_until: stored.filter(|row| row.indexed_at.is_none()).map(|_| now.plus(LATE_WRITE)),
+                failures: 0,
+                due_at: now,
+            })?;
+        }
+        self.rows.set_head(&head)
+    }
+
+    /// The limits of those of the keys that are recorded, in the order of the keys.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn contains(&self, keys: &[String]) -> Result<Vec<Option<Limits>>, R::Error> {
+        keys.iter().map(|key| Ok(self.rows.find(key)?.map(|row| row.revocation.limits()))).collect()
+    }
+
+    /// The feed.
+    ///
+    /// A follower that has missed what has left the feed meanwhile, or that knows another epoch, gets the start of the
+    /// feed instead, and sees it by `after` and `trimmed`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn changes(&self, since: &Since) -> Result<Changes, R::Error> {
+        let head = self.rows.head()?;
+        let after = match since {
+            Since::Start(after) => *after,
+            Since::Version(epoch, version) if *epoch == head.epoch && *version >= head.trimmed && *version <= head.latest => {
+                // Nobody may be told less than everything after `trimmed` as if it were everything.
+                (*version).min(self.rows.version_before_newest(OVERLAP)?.max(head.trimmed))
+            }
+            Since::Version(..) => 0,
+        };
+        let rows = self.rows.feed_after(after, PAGE)?;
+        let oldest = self.rows.feed_after(0, 1)?.first().map_or(head.latest.saturating_add(1), |row| row.version);
+        let is_complete = rows.len() < PAGE;
+        let upto = if is_complete { head.latest } else { rows.last().map_or(head.latest, |row| row.version) };
+        Ok(Changes {
+            epoch: head.epoch,
+            after,
+            trimmed: head.trimmed,
+            upto,
+            oldest,
+            is_complete,
+            entries: rows.iter().filter_map(FeedEntry::of).collect(),
+        })
+    }
+
+    /// Rows that are to be written to the index now.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Row>, R::Error> {
+        self.rows.due(now, limit)
+    }
+
+    /// Notes that the index has a row as it was at a version.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn indexed(&mut self, key: &str, version: u64, now: Timestamp) -> Result<(), R::Error> {
+        // Were the row another one by now, the index would not have it as it stands.
+        let Some(row) = self.rows.find(key)?.filter(|row| row.version == version) else { return Ok(()) };
+        self.rows.store(&match row.contested_until {
+            Some(until) if now < until => Row { due_at: until, failures: 0, ..row },
+            _ => Row { indexed_at: Some(now), contested_until: None, failures: 0, ..row },
+        })
+    }
+
+    /// Notes that the index could not be written.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn not_indexed(&mut self, key: &str, version: u64, now: Timestamp) -> Result<(), R::Error> {
+        let Some(row) = self.rows.find(key)?.filter(|row| row.version == version) else { return Ok(()) };
+        let pause = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(row.failures).unwrap_or(u32::MAX));
+        let due_at = now.plus(pause.min(LONGEST_PAUSE));
+        self.rows.store(&Row { failures: row.failures.saturating_add(1), due_at, ..row })
+    }
+
+    /// Takes out of the feed what has settled in the index, and out of the ledger what has expired.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn tidy(&mut self, now: Timestamp) -> Result<(), R::Error> {
+        let mut head = self.rows.head()?;
+        if let Some(version) = self.rows.leave_feed(now.minus(self.settling))? {
+            head.trimmed = head.trimmed.max(version);
+        }
+        if self.rows.next_expiry()?.is_some_and(|expiry| self.sweep_at(expiry, &head) <= now) {
+            self.rows.remove_expired(now.minus(self.settling))?;
+            head.swept_at = now;
+        }
+        self.rows.set_head(&head)
+    }
+
+    /// When there is next something to do, `None` when the ledger is empty.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn next_alarm(&self) -> Result<Option<Timestamp>, R::Error> {
+        let head = self.rows.head()?;
+        let settled = self.rows.longest_indexed()?.map(|since| since.plus(self.settling));
+        let swept = self.rows.next_expiry()?.map(|expiry| self.sweep_at(expiry, &head));
+        Ok([self.rows.next_due()?, settled, swept].into_iter().flatten().min())
+    }
+
+    /// When what has expired is removed. Not at once, since the clocks of those who follow the feed may be behind; and
+    /// since looking for it reads the whole table, not more often than every ten settling times.
+    fn sweep_at(&self, first_expiry: Timestamp, head: &Head) -> Timestamp {
+        first_expiry.plus(self.settling).max(head.swept_at.plus(self.settling.saturating_mul(10)))
+    }
+}
