@@ -8,7 +8,7 @@ use crate::http::{Reply, Request};
 /// More than any page asks for; beyond it a preflight gets no permission.
 const MAX_REQUESTED_HEADERS_BYTES: usize = 1024;
 /// Headers of answers that a page may read.
-const EXPOSED: &str = "X-Request-Id, WWW-Authenticate, Retry-After";
+const EXPOSED: &str = "X-Request-Id, WWW-Authenticate, Retry-After, Revocation-Effective";
 
 /// The answer to `OPTIONS` on a route: to a preflight with the permissions it may have, otherwise with `Allow`.
 #[must_use]

@@ -7,12 +7,28 @@ use crate::http::{Reply, Request};
 /// What a use case notes for the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
-    /// What became of it: `revoked`, `refused`, `failed`, `answered`.
+    /// What became of it: `revoked`, `refused`, `failed`, `answered`, `passed`.
     pub outcome: &'static str,
     /// Why, in one word.
     pub reason: Option<&'static str>,
     /// The `kid` of the key that verified the token, as configured: never the one that the token's header claims.
     pub key_id: Option<String>,
+    /// The promise that a check has kept.
+    pub freshness: Option<&'static str>,
+}
+
+impl Notes {
+    /// Notes that a request was refused.
+    pub const fn refused(&mut self, reason: &'static str) {
+        self.outcome = "refused";
+        self.reason = Some(reason);
+    }
+
+    /// Notes that the service has failed.
+    pub const fn failed(&mut self, reason: &'static str) {
+        self.outcome = "failed";
+        self.reason = Some(reason);
+    }
 }
 
 /// A structured log line.
@@ -43,6 +59,9 @@ pub struct LogLine {
     /// The configured `kid` of the key that verified the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
+    /// The promise that a check has kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<&'static str>,
     /// How long it took, in milliseconds. Workers' clock moves only with input and output.
     pub milliseconds: u64,
 }
@@ -65,6 +84,7 @@ impl LogLine {
             outcome: notes.outcome,
             reason: notes.reason,
             key_id: notes.key_id,
+            freshness: notes.freshness,
             milliseconds,
         }
     }

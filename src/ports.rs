@@ -63,6 +63,52 @@ pub trait Index {
     async fn put(&self, entry: &Entry) -> Result<(), IndexError>;
 }
 
+/// Why the ledger did not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerError {
+    /// Nothing is bound as the ledger.
+    Absent,
+    /// A fault that may be gone at the next try, with a new stub.
+    Retryable,
+    /// It has too much to do: trying again makes it worse.
+    Overloaded,
+    /// Any other refusal, or an answer that cannot be read.
+    Failed,
+    /// No answer within the time that a request may wait for it.
+    TimedOut,
+}
+
+impl LedgerError {
+    /// The word that the log has for it.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Absent => "ledger_absent",
+            Self::Retryable => "ledger_unreachable",
+            Self::Overloaded => "ledger_overloaded",
+            Self::Failed => "ledger_failed",
+            Self::TimedOut => "ledger_timed_out",
+        }
+    }
+}
+
+/// The ledger: the durable, ordered authority on revocations, in shards.
+#[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
+pub trait LedgerShards {
+    /// The answer of a shard to a question, both JSON; see [`crate::revocation::LedgerQuestion`].
+    async fn ask(&self, shard: u32, question: &str) -> Result<String, LedgerError>;
+}
+
+/// What isolates of one location share: the Cache API. It may forget and it may fail; nothing depends on it.
+#[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
+pub trait SharedMemory {
+    /// What is shared of a shard's feed.
+    async fn recall(&self, shard: u32) -> Option<String>;
+
+    /// Shares an answer of a shard's feed for some seconds.
+    async fn share(&self, shard: u32, text: &str, seconds: u32);
+}
+
 /// Something outside did not answer as it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
@@ -99,6 +145,9 @@ pub trait Bindings {
 }
 
 /// All that the service needs.
-pub trait Platform: Bindings + Clock + Directory + Index + SessionStore + Signatures {}
+pub trait Platform:
+    Bindings + Clock + Directory + Index + LedgerShards + SessionStore + SharedMemory + Signatures
+{
+}
 
-impl<T: Bindings + Clock + Directory + Index + SessionStore + Signatures> Platform for T {}
+impl<T: Bindings + Clock + Directory + Index + LedgerShards + SessionStore + SharedMemory + Signatures> Platform for T {}

@@ -5,18 +5,29 @@ use std::collections::HashMap;
 
 use matchit::Router;
 
-use crate::config::{Config, Route};
+use crate::config::{AnyRoute, Config, Guard};
 
 /// What answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// A contract's logout: the place of its route in [`Config::routes`] and of its path in [`Route::paths`].
+    /// A contract's logout: the place of its route in [`Config::routes`] and of its path among the route's.
     Logout {
         /// The route.
         route: usize,
         /// The path of it that matched.
         path: usize,
     },
+    /// A guarded API: the same of its guard.
+    Guard {
+        /// The route.
+        route: usize,
+        /// The path of it that matched.
+        path: usize,
+    },
+    /// `/check`, and everything below it.
+    Check,
+    /// `/batch-check`.
+    BatchCheck,
     /// `/healthz`.
     Health,
     /// `/openapi.json`.
@@ -28,16 +39,25 @@ impl Endpoint {
     #[must_use]
     pub const fn methods(self) -> &'static str {
         match self {
-            Self::Logout { .. } => "POST, OPTIONS",
+            Self::Logout { .. } | Self::BatchCheck => "POST, OPTIONS",
+            // Any: what is asked about, or passed on, is another's.
+            Self::Check | Self::Guard { .. } => "*",
             Self::Health | Self::OpenApi => "GET, HEAD, OPTIONS",
         }
+    }
+
+    /// Whether every method is answered, `OPTIONS` as well.
+    #[must_use]
+    pub const fn takes_any_method(self) -> bool {
+        matches!(self, Self::Check | Self::Guard { .. })
     }
 
     /// Whether the method is answered (apart from `OPTIONS`, which always is).
     #[must_use]
     pub fn takes(self, method: &str) -> bool {
         match self {
-            Self::Logout { .. } => method == "POST",
+            Self::Logout { .. } | Self::BatchCheck => method == "POST",
+            Self::Check | Self::Guard { .. } => true,
             Self::Health | Self::OpenApi => matches!(method, "GET" | "HEAD"),
         }
     }
@@ -45,13 +65,27 @@ impl Endpoint {
 
 /// Where the service says how it is.
 pub const HEALTH: &str = "/healthz";
+/// Where the service describes its endpoints.
+pub const OPENAPI: &str = "/openapi.json";
+/// Where a check is asked for. What follows it is the path of the original request, as Envoy appends it.
+pub const CHECK: &str = "/check";
+/// Where many verdicts are asked for at once.
+pub const BATCH_CHECK: &str = "/batch-check";
 
 /// The endpoints that are the service's own, with their paths.
-pub const OWN: [(&str, Endpoint); 2] = [(HEALTH, Endpoint::Health), ("/openapi.json", Endpoint::OpenApi)];
+pub const OWN: [(&str, Endpoint); 4] = [
+    (HEALTH, Endpoint::Health),
+    (OPENAPI, Endpoint::OpenApi),
+    (CHECK, Endpoint::Check),
+    (BATCH_CHECK, Endpoint::BatchCheck),
+];
+/// What is below `/check`.
+const BELOW_CHECK: [&str; 2] = ["/check/", "/check/{*original}"];
 
 fn with_own() -> Router<Endpoint> {
     let mut router = Router::new();
-    for (path, endpoint) in OWN {
+    let below = BELOW_CHECK.map(|path| (path, Endpoint::Check));
+    for (path, endpoint) in OWN.into_iter().chain(below) {
         // The router is empty: these cannot conflict.
         let _ = router.insert(path, endpoint);
     }
@@ -74,6 +108,18 @@ impl Routes {
         build(&routes).0
     }
 
+    /// The guard of a path of a host.
+    #[must_use]
+    pub fn guard<'a>(&self, config: &'a Config, host: &str, path: &str) -> Option<&'a Guard> {
+        match self.find(host, path)? {
+            Endpoint::Guard { route, .. } => match config.routes.get(route)? {
+                AnyRoute::Guard(guard) => Some(guard),
+                AnyRoute::Logout(_) => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What answers a path of a host.
     #[must_use]
     pub fn find(&self, host: &str, path: &str) -> Option<Endpoint> {
@@ -87,24 +133,40 @@ impl Routes {
 
 /// The routes whose paths cannot stand beside the others, by their place, and why.
 #[must_use]
-pub fn conflicts(routes: &[(usize, &Route)]) -> Vec<(usize, String)> {
+pub fn conflicts(routes: &[(usize, &AnyRoute)]) -> Vec<(usize, String)> {
     build(routes).1
 }
 
-fn build(routes: &[(usize, &Route)]) -> (Routes, Vec<(usize, String)>) {
+fn build(routes: &[(usize, &AnyRoute)]) -> (Routes, Vec<(usize, String)>) {
     let mut table = Routes { any_host: with_own(), by_host: HashMap::new() };
     let mut conflicts = Vec::new();
     for &(index, route) in routes {
-        for (variant, path) in route.paths.iter().enumerate() {
-            let slots = match &route.host {
+        let (host, paths) = match route {
+            AnyRoute::Logout(route) => (&route.host, &route.paths),
+            AnyRoute::Guard(guard) => (&guard.host, &guard.paths),
+        };
+        for (variant, path) in paths.iter().enumerate() {
+            let slots = match host {
                 Some(host) => table.by_host.entry(host.clone()).or_insert_with(with_own),
                 None => &mut table.any_host,
             };
-            let endpoint = Endpoint::Logout { route: index, path: variant };
-            if let Err(error) = slots.insert(path.as_str(), endpoint) {
+            let endpoint = match route {
+                AnyRoute::Logout(_) => Endpoint::Logout { route: index, path: variant },
+                AnyRoute::Guard(_) => Endpoint::Guard { route: index, path: variant },
+            };
+            let error = patterns(path).into_iter().find_map(|pattern| slots.insert(pattern, endpoint).err());
+            if let Some(error) = error {
                 conflicts.push((index, format!("{path:?} cannot be routed: {error}")));
             }
         }
     }
     (table, conflicts)
+}
+
+/// The router's own patterns for a path: `/api/*` is `/api/` and everything below it.
+fn patterns(path: &str) -> Vec<String> {
+    match path.strip_suffix('*') {
+        Some(prefix) => vec![prefix.to_owned(), format!("{prefix}{{*below}}")],
+        None => vec![path.to_owned()],
+    }
 }

@@ -1,16 +1,22 @@
 //! The way of a request, from the wire to the reply and its log line.
 
 use std::cell::OnceCell;
+use std::time::Duration;
 
-use crate::config::{Config, Route};
+use crate::config::{AnyRoute, Config, Route};
 use crate::contracts::Failure;
 use crate::cors;
+use crate::endpoints::batch_check::batch_check;
+use crate::endpoints::check::check;
+use crate::endpoints::guard::{Forward, guard, no_answer};
 use crate::endpoints::health::{health, health_misconfigured};
+use crate::endpoints::judge::{Judge, Remembered};
 use crate::endpoints::logout::{logout, refusal};
 use crate::endpoints::openapi::document;
 use crate::http::{Reply, Request, split_url};
 use crate::log::{LogLine, Notes};
 use crate::ports::Platform;
+use crate::revocation::Freshness;
 use crate::routes::{Endpoint, HEALTH, OWN, Routes};
 
 /// The service of an isolate: a good configuration and its route table.
@@ -20,15 +26,29 @@ pub struct Service {
     routes: Routes,
     /// The OpenAPI description, once somebody has asked for it.
     description: OnceCell<String>,
+    /// What this isolate remembers of tokens and revocations.
+    remembered: Remembered,
+    /// The shortest bound that is configured, which says how often feeds are heard; none when nothing is bounded.
+    bound: Option<Duration>,
 }
 
 /// A reply and what is logged of it.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// What the client gets.
+    /// What the client gets; of a request that is passed on, only when nobody answers there.
     pub reply: Reply,
+    /// To whom the request is passed on.
+    pub forward: Option<Forward>,
     /// What the log gets.
     pub log: LogLine,
+}
+
+impl Answer {
+    /// Whether it is worth a line in the log. That a check says yes is what every request of every customer comes to.
+    #[must_use]
+    pub fn is_worth_logging(&self) -> bool {
+        !(self.log.outcome == "passed" && self.log.reason.is_none())
+    }
 }
 
 impl Service {
@@ -36,7 +56,33 @@ impl Service {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let routes = Routes::new(&config);
-        Self { config, routes, description: OnceCell::new() }
+        let (remembered, bound) = (Remembered::new(&config), shortest_bound(&config));
+        Self { config, routes, description: OnceCell::new(), remembered, bound }
+    }
+
+    /// Whether a request may change something, so that it must be finished even when its client is gone. What is passed
+    /// on is the upstream's own affair.
+    #[must_use]
+    pub fn must_finish(&self, request: &impl Request) -> bool {
+        let url = split_url(request.url());
+        request.method() == "POST" && matches!(self.routes.find(url.host, url.path), Some(Endpoint::Logout { .. }))
+    }
+
+    /// Whether a feed is due to be heard again, before a check has to wait for it.
+    #[must_use]
+    pub fn wants_refresh(&self, platform: &impl Platform) -> bool {
+        self.bound.is_some_and(|bound| self.remembered.memory.wants_refresh(bound, platform.now()))
+    }
+
+    /// Hears the feeds that are due. To be done once the request has been answered.
+    pub async fn refresh(&self, platform: &impl Platform) {
+        if let Some(bound) = self.bound {
+            self.judge(platform).authority().refresh(bound).await;
+        }
+    }
+
+    fn judge<'a, P>(&'a self, platform: &'a P) -> Judge<'a, P> {
+        Judge { config: &self.config, remembered: &self.remembered, platform }
     }
 
     /// Answers a request.
@@ -45,21 +91,44 @@ impl Service {
         let url = split_url(request.url());
         let endpoint = self.routes.find(url.host, url.path);
         let mut notes = Notes { outcome: "answered", ..Notes::default() };
-        let reply = match endpoint {
-            None => not_found(&mut notes),
-            Some(endpoint) => self.at_endpoint(endpoint, request, platform, &mut notes).await,
+        let judge = self.judge(platform);
+        let (reply, forward) = match endpoint {
+            None => (not_found(&mut notes), None),
+            Some(Endpoint::Guard { route, .. }) => match self.at_guard(route, &judge, request, &mut notes).await {
+                Ok(forward) => (no_answer(), Some(forward)),
+                Err(reply) => (reply, None),
+            },
+            Some(Endpoint::Check) => (check(&judge, &self.routes, request, url, &mut notes).await, None),
+            Some(endpoint) => (self.at_endpoint(endpoint, &judge, request, &mut notes).await, None),
         };
         let milliseconds = u64::try_from(platform.now().since(begin).as_millis()).unwrap_or(u64::MAX);
         let mut log = LogLine::new(request, &reply, notes, milliseconds);
         self.note_route(endpoint, &mut log);
-        Answer { reply: finish(reply, request.method(), log.request_id.clone()), log }
+        Answer { reply: finish(reply, request.method(), log.request_id.clone()), forward, log }
+    }
+
+    async fn at_guard<R: Request, P: Platform>(
+        &self,
+        route: usize,
+        judge: &Judge<'_, P>,
+        request: &R,
+        notes: &mut Notes,
+    ) -> Result<Forward, Reply> {
+        match self.config.routes.get(route) {
+            Some(AnyRoute::Guard(rule)) => match &rule.upstream {
+                Some(upstream) => guard(judge, rule, upstream, request, notes).await,
+                // A rule for `/check` alone.
+                None => Err(not_found(notes)),
+            },
+            _ => Err(not_found(notes)),
+        }
     }
 
     async fn at_endpoint<R: Request, P: Platform>(
         &self,
         endpoint: Endpoint,
+        judge: &Judge<'_, P>,
         request: &R,
-        platform: &P,
         notes: &mut Notes,
     ) -> Reply {
         let route = self.route(endpoint);
@@ -73,18 +142,23 @@ impl Service {
             return cors::share(reply, cors, request);
         }
         let reply = match (endpoint, route) {
-            (Endpoint::Health, _) => health(&self.config, platform),
+            (Endpoint::Health, _) => health(&self.config, judge.platform),
             (Endpoint::OpenApi, _) => self.describe(),
-            (Endpoint::Logout { .. }, Some(route)) => logout(route, request, platform, notes).await,
-            (Endpoint::Logout { .. }, None) => not_found(notes),
+            (Endpoint::BatchCheck, _) if self.config.clients.is_empty() => not_found(notes),
+            (Endpoint::BatchCheck, _) => batch_check(judge, request, notes).await,
+            (Endpoint::Logout { .. }, Some(route)) => logout(route, judge, request, notes).await,
+            (Endpoint::Logout { .. } | Endpoint::Check | Endpoint::Guard { .. }, _) => not_found(notes),
         };
         cors::share(reply, cors, request)
     }
 
     fn route(&self, endpoint: Endpoint) -> Option<&Route> {
         match endpoint {
-            Endpoint::Logout { route, .. } => self.config.routes.get(route),
-            Endpoint::Health | Endpoint::OpenApi => None,
+            Endpoint::Logout { route, .. } => match self.config.routes.get(route)? {
+                AnyRoute::Logout(route) => Some(route),
+                AnyRoute::Guard(_) => None,
+            },
+            _ => None,
         }
     }
 
@@ -95,6 +169,12 @@ impl Service {
     /// Notes which route it was, by its pattern: never by the path as sent.
     fn note_route(&self, endpoint: Option<Endpoint>, log: &mut LogLine) {
         let Some(endpoint) = endpoint else { return };
+        if let Endpoint::Guard { route, path } = endpoint
+            && let Some(AnyRoute::Guard(guard)) = self.config.routes.get(route)
+        {
+            log.route = guard.paths.get(path).cloned();
+            return;
+        }
         let Some(route) = self.route(endpoint) else {
             log.route = OWN.iter().find(|(_, own)| *own == endpoint).map(|(path, _)| (*path).to_owned());
             return;
@@ -107,10 +187,17 @@ impl Service {
     }
 }
 
-/// Whether a request may change something, so that it must be finished even when its client is gone.
-#[must_use]
-pub fn must_finish(request: &impl Request) -> bool {
-    request.method() == "POST"
+fn shortest_bound(config: &Config) -> Option<Duration> {
+    let of_issuers = config.issuers.iter().map(|issuer| issuer.freshness);
+    let of_routes = config.routes.iter().filter_map(|route| match route {
+        AnyRoute::Logout(route) => Some(route.freshness),
+        AnyRoute::Guard(guard) => guard.freshness,
+    });
+    let bound = |freshness| match freshness {
+        Freshness::Bounded(bound) => Some(bound),
+        Freshness::Strong | Freshness::Eventual => None,
+    };
+    of_issuers.chain(of_routes).filter_map(bound).min()
 }
 
 /// The answer to every request while the configuration is refused.
@@ -120,9 +207,9 @@ pub fn answer_misconfigured(request: &impl Request) -> Answer {
         HEALTH => health_misconfigured(),
         _ => Reply::json_text(500, r#"{"error":"misconfigured","message":"The service is misconfigured"}"#),
     };
-    let notes = Notes { outcome: "failed", reason: Some("misconfigured"), key_id: None };
+    let notes = Notes { outcome: "failed", reason: Some("misconfigured"), ..Notes::default() };
     let log = LogLine::new(request, &reply, notes, 0);
-    Answer { reply: finish(reply, request.method(), log.request_id.clone()), log }
+    Answer { reply: finish(reply, request.method(), log.request_id.clone()), forward: None, log }
 }
 
 fn not_found(notes: &mut Notes) -> Reply {

@@ -6,6 +6,9 @@ import { inRoot } from "./paths.mjs";
 
 export const DEV_VARS = inRoot(".dev.vars");
 
+/** Refused wherever development keys are. */
+export const DEVELOPMENT_CLIENT_SECRET = "development-secret-of-a-client-of-batch-check";
+
 async function wanted() {
   /** @type {Record<string, string>} */
   const lines = {};
@@ -13,6 +16,7 @@ async function wanted() {
     const { development_only: _, ...jwk } = await readDevelopmentKey(issuer);
     lines[name] = `${name}='${JSON.stringify(jwk)}'`;
   }
+  lines.BATCH_CHECK_SECRET = `BATCH_CHECK_SECRET="${DEVELOPMENT_CLIENT_SECRET}"`;
   // Without it the Worker refuses every key whose `kid` begins with `development-`.
   lines.EDGE_LOGOUT_DEVELOPMENT = 'EDGE_LOGOUT_DEVELOPMENT="true"';
   return lines;

@@ -3,9 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::freshness::{self, Storage};
 use super::section::Section;
 use super::{Environment, Lookup};
-use crate::revocation::RevocationRules;
+use crate::revocation::{Freshness, RevocationRules};
 use crate::token::{Algorithm, ClaimNames, Jwk, JwkProblem, JwtRules, KeyRing, RequiredClaim, Secret};
 
 /// How far clocks may be apart unless configured otherwise.
@@ -28,6 +29,8 @@ pub struct Issuer {
     pub tokens: Tokens,
     /// How they are revoked.
     pub revocation: RevocationRules,
+    /// What checks of them promise, unless a route or a check says otherwise.
+    pub freshness: Freshness,
 }
 
 /// What an issuer's tokens are.
@@ -40,7 +43,11 @@ pub enum Tokens {
 }
 
 /// Reads the issuers; one that is refused leaves its place empty.
-pub(super) fn read_all(table: &mut Section<'_>, environment: &impl Environment) -> Vec<Option<Rc<Issuer>>> {
+pub(super) fn read_all(
+    table: &mut Section<'_>,
+    storage: Storage,
+    environment: &impl Environment,
+) -> Vec<Option<Rc<Issuer>>> {
     let mut names: Vec<String> = Vec::new();
     let issuers = table.sections("issuers", |section| {
         let name = section.required_text("name")?;
@@ -51,7 +58,7 @@ pub(super) fn read_all(table: &mut Section<'_>, environment: &impl Environment) 
             section.refuse("name", format!("{name:?} is there twice"));
         }
         names.push(name.clone());
-        Some(Rc::new(read(section, name, environment)))
+        Some(Rc::new(read(section, name, storage, environment)))
     });
     refuse_dodges(table, &issuers);
     issuers
@@ -76,7 +83,7 @@ fn refuse_dodges(table: &mut Section<'_>, issuers: &[Option<Rc<Issuer>>]) {
     }
 }
 
-fn read(section: &mut Section<'_>, name: String, environment: &impl Environment) -> Issuer {
+fn read(section: &mut Section<'_>, name: String, storage: Storage, environment: &impl Environment) -> Issuer {
     let is_opaque = match section.text("kind").as_deref() {
         None | Some("jwt") => false,
         Some("opaque") => true,
@@ -104,7 +111,7 @@ fn read(section: &mut Section<'_>, name: String, environment: &impl Environment)
     // The settings of JWTs are none that are known for an opaque issuer, and so refused.
     let tokens =
         if is_opaque { Tokens::Opaque } else { Tokens::Jwt(Box::new(jwt_rules(section, &revocation, environment))) };
-    Issuer { name, tokens, revocation }
+    Issuer { name, tokens, revocation, freshness: freshness::of_issuer(section, storage) }
 }
 
 fn jwt_rules(section: &mut Section<'_>, revocation: &RevocationRules, environment: &impl Environment) -> JwtRules {

@@ -3,7 +3,10 @@
 //! `docs/configuration.md` explains every setting. There is no default that weakens security: no algorithm, key,
 //! audience or issuer is assumed.
 
+mod client;
 mod cors;
+mod freshness;
+mod guard;
 mod issuer;
 mod minting;
 mod refusals;
@@ -15,11 +18,15 @@ use std::rc::Rc;
 use crate::contracts;
 use crate::token::Secret;
 
+pub use client::Client;
 pub use cors::{Cors, Origins};
+pub use freshness::{DEFAULT_SETTLING, Storage, named as freshness_named};
+pub use guard::{Guard, Upstream};
 pub use issuer::{Issuer, Tokens};
 pub use refusals::{Refusal, Refusals, TABLE_NAME};
-pub use route::{Route, SessionStoreRules};
+pub use route::{AnyRoute, Route, SessionStoreRules};
 
+use route::Around;
 use section::Section;
 
 /// A configuration in which everything is in order.
@@ -28,7 +35,11 @@ pub struct Config {
     /// Who signs tokens.
     pub issuers: Vec<Rc<Issuer>>,
     /// What answers where.
-    pub routes: Vec<Route>,
+    pub routes: Vec<AnyRoute>,
+    /// Who may ask for many verdicts at once.
+    pub clients: Vec<Client>,
+    /// Where revocations are kept.
+    pub storage: Storage,
 }
 
 /// What stands outside the table: Worker secrets and whether this is a development machine.
@@ -38,6 +49,9 @@ pub trait Environment {
 
     /// Whether the keys in `dev/keys` may be used: `EDGE_LOGOUT_DEVELOPMENT` is `"true"`, which only `.dev.vars` says.
     fn allows_development_keys(&self) -> bool;
+
+    /// Whether the ledger is bound.
+    fn has_ledger(&self) -> bool;
 }
 
 /// What is known of a Worker secret.
@@ -53,18 +67,33 @@ pub enum Lookup {
 
 /// The KV namespace that holds the revocations.
 pub const REVOCATIONS: &str = "REVOCATIONS";
+/// The Durable Object namespace of the ledger.
+pub const LEDGER: &str = "LEDGER";
 
 impl Config {
     /// The bindings that it needs, each once.
     #[must_use]
     pub fn bindings(&self) -> Vec<&str> {
         let mut names = vec![REVOCATIONS];
-        for name in self.routes.iter().filter_map(|route| route.user_directory.as_deref()) {
+        let needed = self.routes.iter().filter_map(|route| match route {
+            AnyRoute::Logout(route) => route.user_directory.as_deref(),
+            AnyRoute::Guard(Guard { upstream: Some(Upstream::Service(name)), .. }) => Some(name),
+            AnyRoute::Guard(_) => None,
+        });
+        for name in needed {
             if !names.contains(&name) {
                 names.push(name);
             }
         }
         names
+    }
+
+    /// The logouts.
+    pub fn logouts(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().filter_map(|route| match route {
+            AnyRoute::Logout(route) => Some(route),
+            AnyRoute::Guard(_) => None,
+        })
     }
 
     /// Reads the table, given as JSON.
@@ -75,12 +104,17 @@ impl Config {
         let value = serde_json::from_str(json).map_err(|_| Refusals::one("", "is no JSON"))?;
         let mut refusals = Refusals::default();
         let Some(mut table) = Section::open(String::new(), value, &mut refusals) else { return Err(refusals) };
-        let issuers = issuer::read_all(&mut table, environment);
-        let routes = route::read_all(&mut table, &issuers, contracts::ALL, environment);
+        let storage = freshness::storage(&mut table, environment);
+        let issuers = issuer::read_all(&mut table, storage, environment);
+        let around = Around { issuers: &issuers, contracts: contracts::ALL, storage, environment };
+        let routes = route::read_all(&mut table, &around);
+        let clients = client::read_all(&mut table, environment);
         table.close();
         refusals.or(Self {
             issuers: issuers.into_iter().flatten().collect(),
             routes: routes.into_iter().flatten().collect(),
+            clients,
+            storage,
         })
     }
 }

@@ -3,11 +3,13 @@
 use std::rc::Rc;
 
 use super::cors::{self, Cors};
+use super::freshness::{Storage, freshness};
+use super::guard::{self, Guard};
 use super::issuer::{Issuer, Tokens, secret_text};
 use super::section::Section;
 use super::{Environment, REVOCATIONS, minting};
 use crate::contracts::Contract;
-use crate::revocation::Scope;
+use crate::revocation::{Freshness, Scope};
 use crate::routes;
 use crate::token::{AnonymousSessionRules, Secret};
 
@@ -26,6 +28,8 @@ pub struct Route {
     pub paths: Vec<String>,
     /// What a logout ends.
     pub revokes: Vec<Scope>,
+    /// How fresh the check is that a token has not been logged out already.
+    pub freshness: Freshness,
     /// Which pages of other origins may call it.
     pub cors: Option<Cors>,
     /// How the anonymous session is minted, for contracts that answer with one.
@@ -45,21 +49,41 @@ pub struct SessionStoreRules {
     pub key_prefix: String,
 }
 
+/// One entry of the routes.
+#[derive(Debug)]
+pub enum AnyRoute {
+    /// A contract's logout.
+    Logout(Route),
+    /// A guard.
+    Guard(Guard),
+}
+
+/// What routes are read with.
+pub(super) struct Around<'a, E> {
+    pub issuers: &'a [Option<Rc<Issuer>>],
+    pub contracts: &'a [&'static dyn Contract],
+    pub storage: Storage,
+    pub environment: &'a E,
+}
+
 /// Reads the routes; one that is refused leaves its place empty.
-pub(super) fn read_all(
-    table: &mut Section<'_>,
-    issuers: &[Option<Rc<Issuer>>],
-    contracts: &[&'static dyn Contract],
-    environment: &impl Environment,
-) -> Vec<Option<Route>> {
+pub(super) fn read_all(table: &mut Section<'_>, around: &Around<'_, impl Environment>) -> Vec<Option<AnyRoute>> {
     let routes = table.sections("routes", |section| {
+        match section.text("kind").as_deref() {
+            None | Some("logout") => {}
+            Some("guard") => {
+                let guard = guard::read(section, around.issuers, around.storage, around.environment);
+                return Some(AnyRoute::Guard(guard));
+            }
+            Some(_) => section.refuse("kind", "must be \"logout\" or \"guard\""),
+        }
         let name = section.required_text("contract")?;
-        let Some(contract) = contracts.iter().copied().find(|contract| contract.name() == name) else {
-            let known: Vec<_> = contracts.iter().map(|contract| contract.name()).collect();
+        let Some(contract) = around.contracts.iter().copied().find(|contract| contract.name() == name) else {
+            let known: Vec<_> = around.contracts.iter().map(|contract| contract.name()).collect();
             section.refuse("contract", format!("{name:?} is none of {}", known.join(", ")));
             return None;
         };
-        read(section, contract, issuers, environment)
+        read(section, contract, around).map(AnyRoute::Logout)
     });
     let read: Vec<_> = routes.iter().enumerate().filter_map(|(index, route)| Some((index, route.as_ref()?))).collect();
     for (index, problem) in routes::conflicts(&read) {
@@ -71,10 +95,10 @@ pub(super) fn read_all(
 fn read(
     section: &mut Section<'_>,
     contract: &'static dyn Contract,
-    issuers: &[Option<Rc<Issuer>>],
-    environment: &impl Environment,
+    around: &Around<'_, impl Environment>,
 ) -> Option<Route> {
-    let issuer = find_issuer(section, "issuer", issuers);
+    let Around { issuers, storage, environment, .. } = *around;
+    let issuer = required_issuer(section, "issuer", issuers);
     if issuer.as_ref().is_some_and(|issuer| matches!(issuer.tokens, Tokens::Opaque)) && !contract.takes_opaque_tokens()
     {
         section.refuse("issuer", "must be of kind \"jwt\": this contract's tokens are verified");
@@ -83,10 +107,14 @@ fn read(
     let anonymous_session = anonymous_session(section, contract, issuer.as_deref(), environment);
     let user_directory = user_directory(section, contract);
     let session_store = session_store(section, contract, environment);
-    let (host, paths, revokes) = (host(section), paths(section, contract), revokes(section, contract));
+    let (host, revokes) = (host(section), revokes(section, contract));
+    let published = || contract.paths().iter().map(|path| (*path).to_owned()).collect();
+    let paths = paths_of(section, false).unwrap_or_else(published);
     let cors = section.section("cors", cors::read);
+    let freshness = freshness(section, storage);
     Some(Route {
         contract,
+        freshness: freshness.unwrap_or(issuer.as_ref()?.freshness),
         issuer: issuer?,
         sessions,
         host,
@@ -99,9 +127,18 @@ fn read(
     })
 }
 
-/// The issuer that a setting names.
-fn find_issuer(section: &mut Section<'_>, setting: &str, issuers: &[Option<Rc<Issuer>>]) -> Option<Rc<Issuer>> {
+fn required_issuer(section: &mut Section<'_>, setting: &str, issuers: &[Option<Rc<Issuer>>]) -> Option<Rc<Issuer>> {
     let name = section.required_text(setting)?;
+    find_issuer(section, setting, &name, issuers)
+}
+
+/// The issuer that a setting names.
+pub(super) fn find_issuer(
+    section: &mut Section<'_>,
+    setting: &str,
+    name: &str,
+    issuers: &[Option<Rc<Issuer>>],
+) -> Option<Rc<Issuer>> {
     let found = issuers.iter().flatten().find(|issuer| issuer.name == name);
     // A refused issuer has been named already: that its routes miss it would be noise.
     if found.is_none() && !issuers.is_empty() && issuers.iter().all(Option::is_some) {
@@ -114,7 +151,7 @@ fn sessions(section: &mut Section<'_>, contract: &dyn Contract, issuers: &[Optio
     if !contract.ends_session_of_body() {
         return None;
     }
-    let sessions = find_issuer(section, "sessions", issuers)?;
+    let sessions = required_issuer(section, "sessions", issuers)?;
     if !matches!(sessions.tokens, Tokens::Opaque) {
         section.refuse("sessions", format!("{:?} is not of kind \"opaque\"", sessions.name));
     }
@@ -220,7 +257,7 @@ fn revokes(section: &mut Section<'_>, contract: &dyn Contract) -> Vec<Scope> {
     scopes
 }
 
-fn host(section: &mut Section<'_>) -> Option<String> {
+pub(super) fn host(section: &mut Section<'_>) -> Option<String> {
     let host = section.text("host")?.to_ascii_lowercase();
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
     if has_port || !host.is_ascii() || host.contains(['/', '*', '?', '#', '@', ' ']) {
@@ -229,18 +266,19 @@ fn host(section: &mut Section<'_>) -> Option<String> {
     Some(host)
 }
 
-fn paths(section: &mut Section<'_>, contract: &dyn Contract) -> Vec<String> {
-    let Some(paths) = section.texts("paths") else {
-        return contract.paths().iter().map(|path| (*path).to_owned()).collect();
-    };
+/// The paths of a route; those of a guard may end with `/*`.
+pub(super) fn paths_of(section: &mut Section<'_>, takes_wildcard: bool) -> Option<Vec<String>> {
+    let paths = section.texts("paths")?;
     if paths.is_empty() {
         section.refuse("paths", "is empty");
     }
     for path in &paths {
-        let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'*' | b'\\'));
-        if !path.starts_with('/') || !is_plain || path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        let fixed = if takes_wildcard { path.strip_suffix('*').filter(|rest| rest.ends_with('/')) } else { None };
+        let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'*' | b'\\');
+        let all_plain = fixed.unwrap_or(path).bytes().all(is_plain);
+        if !path.starts_with('/') || !all_plain || path.split('/').any(|segment| matches!(segment, "." | "..")) {
             section.refuse("paths", format!("{path:?} must begin with / and be as a URL has it, without *, ? and #"));
         }
     }
-    paths
+    Some(paths)
 }

@@ -4,14 +4,16 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
+use wasm_bindgen::JsValue;
 use worker::{Context, Env, event};
 
 use super::environment::{WorkerEnvironment, configuration_json};
+use super::forward::forward;
 use super::platform::EdgePlatform;
 use super::request::EdgeRequest;
 use super::response::to_response;
 use crate::config::Config;
-use crate::service::{Answer, Service, answer_misconfigured, must_finish};
+use crate::service::{Answer, Service, answer_misconfigured};
 
 thread_local! {
     /// The service of this isolate, once a request has come; nothing in it when the configuration was refused.
@@ -24,10 +26,12 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
     let Some(service) = service(&env) else {
         let answer = answer_misconfigured(&request);
         log(&answer);
-        return respond(&answer);
+        return to_response(&answer.reply).map_err(worker::Error::from);
     };
-    if !must_finish(&request) {
-        return respond(&answer(&service, &request, &env).await);
+    if !service.must_finish(&request) {
+        let answer = answer(&service, &request, &env).await;
+        refresh(&service, &env, &context);
+        return respond(&request, answer, &env).await;
     }
     // A client that goes away takes its own request down with it, but not what is waited for here.
     let (sender, answered) = oneshot::channel();
@@ -36,15 +40,26 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         let _ = sender.send(answer(&service, &request, &env).await);
     });
     match answered.await {
-        Ok(answer) => respond(&answer),
+        Ok(answer) => to_response(&answer.reply).map_err(worker::Error::from),
         Err(oneshot::Canceled) => Err(worker::Error::RustError("the request was dropped".to_owned())),
     }
 }
 
 async fn answer(service: &Service, request: &EdgeRequest, env: &Env) -> Answer {
     let answer = service.answer(request, &EdgePlatform::new(env)).await;
-    log(&answer);
+    if answer.is_worth_logging() {
+        log(&answer);
+    }
     answer
+}
+
+/// Hears the ledger's feed behind the answer, so that no check has to wait for it.
+fn refresh(service: &Rc<Service>, env: &Env, context: &Context) {
+    let platform = EdgePlatform::new(env);
+    if service.wants_refresh(&platform) {
+        let service = Rc::clone(service);
+        context.wait_until(async move { service.refresh(&platform).await });
+    }
 }
 
 fn log(answer: &Answer) {
@@ -53,8 +68,19 @@ fn log(answer: &Answer) {
     }
 }
 
-fn respond(answer: &Answer) -> worker::Result<web_sys::Response> {
+async fn respond(request: &EdgeRequest, answer: Answer, env: &Env) -> worker::Result<web_sys::Response> {
+    if let Some(forwarded) = &answer.forward {
+        match forward(request.raw(), forwarded, env).await {
+            Ok(response) => return Ok(response),
+            Err(error) => super::log("upstream_failed", &reason(&error)),
+        }
+    }
     to_response(&answer.reply).map_err(worker::Error::from)
+}
+
+/// What the runtime says of an error: it names hosts and bindings, nobody's data.
+fn reason(error: &JsValue) -> String {
+    js_sys::Reflect::get(error, &"message".into()).ok().and_then(|text| text.as_string()).unwrap_or_default()
 }
 
 /// The isolate's service; parsed at the first request, and all or nothing.
@@ -65,7 +91,13 @@ fn service(env: &Env) -> Option<Rc<Service>> {
 fn load(env: &Env) -> Option<Rc<Service>> {
     let parsed = configuration_json(env).and_then(|json| Config::parse(&json, &WorkerEnvironment(env)));
     match parsed {
-        Ok(config) => Some(Rc::new(Service::new(config))),
+        Ok(config) => {
+            if config.storage.ledger.is_none() {
+                let reason = "nothing is bound as LEDGER: revocations are kept in Workers KV alone";
+                worker::console_warn!("{}", serde_json::json!({ "event": "ledger_absent", "reason": reason }));
+            }
+            Some(Rc::new(Service::new(config)))
+        }
         Err(refusals) => {
             for refusal in refusals.0 {
                 let line = serde_json::json!({ "event": "misconfigured", "setting": refusal.to_string() });

@@ -1,10 +1,12 @@
 //! Variables and secrets of the Worker.
 
+use std::time::Duration;
+
 use js_sys::{JSON, JsString, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use worker::Env;
 
-use crate::config::{Environment, Lookup, Refusals, TABLE_NAME};
+use crate::config::{Config, DEFAULT_SETTLING, Environment, LEDGER, Lookup, Refusals, TABLE_NAME};
 use crate::token::Secret;
 
 /// Set to `"true"` in `.dev.vars` alone, which is never deployed.
@@ -21,6 +23,17 @@ impl Environment for WorkerEnvironment<'_> {
     fn allows_development_keys(&self) -> bool {
         text(self.0, DEVELOPMENT).is_some_and(|value| value == "true")
     }
+
+    fn has_ledger(&self) -> bool {
+        let binding = Reflect::get(self.0.as_ref(), &LEDGER.into());
+        binding.and_then(|binding| Reflect::get(&binding, &"idFromName".into())).is_ok_and(|name| name.is_function())
+    }
+}
+
+/// How long the index takes to settle, as configured; what a refused configuration says is not asked for.
+pub(super) fn settling(env: &Env) -> Duration {
+    let parsed = configuration_json(env).and_then(|json| Config::parse(&json, &WorkerEnvironment(env)));
+    parsed.map_or(DEFAULT_SETTLING, |config| config.storage.settling)
 }
 
 /// The table as JSON: an object in `wrangler.toml`, or a text where `.dev.vars` or a secret overrides it.

@@ -6,9 +6,12 @@ use js_sys::Reflect;
 use worker::kv::KvStore;
 use worker::{Delay, Env};
 
-use super::{kv, redis, webcrypto};
+use super::{kv, ledger, redis, shared, webcrypto};
 use crate::config::REVOCATIONS;
-use crate::ports::{Bindings, Clock, Directory, Index, IndexError, SessionStore, Signatures, Unavailable};
+use crate::ports::{
+    Bindings, Clock, Directory, Index, IndexError, LedgerError, LedgerShards, SessionStore, SharedMemory, Signatures,
+    Unavailable,
+};
 use crate::revocation::Entry;
 use crate::time::Timestamp;
 use crate::token::{PrivateKey, PublicKey, Secret, SigningInput};
@@ -24,6 +27,11 @@ impl EdgePlatform {
         Self { env: env.clone(), revocations: env.kv(REVOCATIONS).ok() }
     }
 
+    /// Another deployment of the same zone has other shards: their answers must not meet.
+    fn feed_url(&self, shard: u32) -> Option<String> {
+        Some(format!("https://{}.ledger.invalid/feed", ledger::shard_id(&self.env, shard)?))
+    }
+
     fn revocations(&self) -> Result<&KvStore, IndexError> {
         self.revocations.as_ref().ok_or(IndexError::Permanent)
     }
@@ -31,16 +39,35 @@ impl EdgePlatform {
 
 impl Bindings for EdgePlatform {
     fn is_bound(&self, name: &str) -> bool {
-        // A variable may be an object as well; a KV namespace can be read.
-        let binding = Reflect::get(self.env.as_ref(), &name.into());
-        binding.and_then(|binding| Reflect::get(&binding, &"get".into())).is_ok_and(|get| get.is_function())
+        // A variable may be an object as well; a KV namespace and the ledger can be read, a service fetched from.
+        let Ok(binding) = Reflect::get(self.env.as_ref(), &name.into()) else { return false };
+        ["get", "fetch"]
+            .iter()
+            .any(|method| Reflect::get(&binding, &(*method).into()).is_ok_and(|own| own.is_function()))
+    }
+}
+
+/// The runtime's clock.
+pub(super) struct EdgeClock;
+
+#[expect(clippy::cast_possible_truncation, reason = "milliseconds of any real date are whole and fit")]
+pub(super) fn now() -> Timestamp {
+    Timestamp::from_millis(js_sys::Date::now() as i64)
+}
+
+impl Clock for EdgeClock {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    async fn sleep(duration: Duration) {
+        Delay::from(duration).await;
     }
 }
 
 impl Clock for EdgePlatform {
-    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of any real date are whole and fit")]
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(js_sys::Date::now() as i64)
+        now()
     }
 
     async fn sleep(duration: Duration) {
@@ -55,6 +82,25 @@ impl Index for EdgePlatform {
 
     async fn put(&self, entry: &Entry) -> Result<(), IndexError> {
         kv::put(self.revocations()?, entry).await
+    }
+}
+
+impl LedgerShards for EdgePlatform {
+    async fn ask(&self, shard: u32, question: &str) -> Result<String, LedgerError> {
+        ledger::ask(&self.env, shard, question).await
+    }
+}
+
+impl SharedMemory for EdgePlatform {
+    async fn recall(&self, shard: u32) -> Option<String> {
+        shared::recall(&self.feed_url(shard)?).await
+    }
+
+    async fn share(&self, shard: u32, text: &str, seconds: u32) {
+        if let Some(url) = self.feed_url(shard) {
+            // Who shares nothing costs the others a call of their own.
+            let _ = shared::share(&url, text, seconds).await;
+        }
     }
 }
 

@@ -19,6 +19,11 @@ impl EdgeRequest {
         let (method, url) = (inner.method(), inner.url());
         Self { inner, method, url }
     }
+
+    /// The runtime's own request, to be passed on.
+    pub(super) const fn raw(&self) -> &web_sys::Request {
+        &self.inner
+    }
 }
 
 impl Request for EdgeRequest {

@@ -5,9 +5,8 @@ use std::time::Duration;
 use crate::config::{Issuer, Tokens};
 use crate::contracts::Failure;
 use crate::log::Notes;
-use crate::ports::{IndexError, Platform};
-use crate::revocation::{Ended, Status, status};
-use crate::time::Timestamp;
+use crate::ports::Platform;
+use crate::revocation::{Authority, Doubt, Ended, Freshness, Matchable, Status};
 use crate::token::{MAX_TOKEN_BYTES, OpaqueToken, TokenProblem, VerifiedToken, VerifyError, verify};
 
 /// A credential that is good and not revoked.
@@ -26,26 +25,21 @@ impl Credential<'_> {
             Self::Opaque(token) => Ended::Opaque(*token),
         }
     }
-
-    fn issued_at(&self) -> Option<Timestamp> {
-        match self {
-            Self::Jwt(token) => token.issued_at(),
-            Self::Opaque(_) => None,
-        }
-    }
 }
 
-/// Judges a bearer token; the index may take `limit` to say whether it is revoked.
+/// Judges a bearer token; ledger and index may take `limit` to say whether it is revoked.
 pub(super) async fn authenticate<'a, P: Platform>(
     bearer: &'a str,
     issuer: &Issuer,
-    platform: &P,
+    freshness: Freshness,
+    authority: &Authority<'_, P>,
     limit: Duration,
     notes: &mut Notes,
 ) -> Result<Credential<'a>, Failure> {
-    let credential = read(bearer, issuer, platform, notes).await?;
-    let known = status(platform, credential.ended(), &issuer.name, credential.issued_at(), limit).await;
-    match known.map_err(|fault| unavailable(fault, notes))? {
+    let credential = read(bearer, issuer, authority.platform, notes).await?;
+    let matchable = Matchable::new(credential.ended(), &issuer.name);
+    let known = authority.status(&matchable, freshness, limit).await;
+    match known.map_err(|doubt| unavailable(doubt, notes))?.status {
         Status::Revoked(_) => Err(Failure::Revoked),
         Status::Active if is_of_another_kind(&credential, issuer) => Err(Failure::Forbidden),
         Status::Active => Ok(credential),
@@ -82,8 +76,8 @@ fn is_of_another_kind(credential: &Credential<'_>, issuer: &Issuer) -> bool {
     }
 }
 
-/// The failure of an index that does not answer, with its reason noted.
-pub(super) fn unavailable(fault: IndexError, notes: &mut Notes) -> Failure {
-    notes.reason = Some(fault.reason());
+/// The failure when ledger or index do not answer, with its reason noted.
+pub(super) fn unavailable(doubt: Doubt, notes: &mut Notes) -> Failure {
+    notes.reason = Some(doubt.reason());
     Failure::Unavailable
 }

@@ -6,24 +6,32 @@ use serde_json::{Map, Value};
 
 use super::body::read_body;
 use super::credential::{Credential, authenticate, unavailable};
+use super::judge::Judge;
 use super::known_user;
 use crate::config::{Route, SessionStoreRules};
 use crate::contracts::{Contract, Demand, Failure, Success};
 use crate::http::{Reply, Request};
 use crate::log::Notes;
 use crate::ports::{Platform, within};
-use crate::revocation::{Ended, Revocation, revocations_for, write};
+use crate::revocation::{Authority, Effective, Ended, Freshness, revocations_for};
 use crate::token::{AnonymousSession, OpaqueToken, VerifiedToken, bearer_token, mint_anonymous_session};
 
-/// How long a logout waits for the index of revocations, reading, writing and retries in all. Longer, and the client's
-/// own retry does better.
-const INDEX_BUDGET: Duration = Duration::from_secs(3);
+/// How long a logout waits for ledger and index, reading, writing and retries in all. Longer, and the client's own retry
+/// does better.
+const BUDGET: Duration = Duration::from_secs(3);
+/// The header of success that says from when on what was revoked is refused; `docs/check.md` explains it.
+const RECEIPT: &str = "Revocation-Effective";
 /// How long it waits for what a vendor keeps: its user directory, its session store.
 const VENDOR_LIMIT: Duration = Duration::from_secs(3);
 
 /// Logs out and answers as the route's contract does.
-pub async fn logout<R: Request, P: Platform>(route: &Route, request: &R, platform: &P, notes: &mut Notes) -> Reply {
-    let failure = match try_logout(route, request, platform, notes).await {
+pub(crate) async fn logout<R: Request, P: Platform>(
+    route: &Route,
+    judge: &Judge<'_, P>,
+    request: &R,
+    notes: &mut Notes,
+) -> Reply {
+    let failure = match try_logout(route, judge, request, notes).await {
         Ok(reply) => {
             notes.outcome = "revoked";
             return reply;
@@ -50,15 +58,16 @@ pub fn refusal(contract: &dyn Contract, failure: &Failure) -> Reply {
 
 async fn try_logout<R: Request, P: Platform>(
     route: &Route,
+    judge: &Judge<'_, P>,
     request: &R,
-    platform: &P,
     notes: &mut Notes,
 ) -> Result<Reply, Failure> {
+    let (platform, authority) = (judge.platform, judge.authority());
     let demand = read_body(route.contract.body(), request).await?;
     let authorization = request.header("authorization");
     let bearer = bearer_token(authorization.as_deref()).map_err(Failure::Credential)?;
     let begin = platform.now();
-    let credential = authenticate(bearer, &route.issuer, platform, INDEX_BUDGET, notes).await?;
+    let credential = authenticate(bearer, &route.issuer, route.freshness, &authority, BUDGET, notes).await?;
     let now = platform.now();
     let (ended, revocation) = match (&demand, &route.sessions) {
         (Demand::Wrong(failure), _) => return Err(failure.clone()),
@@ -69,16 +78,30 @@ async fn try_logout<R: Request, P: Platform>(
     };
     let success = prepare(route, &credential, platform, notes).await?;
     let revocations = revocations_for(ended, &route.revokes, revocation, now);
-    revoke(&revocations, platform, INDEX_BUDGET.saturating_sub(now.since(begin)), notes).await?;
+    let left = BUDGET.saturating_sub(platform.now().since(begin));
+    authority.revoke(&revocations, left).await.map_err(|doubt| unavailable(doubt, notes))?;
+    let receipt = receipt(route, &authority);
     if let (Demand::Session(session), Some(store)) = (&demand, &route.session_store) {
         forget(session, store, platform, notes).await?;
     }
     match success {
-        Prepared::Plain(reply) => Ok(reply),
+        Prepared::Plain(reply) => Ok(reply.with(RECEIPT, receipt)),
         Prepared::WithSession { answer, session, token } => {
-            Ok(answer(&session, &known_user(route, token, platform, notes).await?))
+            let user = known_user(route, token, platform, notes).await?;
+            Ok(answer(&session, &user).with(RECEIPT, receipt))
         }
     }
+}
+
+/// From when on no check says any more that what was revoked just now is active.
+fn receipt<P: Platform>(route: &Route, authority: &Authority<'_, P>) -> String {
+    let issuer = route.sessions.as_ref().unwrap_or(&route.issuer);
+    let bound = match (issuer.freshness, Freshness::DEFAULT) {
+        (Freshness::Bounded(bound), _) | (_, Freshness::Bounded(bound)) => bound,
+        _ => Duration::ZERO,
+    };
+    let settling = authority.settling;
+    Effective::of(authority.platform.now(), authority.ledger.is_some(), bound, settling).header()
 }
 
 /// A success that only waits for the revocation.
@@ -113,15 +136,6 @@ async fn prepare<'a, P: Platform>(
             Err(Failure::Unavailable)
         }
     }
-}
-
-async fn revoke<P: Platform>(
-    revocations: &[Revocation],
-    platform: &P,
-    limit: Duration,
-    notes: &mut Notes,
-) -> Result<(), Failure> {
-    write(platform, revocations, limit).await.map_err(|fault| unavailable(fault, notes))
 }
 
 /// Deletes a session from the vendor's own store. It has been revoked here already; the store failing is a failure all

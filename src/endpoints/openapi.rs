@@ -4,13 +4,21 @@ use serde_json::{Map, Value, json};
 
 use super::health::VERSION;
 use crate::config::{Config, Route};
-use crate::routes;
+use crate::routes::{BATCH_CHECK, CHECK, HEALTH, OPENAPI};
+
+/// The service's own paths, and what they answer.
+const OWN: [(&str, &str); 4] = [
+    (HEALTH, include_str!("openapi/healthz.json")),
+    (OPENAPI, include_str!("openapi/openapi.json")),
+    (CHECK, include_str!("openapi/check.json")),
+    (BATCH_CHECK, include_str!("openapi/batch-check.json")),
+];
 
 /// The OpenAPI document.
 #[must_use]
 pub fn document(config: &Config) -> Value {
     let mut paths = Map::new();
-    for (index, route) in config.routes.iter().enumerate() {
+    for (index, route) in config.logouts().enumerate() {
         for (variant, path) in route.paths.iter().enumerate() {
             let item = paths.entry(path.clone()).or_insert_with(|| json!({}));
             if let (Value::Object(item), Some(operation)) = (item, operation(route, index, variant, path)) {
@@ -19,8 +27,10 @@ pub fn document(config: &Config) -> Value {
             }
         }
     }
-    for (path, _) in routes::OWN {
-        paths.insert(path.to_owned(), own_operation(path.trim_start_matches('/')));
+    for (path, text) in OWN {
+        if let Ok(operations) = serde_json::from_str(text) {
+            paths.insert(path.to_owned(), operations);
+        }
     }
     json!({
         "openapi": "3.1.0",
@@ -34,6 +44,7 @@ pub fn document(config: &Config) -> Value {
         "paths": paths,
         "components": { "securitySchemes": {
             "bearerAuth": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
+            "clientAuth": { "type": "http", "scheme": "bearer" },
         } },
     })
 }
@@ -60,11 +71,4 @@ fn operation(route: &Route, index: usize, variant: usize, path: &str) -> Option<
 
 fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
     path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
-}
-
-fn own_operation(id: &str) -> Value {
-    json!({ "get": { "operationId": id, "security": [], "responses": {
-        "200": { "description": "OK", "content": { "application/json": { "schema": { "type": "object" } } } },
-        "default": { "description": "The service is not in order" },
-    } } })
 }

@@ -1,11 +1,22 @@
-//! Whether a token is revoked, by all that can match it.
+//! Whether tokens are revoked, as fresh as is promised.
 
 use std::time::Duration;
 
-use super::plan::{Ended, revocations_matching};
-use super::record::{Scope, StoredRevocation};
-use crate::ports::{Clock, Index, IndexError, within};
+use futures_util::future::{join, join_all};
+
+use super::authority::{Authority, Doubt};
+use super::client;
+use super::evidence::Evidence;
+use super::freshness::Freshness;
+use super::memory::Memory;
+use super::plan::Matchable;
+use super::record::Scope;
+use super::sync::sync;
+use crate::ports::{Clock, Index, IndexError, LedgerShards, SharedMemory};
 use crate::time::Timestamp;
+
+/// The most keys that Workers KV reads at once.
+const KV_BULK: usize = 100;
 
 /// What is known of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,28 +27,121 @@ pub enum Status {
     Revoked(Scope),
 }
 
-/// Asks the index, in one read and within `limit`, for every revocation that can match a token.
-///
-/// # Errors
-/// The index's. A token of which nothing is known is not active.
-pub async fn status<P: Index + Clock>(
-    platform: &P,
-    ended: Ended<'_>,
-    issuer: &str,
-    issued_at: Option<Timestamp>,
-    limit: Duration,
-) -> Result<Status, IndexError> {
-    let (scopes, keys): (Vec<_>, Vec<_>) = revocations_matching(ended, issuer).into_iter().unzip();
-    let values = within::<P, _>(limit, platform.find(&keys)).await.unwrap_or(Err(IndexError::TimedOut))?;
-    if values.len() != keys.len() {
-        return Err(IndexError::Permanent);
+/// What is known of a token, and how fresh that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What is known of it.
+    pub status: Status,
+    /// The promise that was kept: the one asked for, or a stronger one.
+    pub freshness: Freshness,
+}
+
+/// What memory alone says of a token, `None` when others have to be asked. Nearly every check ends here.
+pub(super) fn remembered(memory: &Memory, token: &Matchable, freshness: Freshness, now: Timestamp) -> Option<Known> {
+    if let Some(scope) = memory.ends(token) {
+        return Some(Known { status: Status::Revoked(scope), freshness });
     }
-    // A value that cannot be read revokes: somebody wrote it under a key that only a revocation has.
-    let revokes = |value: &Option<String>| {
-        value
-            .as_deref()
-            .is_some_and(|text| StoredRevocation::parse(text).is_none_or(|stored| stored.limits().match_token(issued_at)))
+    match freshness {
+        Freshness::Bounded(bound) if memory.knows_active(token, bound, now) => {
+            Some(Known { status: Status::Active, freshness })
+        }
+        _ => None,
+    }
+}
+
+impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
+    /// Asks others about tokens: at most one call a shard, and one bulk read of the index for every hundred keys.
+    ///
+    /// A promise that cannot be kept falls back to the stronger and slower way, and then to a doubt.
+    pub(super) async fn ask(&self, tokens: &[&Matchable], freshness: Freshness) -> Vec<Result<Known, Doubt>> {
+        let freshness = match freshness {
+            Freshness::Bounded(bound) if !self.hear(tokens, bound).await => Freshness::Strong,
+            kept => kept,
+        };
+        // After the feed was heard: what has left the feed by now is in the answer of the index.
+        let asked_at = self.platform.now();
+        // Judged before anything else is waited for, since memory may forget meanwhile what the index was not asked for.
+        let ended: Vec<_> = tokens.iter().map(|token| self.memory.ends(token)).collect();
+        let unknown: Vec<_> = tokens.iter().map(|token| self.needs_index(token, freshness, asked_at)).collect();
+        let asked: Vec<_> =
+            tokens.iter().zip(&unknown).filter(|(_, unknown)| **unknown).map(|(token, _)| *token).collect();
+        let (of_ledger, of_index) = match freshness {
+            Freshness::Strong => join(self.ask_ledger(tokens), self.ask_index(&asked)).await,
+            Freshness::Bounded(_) | Freshness::Eventual => (None, self.ask_index(&asked).await),
+        };
+        let judge = |((token, ended), unknown): ((&&Matchable, Option<Scope>), bool)| {
+            let evidence = [of_ledger.as_ref(), of_index.as_ref().filter(|_| unknown)];
+            let status = match ended.or_else(|| self.memory.ends(token)) {
+                Some(scope) => Status::Revoked(scope),
+                None => judge(token, evidence)?,
+            };
+            if unknown && status == Status::Active {
+                token.asked_at.set(Some(asked_at));
+            }
+            Ok(Known { status, freshness })
+        };
+        tokens.iter().zip(ended).zip(unknown).map(judge).collect()
+    }
+
+    fn needs_index(&self, token: &Matchable, freshness: Freshness, now: Timestamp) -> bool {
+        match freshness {
+            Freshness::Eventual => true,
+            Freshness::Bounded(_) => !self.memory.vouches_for(token, now),
+            // The ledger knows all that was recorded in it; the index, what was there before or was written by hand.
+            Freshness::Strong => !token.was_asked_lately(now),
+        }
+    }
+
+    /// Hears the feeds that the tokens need. Gives whether all are known as recently as the bound says.
+    async fn hear(&self, tokens: &[&Matchable], bound: Duration) -> bool {
+        let heard = self.platform.now().minus(bound);
+        let shards = self.memory.shards_of(tokens);
+        let old = shards.into_iter().filter(|shard| !self.memory.knows_until(*shard, heard));
+        let synced = join_all(old.map(|shard| sync(self.platform, self.memory, shard, bound))).await;
+        synced.into_iter().all(|synced| synced.is_ok())
+    }
+
+    async fn ask_ledger(&self, tokens: &[&Matchable]) -> Option<Evidence> {
+        let ask = async |shard: u32| {
+            let keys =
+                tokens.iter().flat_map(|token| &token.keys).filter(|key| self.memory.shard_of(&key.digest) == shard);
+            let keys = distinct(keys.map(|key| &key.key));
+            let found = client::contains(self.platform, shard, keys.clone()).await;
+            Evidence::of_ledger(keys, found)
+        };
+        let shards = self.memory.shards_of(tokens);
+        let answers = join_all(shards.into_iter().map(ask)).await;
+        Some(Evidence::all(answers))
+    }
+
+    async fn ask_index(&self, tokens: &[&Matchable]) -> Option<Evidence> {
+        let keys = distinct(tokens.iter().flat_map(|token| &token.keys).map(|key| &key.key));
+        let ask = async |keys: &[String]| {
+            let found = self.platform.find(keys).await;
+            // An answer about other than what was asked tells nothing.
+            let found = found
+                .and_then(|values| if values.len() == keys.len() { Ok(values) } else { Err(IndexError::Permanent) });
+            Evidence::of_index(keys, found)
+        };
+        let answers = join_all(keys.chunks(KV_BULK).map(ask)).await;
+        (!answers.is_empty()).then(|| Evidence::all(answers))
+    }
+}
+
+/// The first word that a token is revoked; that it is active only when nobody is in doubt.
+fn judge(token: &Matchable, evidence: [Option<&Evidence>; 2]) -> Result<Status, Doubt> {
+    let judged = evidence.into_iter().flatten().map(|evidence| evidence.judge(token));
+    let worst = |one: Result<Status, Doubt>, other| match (one, other) {
+        (Ok(Status::Revoked(scope)), _) | (_, Ok(Status::Revoked(scope))) => Ok(Status::Revoked(scope)),
+        (Err(doubt), _) | (_, Err(doubt)) => Err(doubt),
+        (Ok(Status::Active), Ok(Status::Active)) => Ok(Status::Active),
     };
-    let found = scopes.into_iter().zip(&values).find(|(_, value)| revokes(value));
-    Ok(found.map_or(Status::Active, |(scope, _)| Status::Revoked(scope)))
+    judged.fold(Ok(Status::Active), worst)
+}
+
+fn distinct<'a>(keys: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut keys: Vec<String> = keys.cloned().collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }

@@ -102,7 +102,12 @@ impl Follower {
     ///
     /// # Errors
     /// The page is not the feed's first, or is too large.
-    pub fn begin(page: &Changes, asked_at: Timestamp, received_at: Timestamp, capacity: usize) -> Result<Self, Applied> {
+    pub fn begin(
+        page: &Changes,
+        asked_at: Timestamp,
+        received_at: Timestamp,
+        capacity: usize,
+    ) -> Result<Self, Applied> {
         if page.after != 0 {
             return Err(Applied::Gap);
         }
@@ -131,12 +136,18 @@ impl Follower {
 
     /// Takes in an answer, its own or one that another isolate shares, which was asked for and received then.
     pub fn apply(&mut self, changes: &Changes, asked_at: Timestamp, received_at: Timestamp) -> Applied {
-        // While it starts, what has left the feed meanwhile is no gap: the floor will be later.
-        let begins = if self.is_starting { changes.after } else { changes.after.max(changes.trimmed) };
-        if changes.epoch != self.epoch || self.version < begins {
+        if !self.can_apply(changes) {
             return Applied::Gap;
         }
         self.take(changes, asked_at, received_at)
+    }
+
+    /// Whether an answer leads on from what is known here.
+    #[must_use]
+    pub fn can_apply(&self, changes: &Changes) -> bool {
+        // While it starts, what has left the feed meanwhile is no gap: the floor will be later.
+        let begins = if self.is_starting { changes.after } else { changes.after.max(changes.trimmed) };
+        changes.epoch == self.epoch && self.version >= begins
     }
 
     fn take(&mut self, changes: &Changes, asked_at: Timestamp, received_at: Timestamp) -> Applied {

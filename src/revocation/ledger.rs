@@ -18,6 +18,8 @@ use crate::time::Timestamp;
 /// a second to a key.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// How long revocations gather before they are written to the index together.
+const GATHERING: Duration = Duration::from_millis(100);
 /// How long a write to the index may still arrive that was given up or whose answer was lost.
 const LATE_WRITE: Duration = Duration::from_mins(1);
 /// The most entries in one answer of the feed.
@@ -51,7 +53,8 @@ pub struct Row {
     pub contested_until: Option<Timestamp>,
     /// How many writes to the index have failed in a row.
     pub failures: u32,
-    /// When it is written to the index next, while it is not there.
+    /// When there is next something to do for it, while it is in the feed: to write it to the index, or, once it is there
+    /// and has settled, to take it out of the feed.
     pub due_at: Timestamp,
 }
 
@@ -86,14 +89,14 @@ pub trait Rows {
     fn feed_after(&self, version: u64, limit: usize) -> Result<Vec<Row>, Self::Error>;
     /// The version after which the feed has so many rows, 0 when it has no more than that.
     fn version_before_newest(&self, count: usize) -> Result<u64, Self::Error>;
-    /// Rows that the index does not have, and that are due; those first that are due longest.
+    /// Rows of the feed that the index does not have and that are due; those first that are due longest.
     fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Row>, Self::Error>;
-    /// When the next row is due that the index does not have.
+    /// When the next row of the feed is due, for whatever it is.
     fn next_due(&self) -> Result<Option<Timestamp>, Self::Error>;
-    /// Takes the rows out of the feed that the index has had since `moment` or longer. Gives their highest version.
-    fn leave_feed(&mut self, moment: Timestamp) -> Result<Option<u64>, Self::Error>;
-    /// Since when the index has had the row of the feed that it has had longest.
-    fn longest_indexed(&self) -> Result<Option<Timestamp>, Self::Error>;
+    /// The highest version of the rows of the feed that the index has and that are due, `None` when there are none.
+    fn highest_settled(&self, now: Timestamp) -> Result<Option<u64>, Self::Error>;
+    /// Takes those rows out of the feed.
+    fn leave_feed(&mut self, now: Timestamp) -> Result<(), Self::Error>;
     /// Removes what has expired by then.
     fn remove_expired(&mut self, moment: Timestamp) -> Result<(), Self::Error>;
     /// When the first row expires.
@@ -126,25 +129,28 @@ impl<R: Rows> Ledger<R> {
     /// The database's; then nothing may be answered, and recording again is safe.
     pub fn record(&mut self, batch: &[Revocation], now: Timestamp) -> Result<(), R::Error> {
         let mut head = self.rows.head()?;
-        for revocation in batch {
+        let first = head.latest.saturating_add(1);
+        head.latest = head.latest.saturating_add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
+        // First, so that whatever fails then no version is given twice. Not all of them have to be used.
+        self.rows.set_head(&head)?;
+        for (revocation, version) in batch.iter().zip(first..) {
             let stored = self.rows.find(&revocation.key)?;
             let known = stored.as_ref().map(|row| row.revocation.limits());
             if known.is_some_and(|known| known.cover(&revocation.limits(), revocation.spare)) {
                 continue;
             }
-            head.latest = head.latest.saturating_add(1);
             let limits = known.map_or(revocation.limits(), |known| known.widened_by(&revocation.limits()));
             self.rows.store(&Row {
                 revocation: revocation.clone().within(limits),
-                version: head.latest,
+                version,
                 in_feed: true,
                 indexed_at: None,
                 contested_until: stored.filter(|row| row.indexed_at.is_none()).map(|_| now.plus(LATE_WRITE)),
                 failures: 0,
-                due_at: now,
+                due_at: now.plus(GATHERING),
             })?;
         }
-        self.rows.set_head(&head)
+        Ok(())
     }
 
     /// The limits of those of the keys that are recorded, in the order of the keys.
@@ -166,7 +172,9 @@ impl<R: Rows> Ledger<R> {
         let head = self.rows.head()?;
         let after = match since {
             Since::Start(after) => *after,
-            Since::Version(epoch, version) if *epoch == head.epoch && *version >= head.trimmed && *version <= head.latest => {
+            Since::Version(epoch, version)
+                if *epoch == head.epoch && *version >= head.trimmed && *version <= head.latest =>
+            {
                 // Nobody may be told less than everything after `trimmed` as if it were everything.
                 (*version).min(self.rows.version_before_newest(OVERLAP)?.max(head.trimmed))
             }
@@ -204,7 +212,13 @@ impl<R: Rows> Ledger<R> {
         let Some(row) = self.rows.find(key)?.filter(|row| row.version == version) else { return Ok(()) };
         self.rows.store(&match row.contested_until {
             Some(until) if now < until => Row { due_at: until, failures: 0, ..row },
-            _ => Row { indexed_at: Some(now), contested_until: None, failures: 0, ..row },
+            _ => Row {
+                indexed_at: Some(now),
+                contested_until: None,
+                failures: 0,
+                due_at: now.plus(self.settling),
+                ..row
+            },
         })
     }
 
@@ -225,14 +239,18 @@ impl<R: Rows> Ledger<R> {
     /// The database's.
     pub fn tidy(&mut self, now: Timestamp) -> Result<(), R::Error> {
         let mut head = self.rows.head()?;
-        if let Some(version) = self.rows.leave_feed(now.minus(self.settling))? {
+        if let Some(version) = self.rows.highest_settled(now)? {
             head.trimmed = head.trimmed.max(version);
+            // First: a follower that is told of a gap too many reads the feed again, one that is told of none misses some.
+            self.rows.set_head(&head)?;
+            self.rows.leave_feed(now)?;
         }
         if self.rows.next_expiry()?.is_some_and(|expiry| self.sweep_at(expiry, &head) <= now) {
             self.rows.remove_expired(now.minus(self.settling))?;
             head.swept_at = now;
+            self.rows.set_head(&head)?;
         }
-        self.rows.set_head(&head)
+        Ok(())
     }
 
     /// When there is next something to do, `None` when the ledger is empty.
@@ -241,9 +259,8 @@ impl<R: Rows> Ledger<R> {
     /// The database's.
     pub fn next_alarm(&self) -> Result<Option<Timestamp>, R::Error> {
         let head = self.rows.head()?;
-        let settled = self.rows.longest_indexed()?.map(|since| since.plus(self.settling));
         let swept = self.rows.next_expiry()?.map(|expiry| self.sweep_at(expiry, &head));
-        Ok([self.rows.next_due()?, settled, swept].into_iter().flatten().min())
+        Ok([self.rows.next_due()?, swept].into_iter().flatten().min())
     }
 
     /// When what has expired is removed. Not at once, since the clocks of those who follow the feed may be behind; and

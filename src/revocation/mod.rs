@@ -1,13 +1,23 @@
 //! Revocations: what is written when a session ends, for how long, and how a revoked token is known.
 
+mod authority;
 mod check;
+mod client;
+mod evidence;
 pub mod feed;
+mod freshness;
 pub mod ledger;
+mod memory;
 mod plan;
 mod record;
+mod sync;
 mod write;
 
-pub use check::{Status, status};
-pub use plan::{Ended, RevocationRules, revocations_for, revocations_matching};
-pub use record::{Digest, Entry, KvLifetime, Limits, Revocation, Scope};
+pub use authority::{Authority, Doubt, Effective};
+pub use check::{Known, Status};
+pub use client::{LedgerQuestion, answer_question};
+pub use freshness::Freshness;
+pub use memory::Memory;
+pub use plan::{Ended, MatchKey, Matchable, RevocationRules, revocations_for};
+pub use record::{Digest, Entry, KvLifetime, Limits, Revocation, Scope, StoredRevocation};
 pub use write::write;

@@ -1,9 +1,11 @@
 //! Which revocations end what, and which can match a token. Pure: the same rule is used on both sides, so that what a
 //! logout writes is what a check asks for.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use super::record::{Revocation, Scope, TWICE_AT_ONCE, key};
+use super::feed::MEMORY;
+use super::record::{Digest, Revocation, Scope, TWICE_AT_ONCE, key};
 use crate::time::Timestamp;
 use crate::token::{OpaqueToken, TokenId, VerifiedToken};
 
@@ -100,8 +102,45 @@ fn revocation(ended: Ended<'_>, scope: Scope, rules: &RevocationRules, now: Time
     })
 }
 
-/// The keys of all revocations that can match a token, the one that ends most first.
-#[must_use]
-pub fn revocations_matching(ended: Ended<'_>, issuer: &str) -> Vec<(Scope, String)> {
-    Scope::ALL.into_iter().filter_map(|scope| Some((scope, key(issuer, scope, &ended.identifier(scope)?)))).collect()
+/// What can end a token: the keys of all revocations that can match it, and when it was issued.
+#[derive(Debug)]
+pub struct Matchable {
+    /// The one that ends most first.
+    pub keys: Vec<MatchKey>,
+    /// When it was issued.
+    pub issued_at: Option<Timestamp>,
+    /// When the index was asked last that knew of no revocation.
+    pub(super) asked_at: Cell<Option<Timestamp>>,
+}
+
+/// The key of a revocation that can match a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchKey {
+    /// How much it would end.
+    pub scope: Scope,
+    /// Where it would be found.
+    pub key: String,
+    /// The key's digest.
+    pub digest: Digest,
+}
+
+impl Matchable {
+    /// What can end a token of an issuer.
+    #[must_use]
+    pub fn new(ended: Ended<'_>, issuer: &str) -> Self {
+        let issued_at = match ended {
+            Ended::Jwt(token) => token.issued_at(),
+            Ended::Opaque(_) => None,
+        };
+        let key = |scope: Scope| {
+            let digest = Digest::of(issuer, scope, &ended.identifier(scope)?);
+            Some(MatchKey { scope, key: digest.key(issuer, scope), digest })
+        };
+        Self { keys: Scope::ALL.into_iter().filter_map(key).collect(), issued_at, asked_at: Cell::new(None) }
+    }
+
+    /// Whether the index was asked so lately that it need not be asked again for what the ledger does not know.
+    pub(super) fn was_asked_lately(&self, now: Timestamp) -> bool {
+        self.asked_at.get().is_some_and(|asked_at| asked_at.plus(MEMORY) > now)
+    }
 }

@@ -51,24 +51,33 @@ impl Scope {
 }
 
 /// The key under which a revocation is found: `v1:ISSUER:SCOPE:DIGEST`.
-///
-/// The digest is the SHA-256 of issuer, scope and identifier, a line feed between them, in base64url: nothing that
-/// names anybody is stored, and one issuer's identifiers cannot meet another's.
 #[must_use]
 pub fn key(issuer: &str, scope: Scope, identifier: &str) -> String {
-    let mut hash = Sha256::new();
-    for part in [issuer, "\n", scope.name(), "\n", identifier] {
-        hash.update(part);
-    }
-    let digest = Base64UrlUnpadded::encode_string(&hash.finalize());
-    format!("{VERSION}:{issuer}:{}:{digest}", scope.name())
+    Digest::of(issuer, scope, identifier).key(issuer, scope)
 }
 
-/// The digest at the end of a revocation's key: it alone tells it from every other.
+/// The digest at the end of a revocation's key, in base64url there: it alone tells it from every other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
+    /// The SHA-256 of issuer, scope and identifier, a line feed between them: nothing that names anybody is stored, and
+    /// one issuer's identifiers cannot meet another's.
+    #[must_use]
+    pub fn of(issuer: &str, scope: Scope, identifier: &str) -> Self {
+        let mut hash = Sha256::new();
+        for part in [issuer, "\n", scope.name(), "\n", identifier] {
+            hash.update(part);
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// The key of which it is the end.
+    #[must_use]
+    pub fn key(&self, issuer: &str, scope: Scope) -> String {
+        format!("{VERSION}:{issuer}:{}:{}", scope.name(), self.text())
+    }
+
     /// The digest of a key, `None` when the text is none that [`key`] makes.
     #[must_use]
     pub fn of_key(key: &str) -> Option<Self> {
@@ -98,7 +107,7 @@ impl Digest {
 }
 
 /// Which tokens a revocation ends, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Limits {
     /// For a subject or an issuer: tokens issued up to this time are revoked.
     pub cut_off: Option<Timestamp>,

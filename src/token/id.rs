@@ -31,6 +31,12 @@ impl TokenId {
         Self(format!("opaque:{}", token.0))
     }
 
+    /// The token's `jti`, where that is its identity.
+    #[must_use]
+    pub fn jwt_id(&self) -> Option<&str> {
+        self.0.strip_prefix("jti:")
+    }
+
     /// The text that is hashed into the revocation's key.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -1,6 +1,7 @@
 //! A JWT that nobody has verified yet: its size, shape and header (RFC 7515 sections 4 and 7.1).
 
 use jwt_compact::{Header, UntrustedToken};
+use serde::Deserialize;
 
 use super::TokenProblem;
 use super::claims::Claims;
@@ -60,6 +61,16 @@ impl<'a> UntrustedJwt<'a> {
     #[must_use]
     pub fn signature(&self) -> &[u8] {
         self.jwt.signature_bytes()
+    }
+
+    /// The `iss` that it claims, for finding whose keys to verify it with. Not verified, and good for nothing else.
+    #[must_use]
+    pub fn claimed_issuer(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Claimed {
+            iss: Option<String>,
+        }
+        self.jwt.deserialize_claims_unchecked::<Claimed>().ok()?.custom.iss
     }
 
     /// The claims; only [`super::verify`] may ask, and only once the signature has been verified.

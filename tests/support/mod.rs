@@ -7,6 +7,7 @@ pub mod crypto;
 pub mod issuers;
 pub mod platform;
 pub mod request;
+pub mod rows;
 pub mod shipped;
 pub mod tokens;
 

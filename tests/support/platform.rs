@@ -2,14 +2,20 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use std::time::Duration;
 
-use edge_logout::ports::{Bindings, Clock, Directory, Index, IndexError, SessionStore, Signatures, Unavailable};
-use edge_logout::revocation::{Entry, KvLifetime};
+use edge_logout::ports::{
+    Bindings, Clock, Directory, Index, IndexError, LedgerError, LedgerShards, SessionStore, SharedMemory, Signatures,
+    Unavailable,
+};
+use edge_logout::revocation::ledger::Ledger;
+use edge_logout::revocation::{Entry, KvLifetime, answer_question};
 use edge_logout::time::Timestamp;
 use edge_logout::token::{PrivateKey, PublicKey, Secret, SigningInput};
 
 use super::crypto;
+use super::rows::MemoryRows;
 
 thread_local! {
     static NOW_MILLIS: Cell<i64> = const { Cell::new(0) };
@@ -45,13 +51,49 @@ pub struct TestPlatform {
     pub crypto_fails: Cell<usize>,
     /// The keys of all puts that were tried, in order.
     pub puts: RefCell<Vec<String>>,
+    /// The shards of the ledger.
+    pub ledger: RefCell<BTreeMap<u32, Ledger<MemoryRows>>>,
+    /// What the next calls to the ledger do.
+    pub ledger_faults: RefCell<VecDeque<LedgerFault>>,
+    /// All calls to the ledger that were tried, in order.
+    pub asked: RefCell<Vec<(u32, String)>>,
+    /// What isolates of this location share.
+    pub shared: Rc<RefCell<BTreeMap<u32, String>>>,
 }
+
+/// What the next call to the ledger does instead of its work.
+#[derive(Clone, Copy, Debug)]
+pub enum LedgerFault {
+    /// It fails, and nothing is done.
+    Error(LedgerError),
+    /// It is done, and the answer is lost.
+    DoneBut(LedgerError),
+    /// It never ends.
+    Hangs,
+    /// It takes so long.
+    Takes(Duration),
+}
+
+/// How long the index of a test takes to settle.
+pub const SETTLING: Duration = Duration::from_secs(120);
 
 impl TestPlatform {
     /// A platform at this time.
     pub fn at(now: Timestamp) -> Self {
         NOW_MILLIS.set(now.as_millis());
         Self::default()
+    }
+
+    /// A shard of the ledger.
+    pub fn with_shard<T>(&self, shard: u32, work: impl FnOnce(&mut Ledger<MemoryRows>) -> T) -> T {
+        let mut ledger = self.ledger.borrow_mut();
+        let fresh = || Ledger { rows: MemoryRows::default(), settling: SETTLING };
+        work(ledger.entry(shard).or_insert_with(fresh))
+    }
+
+    /// How many calls to the ledger were of a kind.
+    pub fn asked(&self, kind: &str) -> usize {
+        self.asked.borrow().iter().filter(|(_, question)| question.contains(kind)).count()
     }
 
     /// Lets time pass.
@@ -78,6 +120,35 @@ impl Clock for TestPlatform {
 
     async fn sleep(duration: Duration) {
         NOW_MILLIS.set(NOW_MILLIS.get() + i64::try_from(duration.as_millis()).unwrap());
+    }
+}
+
+impl LedgerShards for TestPlatform {
+    async fn ask(&self, shard: u32, question: &str) -> Result<String, LedgerError> {
+        self.asked.borrow_mut().push((shard, question.to_owned()));
+        let fault = self.ledger_faults.borrow_mut().pop_front();
+        match fault {
+            Some(LedgerFault::Error(error)) => return Err(error),
+            Some(LedgerFault::Hangs) => std::future::pending().await,
+            Some(LedgerFault::Takes(duration)) => Self::sleep(duration).await,
+            Some(LedgerFault::DoneBut(_)) | None => {}
+        }
+        let question = serde_json::from_str(question).unwrap();
+        let Ok(answer) = self.with_shard(shard, |ledger| answer_question(ledger, &question, self.now()));
+        match fault {
+            Some(LedgerFault::DoneBut(error)) => Err(error),
+            _ => Ok(answer),
+        }
+    }
+}
+
+impl SharedMemory for TestPlatform {
+    async fn recall(&self, shard: u32) -> Option<String> {
+        self.shared.borrow().get(&shard).cloned()
+    }
+
+    async fn share(&self, shard: u32, text: &str, _seconds: u32) {
+        self.shared.borrow_mut().insert(shard, text.to_owned());
     }
 }
 

@@ -14,7 +14,11 @@ use serde_json::{Value, json};
 pub struct TestEnvironment {
     pub secrets: BTreeMap<String, String>,
     pub development: bool,
+    pub ledger: bool,
 }
+
+/// What the shipped client has.
+pub const CLIENT_SECRET: &str = "development-secret-of-a-client-of-batch-check";
 
 impl Environment for TestEnvironment {
     fn secret(&self, name: &str) -> Lookup {
@@ -23,6 +27,10 @@ impl Environment for TestEnvironment {
 
     fn allows_development_keys(&self) -> bool {
         self.development
+    }
+
+    fn has_ledger(&self) -> bool {
+        self.ledger
     }
 }
 
@@ -47,8 +55,12 @@ pub fn table() -> Value {
 pub fn environment() -> TestEnvironment {
     let secret = key("commerce-engine-storefront").to_string();
     TestEnvironment {
-        secrets: BTreeMap::from([("COMMERCE_ENGINE_STOREFRONT_KEY".to_owned(), secret)]),
+        secrets: BTreeMap::from([
+            ("COMMERCE_ENGINE_STOREFRONT_KEY".to_owned(), secret),
+            ("BATCH_CHECK_SECRET".to_owned(), CLIENT_SECRET.to_owned()),
+        ]),
         development: true,
+        ledger: true,
     }
 }
 

@@ -23,14 +23,15 @@ import { COMPATIBILITY_DATE, NAMESPACES, SCRIPT, shippedBindings, shippedTable }
  * @property {(table: Table) => void} [configure] changes the table
  * @property {Record<string, unknown>} [bindings] variables and secrets; undefined removes one
  * @property {Record<string, FakeKv | "simulator" | "missing">} [namespaces] KV by binding
- * @property {string} [persistIn] the folder in which KV outlives the Worker
+ * @property {string} [persistIn] the folder in which KV and the ledger outlive the Worker
+ * @property {"own" | "missing"} [ledger] whether it has one
  */
 /** @typedef {{ method?: string, headers?: Record<string, string>, body?: string | Uint8Array }} Init */
 
 const ANSWER_WITHIN_MS = 15_000;
 
 /** @param {Options} options */
-async function workerOptions({ configure, bindings = {}, namespaces = {} }) {
+async function workerOptions({ configure, bindings = {}, namespaces = {}, ledger = "own" }) {
   const table = shippedTable();
   configure?.(table);
   const all = { ...(await shippedBindings()), EDGE_LOGOUT: table, ...bindings };
@@ -47,6 +48,7 @@ async function workerOptions({ configure, bindings = {}, namespaces = {} }) {
         .filter(([, kind]) => kind !== "missing")
         .map(([name, kind]) => [name, kind instanceof FakeKv ? { id: name, remoteProxyConnectionString: /** @type {any} */ (kind.url) } : name]),
     ),
+    durableObjects: ledger === "own" ? { LEDGER: { className: "Ledger", useSQLite: true } } : {},
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
   };
 }
@@ -57,7 +59,7 @@ export class Worker {
 
   /** @param {Options} options */
   async start(options) {
-    const persistence = options.persistIn === undefined ? {} : { kvPersist: options.persistIn };
+    const persistence = options.persistIn === undefined ? {} : { kvPersist: options.persistIn, durableObjectsPersist: options.persistIn };
     this.miniflare = new Miniflare({
       host: "127.0.0.1",
       port: 0,

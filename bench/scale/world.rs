@@ -1,0 +1,193 @@
+//! The world: locations with their isolates and caches, the shards of the ledger, Workers KV, and the counting.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use edge_logout::revocation::ledger::LedgerRules;
+use edge_logout::revocation::{Entry, Freshness};
+use edge_logout::time::Timestamp;
+use edge_logout::token::VerifiedToken;
+
+use super::clock::{self, Micros, SECOND};
+use super::index::{Cached, Central};
+use super::isolate::Isolate;
+use super::measure::Counts;
+use super::random::{Random, Zipf};
+use super::scenario::{IDLE_LIFE, ISOLATE_LIFE_SECONDS, Place, Promise, SKEW, Scenario};
+use super::shard::Shard;
+use super::tokens::{BEGINNING, Mint};
+
+pub const SETTLING: Duration = Duration::from_mins(2);
+
+/// The moment of the core's clock.
+pub fn timestamp(at: Micros) -> Timestamp {
+    BEGINNING.plus(Duration::from_micros(at))
+}
+
+pub struct World {
+    pub scenario: Scenario,
+    pub promise: Promise,
+    pub random: Random,
+    pub shards: Vec<Rc<Shard>>,
+    pub venues: Vec<Rc<Venue>>,
+    pub central: Central,
+    pub mint: Mint,
+    numbers: Cell<u64>,
+    counts: RefCell<Counts>,
+    is_measured: Cell<bool>,
+}
+
+/// A customer's token.
+pub struct Customer {
+    pub number: u64,
+    pub token: VerifiedToken,
+}
+
+/// A location.
+pub struct Venue {
+    pub round_trip: Micros,
+    pub rate: f64,
+    pub isolates: RefCell<Vec<Rc<Isolate>>>,
+    pub cached: Cached,
+    shared: RefCell<HashMap<u32, (Micros, Rc<str>)>>,
+    customers: RefCell<Vec<Option<Rc<Customer>>>>,
+    activity: Zipf,
+}
+
+impl World {
+    pub fn new(scenario: &Scenario, promise: Promise, seed: u64) -> Rc<Self> {
+        clock::reset();
+        let shards = if promise.0 == Freshness::Eventual { 0 } else { scenario.shards };
+        let world = Rc::new(Self {
+            scenario: scenario.clone(),
+            promise,
+            random: Random::new(seed),
+            shards: (0..shards).map(|_| Rc::new(Shard::new(SETTLING))).collect(),
+            venues: scenario.places.iter().map(|place| Rc::new(Venue::new(place))).collect(),
+            central: Central::default(),
+            mint: Mint::new(),
+            numbers: Cell::new(0),
+            counts: RefCell::default(),
+            is_measured: Cell::new(false),
+        });
+        for (venue, place) in world.venues.iter().zip(&scenario.places) {
+            let isolates = (0..place.isolates()).map(|_| Isolate::start(&world, venue));
+            *venue.isolates.borrow_mut() = isolates.collect();
+        }
+        world
+    }
+
+    /// The ledger's rules; there is none where KV alone is asked.
+    pub fn ledger(&self) -> Option<LedgerRules> {
+        let shards = u32::try_from(self.shards.len()).unwrap_or(u32::MAX);
+        (shards > 0).then_some(LedgerRules { shards, settling: SETTLING })
+    }
+
+    pub fn begin_measuring(&self) {
+        self.is_measured.set(true);
+    }
+
+    pub fn count(&self, add: impl FnOnce(&mut Counts)) {
+        if self.is_measured.get() {
+            add(&mut self.counts.borrow_mut());
+        }
+    }
+
+    pub fn put(&self, entry: &Entry) {
+        self.central.put(&entry.key, &entry.value, clock::now(), &self.random);
+        self.count(|counts| counts.kv_writes += 1.0);
+    }
+
+    fn number(&self) -> u64 {
+        self.numbers.set(self.numbers.get() + 1);
+        self.numbers.get()
+    }
+
+    /// Ends everything and gives what was counted.
+    pub fn end(&self) -> Counts {
+        let feed = self.shards.iter().map(|shard| shard.feed_len()).sum();
+        clock::reset();
+        for venue in &self.venues {
+            venue.isolates.take();
+        }
+        let mut counts = self.counts.take();
+        counts.feed_entries = feed;
+        counts
+    }
+}
+
+impl Venue {
+    fn new(place: &Place) -> Self {
+        Self {
+            round_trip: place.round_trip,
+            rate: place.checks_per_second,
+            isolates: RefCell::default(),
+            cached: Cached::default(),
+            shared: RefCell::default(),
+            customers: RefCell::new(vec![None; place.customers]),
+            activity: Zipf::new(place.customers, SKEW),
+        }
+    }
+
+    pub fn recall(&self, shard: u32) -> Option<String> {
+        let shared = self.shared.borrow();
+        shared.get(&shard).filter(|(until, _)| clock::now() < *until).map(|(_, text)| text.to_string())
+    }
+
+    pub fn share(&self, shard: u32, text: &str, seconds: u32) {
+        let until = clock::now() + Micros::from(seconds) * SECOND;
+        self.shared.borrow_mut().insert(shard, (until, Rc::from(text)));
+    }
+
+    /// Any isolate; one that has been idle for long is another one by now.
+    pub fn isolate(self: &Rc<Self>, world: &Rc<World>) -> Rc<Isolate> {
+        let place = world.random.below(self.isolates.borrow().len());
+        let isolate = Rc::clone(&self.isolates.borrow()[place]);
+        if isolate.used_at.get() + IDLE_LIFE >= clock::now() {
+            return isolate;
+        }
+        self.replace(world, place)
+    }
+
+    fn replace(self: &Rc<Self>, world: &Rc<World>, place: usize) -> Rc<Isolate> {
+        let fresh = Isolate::start(world, self);
+        self.isolates.borrow_mut()[place] = Rc::clone(&fresh);
+        fresh
+    }
+
+    /// Isolates come and go.
+    pub async fn turn_over(self: Rc<Self>, world: Rc<World>) {
+        let isolates = self.isolates.borrow().len();
+        loop {
+            clock::after(world.random.pause(isolates as f64 / ISOLATE_LIFE_SECONDS)).await;
+            self.replace(&world, world.random.below(isolates));
+        }
+    }
+
+    /// A customer who is active now: some are more often than others.
+    pub fn active_customer(&self, world: &World) -> Rc<Customer> {
+        self.customer(world, self.activity.draw(&world.random))
+    }
+
+    /// Any customer, and the place that the next one takes.
+    pub fn any_customer(&self, world: &World) -> (Rc<Customer>, usize) {
+        let place = world.random.below(self.customers.borrow().len());
+        (self.customer(world, place), place)
+    }
+
+    fn customer(&self, world: &World, place: usize) -> Rc<Customer> {
+        let mut customers = self.customers.borrow_mut();
+        let new = || {
+            let number = world.number();
+            Rc::new(Customer { number, token: world.mint.token(number) })
+        };
+        Rc::clone(customers[place].get_or_insert_with(new))
+    }
+
+    /// The customer has logged out; the next token is another one.
+    pub fn forget(&self, place: usize) {
+        self.customers.borrow_mut()[place] = None;
+    }
+}

@@ -1,0 +1,47 @@
+//! Clients: who may ask for more than one verdict at a time.
+
+use super::Environment;
+use super::issuer::secret_text;
+use super::section::Section;
+use crate::token::Secret;
+
+/// As much as can be had from 24 random bytes in base64.
+const SHORTEST_SECRET: usize = 32;
+/// What `npm start` sets; never good elsewhere.
+const DEVELOPMENT: &str = "development-";
+
+/// A service that has a credential of its own.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Its name in the configuration and in the log.
+    pub name: String,
+    /// Its bearer secret.
+    pub secret: Secret,
+}
+
+pub(super) fn read_all(table: &mut Section<'_>, environment: &impl Environment) -> Vec<Client> {
+    if !table.has("clients") {
+        return Vec::new();
+    }
+    let mut names: Vec<String> = Vec::new();
+    let clients = table.sections("clients", |section| {
+        let name = section.required_text("name")?;
+        if names.contains(&name) {
+            section.refuse("name", format!("{name:?} is there twice"));
+        }
+        names.push(name.clone());
+        let of_secret = section.required_text("secret")?;
+        let secret = secret_text(section, "secret", &of_secret, environment)?;
+        if secret.expose().len() < SHORTEST_SECRET {
+            section.refuse(
+                "secret",
+                format!("the Worker secret {of_secret} must have {SHORTEST_SECRET} characters or more"),
+            );
+        }
+        if secret.expose().starts_with(DEVELOPMENT) && !environment.allows_development_keys() {
+            section.refuse("secret", format!("the Worker secret {of_secret} is for development only"));
+        }
+        Some(Client { name, secret })
+    });
+    clients.into_iter().flatten().collect()
+}

@@ -1,0 +1,101 @@
+//! What checks promise, and the ledger that it takes.
+
+use std::time::Duration;
+
+use super::Environment;
+use super::section::Section;
+use crate::revocation::Freshness;
+use crate::revocation::ledger::LedgerRules;
+
+/// How long Workers KV is taken to need until every location sees a write: it promises "60 seconds or more".
+pub const DEFAULT_SETTLING: Duration = Duration::from_secs(120);
+const SHORTEST_SETTLING_SECONDS: u32 = 60;
+const LONGEST_SETTLING_SECONDS: u32 = 3600;
+/// Each shard is an object of its own, and a batch check asks all of them.
+const MAX_SHARDS: u32 = 64;
+/// Below this a location would poll for nothing else.
+const SHORTEST_BOUND_MILLISECONDS: u32 = 100;
+const LONGEST_BOUND_MILLISECONDS: u32 = 60_000;
+
+/// Where revocations are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// The ledger; Workers KV alone keeps them when there is none.
+    pub ledger: Option<LedgerRules>,
+    /// How long Workers KV takes until every location sees a write.
+    pub settling: Duration,
+}
+
+impl Storage {
+    /// What a check promises unless configured otherwise: without a ledger, what KV alone can keep.
+    const fn default_freshness(self) -> Freshness {
+        if self.ledger.is_some() { Freshness::DEFAULT } else { Freshness::Eventual }
+    }
+}
+
+pub(super) fn storage(table: &mut Section<'_>, environment: &impl Environment) -> Storage {
+    let settings = table.section("ledger", |section| {
+        let (shards, settling) = (section.number("shards"), section.number("settling_seconds"));
+        if shards.is_some_and(|shards| shards == 0 || shards > MAX_SHARDS) {
+            section.refuse("shards", format!("must be 1 to {MAX_SHARDS}"));
+        }
+        let shortest = if environment.allows_development_keys() { 0 } else { SHORTEST_SETTLING_SECONDS };
+        if settling.is_some_and(|seconds| seconds < shortest || seconds > LONGEST_SETTLING_SECONDS) {
+            section.refuse("settling_seconds", format!("must be {shortest} to {LONGEST_SETTLING_SECONDS}"));
+        }
+        (shards, settling)
+    });
+    let (shards, settling) = settings.unwrap_or_default();
+    let settling = settling.map_or(DEFAULT_SETTLING, |seconds| Duration::from_secs(seconds.into()));
+    let rules = LedgerRules { shards: shards.unwrap_or(1).clamp(1, MAX_SHARDS), settling };
+    Storage { ledger: environment.has_ledger().then_some(rules), settling }
+}
+
+/// Reads `freshness` and `bound_milliseconds`, `None` when the section says neither.
+pub(super) fn freshness(section: &mut Section<'_>, storage: Storage) -> Option<Freshness> {
+    let name = section.text("freshness");
+    let bound = section.number("bound_milliseconds");
+    if bound.is_some_and(|bound| !is_bound(bound)) {
+        section.refuse(
+            "bound_milliseconds",
+            format!("must be {SHORTEST_BOUND_MILLISECONDS} to {LONGEST_BOUND_MILLISECONDS}"),
+        );
+    }
+    if name.is_none() && bound.is_none() {
+        return None;
+    }
+    let Some(freshness) = named(name.as_deref().unwrap_or("bounded"), bound) else {
+        section.refuse(
+            "freshness",
+            "must be \"strong\", \"bounded\" (with or without bound_milliseconds) or \"eventual\"",
+        );
+        return None;
+    };
+    if storage.ledger.is_none() && freshness != Freshness::Eventual {
+        section
+            .refuse("freshness", format!("{:?} needs the ledger: bind the Durable Object as LEDGER", freshness.name()));
+    }
+    Some(freshness)
+}
+
+/// What an issuer's checks promise.
+pub(super) fn of_issuer(section: &mut Section<'_>, storage: Storage) -> Freshness {
+    freshness(section, storage).unwrap_or(storage.default_freshness())
+}
+
+/// Whether a bound is one that may be asked for, in milliseconds.
+const fn is_bound(milliseconds: u32) -> bool {
+    milliseconds >= SHORTEST_BOUND_MILLISECONDS && milliseconds <= LONGEST_BOUND_MILLISECONDS
+}
+
+/// The freshness of a name and a bound in milliseconds, as the configuration and queries have them.
+#[must_use]
+pub fn named(name: &str, bound: Option<u32>) -> Option<Freshness> {
+    match (name, bound) {
+        ("strong", None) => Some(Freshness::Strong),
+        ("eventual", None) => Some(Freshness::Eventual),
+        ("bounded", None) => Some(Freshness::DEFAULT),
+        ("bounded", Some(bound)) if is_bound(bound) => Some(Freshness::Bounded(Duration::from_millis(bound.into()))),
+        _ => None,
+    }
+}

@@ -1,0 +1,119 @@
+//! Guards: which requests need a good token before they are passed on, and to whom.
+
+use std::rc::Rc;
+
+use super::freshness::{Storage, freshness};
+use super::issuer::{Issuer, Tokens};
+use super::route::{find_issuer, host, paths_of};
+use super::section::Section;
+use super::{Environment, REVOCATIONS};
+use crate::revocation::Freshness;
+
+/// Some paths of an API, and who may call them.
+#[derive(Debug)]
+pub struct Guard {
+    /// The host that it answers on; every host when there is none.
+    pub host: Option<String>,
+    /// The paths; one that ends with `/*` stands for everything below.
+    pub paths: Vec<String>,
+    /// Whose tokens are good.
+    pub issuers: Vec<Rc<Issuer>>,
+    /// What its checks promise, where it is not what the token's issuer says.
+    pub freshness: Option<Freshness>,
+    /// Who answers.
+    pub upstream: Option<Upstream>,
+    /// Methods that are checked under `strong`, whatever else holds: those that change something.
+    pub strong_for: Vec<String>,
+    /// Whether a verified token passes when it cannot be told whether it is revoked.
+    pub fail_open: bool,
+    /// Whether browsers' preflights pass, which carry no token.
+    pub passes_preflights: bool,
+}
+
+impl Guard {
+    /// What the check of a request promises, where it is not what the token's issuer says.
+    #[must_use]
+    pub fn freshness_for(&self, method: &str) -> Option<Freshness> {
+        if self.strong_for.iter().any(|strong| strong == method) { Some(Freshness::Strong) } else { self.freshness }
+    }
+}
+
+/// Who answers what has passed a guard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    /// Another Worker, by its service binding.
+    Service(String),
+    /// A server, by the URL before the path, without a slash at its end.
+    Url(String),
+}
+
+pub(super) fn read(
+    section: &mut Section<'_>,
+    issuers: &[Option<Rc<Issuer>>],
+    storage: Storage,
+    environment: &impl Environment,
+) -> Guard {
+    let names = section.texts("issuers").unwrap_or_default();
+    if names.is_empty() {
+        section.refuse("issuers", "is missing: name those whose tokens are good");
+    }
+    let good: Vec<_> = names.iter().filter_map(|name| find_issuer(section, "issuers", name, issuers)).collect();
+    if good.iter().any(|issuer| matches!(issuer.tokens, Tokens::Opaque)) {
+        section.refuse("issuers", "must be of kind \"jwt\": any text at all would pass as an opaque token");
+    }
+    if !section.has("paths") {
+        section.refuse("paths", "is missing: such as [\"/api/*\"]");
+    }
+    let upstream = section.section("upstream", |section| upstream(section, environment)).flatten();
+    Guard {
+        host: host(section),
+        paths: paths_of(section, true).unwrap_or_default(),
+        issuers: good,
+        freshness: freshness(section, storage),
+        strong_for: strong_for(section, storage),
+        upstream,
+        fail_open: section.flag("fail_open"),
+        passes_preflights: section.flag("pass_preflights"),
+    }
+}
+
+fn strong_for(section: &mut Section<'_>, storage: Storage) -> Vec<String> {
+    let methods = section.texts("strong_for").unwrap_or_default();
+    if methods.iter().any(|method| !method.bytes().all(|byte| byte.is_ascii_uppercase())) {
+        section.refuse("strong_for", "must name methods, in upper case");
+    }
+    if !methods.is_empty() && storage.ledger.is_none() {
+        section.refuse("strong_for", "needs the ledger: bind the Durable Object as LEDGER");
+    }
+    methods
+}
+
+fn upstream(section: &mut Section<'_>, environment: &impl Environment) -> Option<Upstream> {
+    match (section.text("service"), section.text("url")) {
+        (Some(service), None) => {
+            if service == REVOCATIONS || !service.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+                section.refuse("service", "must be the name of a service binding: letters, digits and _");
+            }
+            Some(Upstream::Service(service))
+        }
+        (None, Some(url)) => {
+            if !is_base_url(&url, environment.allows_development_keys()) {
+                section.refuse("url", "must be https://host[:port][/path] without a query");
+            }
+            Some(Upstream::Url(url.trim_end_matches('/').to_owned()))
+        }
+        _ => {
+            section.refuse("", "must have either service or url");
+            None
+        }
+    }
+}
+
+/// Whether a path can be put behind it. Without TLS only in development.
+fn is_base_url(url: &str, in_development: bool) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://").filter(|_| in_development));
+    rest.is_some_and(|rest| {
+        rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
+            && rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'\\'))
+    })
+}

@@ -1,0 +1,163 @@
+//! `POST /batch-check`: up to a hundred verdicts for one call, for whoever has a client's credential.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use super::check::{find_issuer, no_credential, read_freshness};
+use super::judge::{Judge, LIMIT, Refusal, Verdict, conclude};
+use super::known_token::{Facts, KnownToken};
+use crate::config::Issuer;
+use crate::http::{BodyError, Reply, Request, is_json};
+use crate::log::Notes;
+use crate::ports::Platform;
+use crate::revocation::{Freshness, Matchable};
+use crate::token::{BearerProblem, MAX_TOKEN_BYTES, bearer_token};
+
+/// How many tokens one batch has at the most.
+const MAX_TOKENS: usize = 100;
+/// As many tokens of the largest size, and the JSON around them.
+const MAX_BATCH_BYTES: usize = MAX_TOKENS.saturating_mul(MAX_TOKEN_BYTES).saturating_add(16 * 1024);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch {
+    tokens: Vec<String>,
+    issuer: Option<String>,
+    freshness: Option<String>,
+    bound_milliseconds: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Verdicts<'a> {
+    verdicts: Vec<Told<'a>>,
+}
+
+/// One verdict.
+#[derive(Serialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+enum Told<'a> {
+    Active {
+        #[serde(flatten)]
+        facts: &'a Facts,
+        freshness: &'static str,
+    },
+    Revoked {
+        ended_by: &'static str,
+    },
+    Invalid {
+        reason: &'static str,
+    },
+    Unknown {
+        reason: &'static str,
+    },
+}
+
+/// Answers a batch.
+pub(crate) async fn batch_check<R: Request, P: Platform>(
+    judge: &Judge<'_, P>,
+    request: &R,
+    notes: &mut Notes,
+) -> Reply {
+    let authorization = request.header("authorization");
+    match bearer_token(authorization.as_deref()) {
+        Ok(secret) if judge.config.clients.iter().fold(false, |found, client| client.secret.is(secret) || found) => {}
+        Ok(_) => return unauthorized(notes),
+        Err(problem @ (BearerProblem::Missing | BearerProblem::Malformed)) => return no_credential(problem, notes),
+    }
+    let batch = match read(request).await {
+        Ok(batch) => batch,
+        Err((status, problem)) => return refuse(status, problem, notes),
+    };
+    let asked = read_freshness(batch.freshness.as_deref(), batch.bound_milliseconds);
+    let issuer = batch.issuer.as_deref().map(|name| find_issuer(judge, name)).transpose();
+    let (freshness, issuer) = match (asked, issuer) {
+        (Ok(freshness), Ok(issuer)) => (freshness, issuer),
+        (Err(problem), _) | (_, Err(problem)) => return refuse(400, problem, notes),
+    };
+    let verdicts = verdicts(judge, &batch.tokens, issuer, freshness).await;
+    Reply::json(200, &Verdicts { verdicts: verdicts.iter().map(Told::of).collect() })
+}
+
+async fn read<R: Request>(request: &R) -> Result<Batch, (u16, &'static str)> {
+    let announced = request.header("content-length").and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > MAX_BATCH_BYTES) {
+        return Err((413, "the body is too large"));
+    }
+    if !request.header("content-type").as_deref().is_some_and(is_json) {
+        return Err((415, "the body must be application/json"));
+    }
+    let body = request.body(MAX_BATCH_BYTES).await.map_err(|error| match error {
+        BodyError::TooLarge => (413, "the body is too large"),
+        BodyError::Interrupted => (400, "the body could not be read"),
+    })?;
+    let batch: Batch = serde_json::from_slice(&body).map_err(|_| (400, "the body is no batch of tokens"))?;
+    if batch.tokens.len() > MAX_TOKENS { Err((400, "a batch has at most 100 tokens")) } else { Ok(batch) }
+}
+
+/// The verdicts on tokens, in their order. Those that need the same promise ask for it together.
+async fn verdicts<P: Platform>(
+    judge: &Judge<'_, P>,
+    tokens: &[String],
+    issuer: Option<Rc<Issuer>>,
+    freshness: Option<Freshness>,
+) -> Vec<Verdict> {
+    let issuers: Vec<_> = issuer.into_iter().collect();
+    let mut known = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        known.push(judge.recognise(token, &issuers).await);
+    }
+    let wanted = |token: &KnownToken| freshness.unwrap_or(token.issuer.freshness);
+    let mut promises: Vec<Freshness> = Vec::new();
+    for promise in known.iter().flatten().map(|token| wanted(token)) {
+        if !promises.contains(&promise) {
+            promises.push(promise);
+        }
+    }
+    let mut verdicts: Vec<Option<Verdict>> = known.iter().map(|_| None).collect();
+    for promise in promises {
+        let alike = known.iter().enumerate().filter_map(|(place, token)| Some((place, token.as_ref().ok()?)));
+        let alike: Vec<_> = alike.into_iter().filter(|(_, token)| wanted(token) == promise).collect();
+        let matchables: Vec<&Matchable> = alike.iter().map(|(_, token)| &token.matchable).collect();
+        let statuses = judge.authority().statuses(&matchables, promise, LIMIT).await;
+        for ((place, token), status) in alike.into_iter().zip(statuses) {
+            if let Some(verdict) = verdicts.get_mut(place) {
+                *verdict = Some(conclude(Rc::clone(token), status.map_err(|doubt| doubt.reason())));
+            }
+        }
+    }
+    let unasked = |token: Result<Rc<KnownToken>, Refusal>| match token {
+        Err(refusal) => Err(refusal),
+        Ok(token) => Err(Refusal::CannotTell("not_asked", Some(token))),
+    };
+    known.into_iter().zip(verdicts).map(|(token, verdict)| verdict.unwrap_or_else(|| unasked(token))).collect()
+}
+
+impl<'a> Told<'a> {
+    fn of(verdict: &'a Verdict) -> Self {
+        match verdict {
+            Ok((token, freshness)) => Self::Active { facts: &token.facts, freshness: freshness.name() },
+            Err(Refusal::Revoked(scope)) => Self::Revoked { ended_by: scope.name() },
+            Err(refusal @ Refusal::CannotTell(..)) => Self::Unknown { reason: refusal.reason() },
+            Err(refusal) => Self::Invalid { reason: refusal.reason() },
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Problem {
+    error: &'static str,
+    reason: &'static str,
+}
+
+fn unauthorized(notes: &mut Notes) -> Reply {
+    notes.refused("unknown_client");
+    let challenge = r#"Bearer error="invalid_token", error_description="The credential is no client's""#;
+    let told = Problem { error: "invalid_token", reason: "unknown_client" };
+    Reply::json(401, &told).with("WWW-Authenticate", challenge)
+}
+
+fn refuse(status: u16, reason: &'static str, notes: &mut Notes) -> Reply {
+    notes.refused("bad_body");
+    Reply::json(status, &Problem { error: "invalid_request", reason })
+}

@@ -1,0 +1,200 @@
+//! `/check` and everything below it: forward authentication for proxies (nginx `auth_request`, Traefik, Caddy, Envoy)
+//! and a question for everybody else. Any method; the body is not read.
+
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use super::judge::{Judge, Refusal, Verdict};
+use super::original::{Family, Original};
+use crate::config::{Guard, Issuer, Tokens, freshness_named};
+use crate::http::{Reply, Request, UrlParts};
+use crate::log::Notes;
+use crate::ports::Platform;
+use crate::revocation::Freshness;
+use crate::routes::{CHECK, Routes};
+use crate::token::{BearerProblem, bearer_token};
+
+/// The header in which LoyaltyDog's clients send the customer's session.
+const CUSTOMER_TOKEN: &str = "x-eposn-customer-token";
+
+/// What the query of `/check` asks for. It is written by whoever configures the proxy, so what is not known is refused.
+#[derive(Debug, Default)]
+struct Asked {
+    issuers: Vec<Rc<Issuer>>,
+    freshness: Option<Freshness>,
+    original: Option<Family>,
+}
+
+/// Answers a check.
+pub(crate) async fn check<R: Request, P: Platform>(
+    judge: &Judge<'_, P>,
+    routes: &Routes,
+    request: &R,
+    url: UrlParts<'_>,
+    notes: &mut Notes,
+) -> Reply {
+    // Below `/check` the query is the client's own, and must not choose how the client is judged.
+    let asked = if url.path == CHECK { read_query(url.query, judge) } else { Ok(Asked::default()) };
+    let asked = match asked {
+        Ok(asked) => asked,
+        Err(problem) => return bad_request(problem, notes),
+    };
+    let original = match asked.original {
+        Some(family) => Original::forwarded(request, family, url.host),
+        None => url
+            .path
+            .strip_prefix(CHECK)
+            .filter(|path| path.len() > 1)
+            .and_then(|path| Original::appended(request, url.host, path)),
+    };
+    let guard = original.as_ref().and_then(|original| routes.guard(judge.config, &original.host, &original.path));
+    if asked.original.is_some() && guard.is_none() {
+        return forbidden("no_rule", notes);
+    }
+    let verdict = judge_request(judge, request, &asked, guard.zip(original.as_ref()), notes).await;
+    reply(verdict, notes)
+}
+
+async fn judge_request<R: Request, P: Platform>(
+    judge: &Judge<'_, P>,
+    request: &R,
+    asked: &Asked,
+    rule: Option<(&Guard, &Original)>,
+    notes: &mut Notes,
+) -> Result<Verdict, BearerProblem> {
+    // The rule restricts whom the query lets in, and the other way round.
+    let issuers = match rule {
+        None => asked.issuers.clone(),
+        Some((guard, _)) if asked.issuers.is_empty() => guard.issuers.clone(),
+        Some((guard, _)) => {
+            let both = |issuer: &&Rc<Issuer>| asked.issuers.iter().any(|named| Rc::ptr_eq(named, issuer));
+            let both: Vec<_> = guard.issuers.iter().filter(both).cloned().collect();
+            if both.is_empty() {
+                return Ok(Err(Refusal::UnknownIssuer));
+            }
+            both
+        }
+    };
+    let is_opaque = issuers.iter().any(|issuer| matches!(issuer.tokens, Tokens::Opaque));
+    let customer = if is_opaque { request.header(CUSTOMER_TOKEN) } else { None };
+    let authorization = request.header("authorization");
+    let token = match customer.as_deref().map(str::trim).filter(|token| !token.is_empty()) {
+        Some(token) => token,
+        None => bearer_token(authorization.as_deref())?,
+    };
+    let of_rule = rule.and_then(|(guard, original)| guard.freshness_for(&original.method));
+    let verdict =
+        judge.verdict(token, &issuers, |issuer| asked.freshness.or(of_rule).unwrap_or(issuer.freshness)).await;
+    if let Ok((token, _)) = &verdict {
+        notes.key_id.clone_from(&token.key_id);
+    }
+    Ok(verdict)
+}
+
+fn read_query<P>(query: &str, judge: &Judge<'_, P>) -> Result<Asked, &'static str> {
+    let mut asked = Asked::default();
+    let (mut freshness, mut bound) = (None, None);
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=').ok_or("every parameter needs a value")? {
+            ("issuer", name) => asked.issuers.push(find_issuer(judge, name)?),
+            ("freshness", name) if freshness.is_none() => freshness = Some(name),
+            ("bound_milliseconds", number) if bound.is_none() => {
+                bound = Some(number.parse().map_err(|_| "bound_milliseconds is no number")?);
+            }
+            ("original", family) if asked.original.is_none() => {
+                asked.original = Some(Family::named(family).ok_or("original is x-forwarded or x-original")?);
+            }
+            _ => return Err("a parameter is not known, or is there twice"),
+        }
+    }
+    if asked.issuers.len() > 1 && asked.issuers.iter().any(|issuer| matches!(issuer.tokens, Tokens::Opaque)) {
+        return Err("an opaque issuer stands alone: any text could be its token");
+    }
+    asked.freshness = read_freshness(freshness, bound)?;
+    Ok(asked)
+}
+
+/// The issuer that a question names.
+pub(super) fn find_issuer<P>(judge: &Judge<'_, P>, name: &str) -> Result<Rc<Issuer>, &'static str> {
+    judge.config.issuers.iter().find(|issuer| issuer.name == name).cloned().ok_or("an issuer is not known")
+}
+
+/// The freshness that a question asks for, when it asks for any.
+pub(super) fn read_freshness(name: Option<&str>, bound: Option<u32>) -> Result<Option<Freshness>, &'static str> {
+    if name.is_none() && bound.is_none() {
+        return Ok(None);
+    }
+    freshness_named(name.unwrap_or("bounded"), bound)
+        .map(Some)
+        .ok_or("freshness is strong, bounded (with or without bound_milliseconds) or eventual")
+}
+
+/// The reply to a verdict, as RFC 6750 section 3 has it.
+fn reply(verdict: Result<Verdict, BearerProblem>, notes: &mut Notes) -> Reply {
+    match verdict {
+        Ok(Ok((token, freshness))) => {
+            notes.outcome = "passed";
+            notes.freshness = Some(freshness.name());
+            token.facts.on(Reply::empty(200), freshness)
+        }
+        Ok(Err(refusal)) => refusal_reply(&refusal, notes),
+        Err(problem) => no_credential(problem, notes),
+    }
+}
+
+/// What is told of a request that is not let through.
+#[derive(Serialize)]
+struct Told {
+    error: &'static str,
+    reason: &'static str,
+}
+
+/// The reply to a request without a bearer token: a bare challenge, since it has done nothing wrong yet.
+pub(super) fn no_credential(problem: BearerProblem, notes: &mut Notes) -> Reply {
+    let told = Told { error: "unauthorized", reason: problem.reason() };
+    notes.refused(problem.reason());
+    Reply::json(401, &told).with("WWW-Authenticate", "Bearer")
+}
+
+/// The reply to a token that is not taken.
+pub(super) fn refusal_reply(refusal: &Refusal, notes: &mut Notes) -> Reply {
+    let reason = refusal.reason();
+    let (status, error, description) = match refusal {
+        Refusal::CannotTell(..) => {
+            notes.failed(reason);
+            let told = Told { error: "temporarily_unavailable", reason };
+            return Reply::json(503, &told).with("Retry-After", "1");
+        }
+        Refusal::Invalid(problem) => (401, "invalid_token", problem.description()),
+        Refusal::UnknownIssuer => (401, "invalid_token", "The access token is invalid"),
+        Refusal::Revoked(_) => (401, "invalid_token", "The access token was revoked"),
+        Refusal::OtherKind => (403, "insufficient_scope", "The access token is of another kind"),
+    };
+    notes.refused(reason);
+    Reply::json(status, &Told { error, reason })
+        .with("WWW-Authenticate", format!(r#"Bearer error="{error}", error_description="{description}""#))
+}
+
+impl Refusal {
+    /// The word that the log and the answer have for it.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(problem) => problem.reason(),
+            Self::UnknownIssuer => "unknown_issuer",
+            Self::Revoked(_) => "revoked",
+            Self::OtherKind => "wrong_kind_of_token",
+            Self::CannotTell(reason, _) => reason,
+        }
+    }
+}
+
+fn bad_request(problem: &'static str, notes: &mut Notes) -> Reply {
+    notes.refused("bad_query");
+    Reply::json(400, &Told { error: "invalid_request", reason: problem })
+}
+
+fn forbidden(reason: &'static str, notes: &mut Notes) -> Reply {
+    notes.refused(reason);
+    Reply::json(403, &Told { error: "forbidden", reason })
+}

@@ -1,0 +1,151 @@
+//! The verdict on a token that an API is shown: the same for the check, the batch and the guard.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::known_token::KnownToken;
+use crate::config::{Config, Issuer, Tokens};
+use crate::ports::Platform;
+use crate::revocation::{Authority, Freshness, Known, Memory, Scope, Status};
+use crate::token::{
+    MAX_TOKEN_BYTES, OpaqueToken, Recent, RecentLimits, TokenProblem, UntrustedJwt, VerifyError, verify,
+};
+
+/// How long a verdict may wait for ledger and index.
+pub(super) const LIMIT: Duration = Duration::from_secs(3);
+/// Two generations of these: 10,000 tokens, or some 8 MB of them.
+const REMEMBERED: RecentLimits = RecentLimits { tokens: 5_000, bytes: 4 * 1024 * 1024 };
+
+/// What an isolate remembers of tokens and revocations.
+#[derive(Debug)]
+pub struct Remembered {
+    /// Revocations.
+    pub memory: Memory,
+    tokens: RefCell<Recent<Rc<KnownToken>>>,
+}
+
+/// Why a token is not taken.
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    /// It is no good.
+    Invalid(TokenProblem),
+    /// None of the issuers that are asked for is its own.
+    UnknownIssuer,
+    /// A revocation of this scope ends it.
+    Revoked(Scope),
+    /// It is good, but of another kind.
+    OtherKind,
+    /// Nothing can be told; what is known of the token apart from that, when it was verified.
+    CannotTell(&'static str, Option<Rc<KnownToken>>),
+}
+
+/// A verdict: an active token, and the promise that was kept.
+pub type Verdict = Result<(Rc<KnownToken>, Freshness), Refusal>;
+
+impl Remembered {
+    /// An isolate that knows nothing yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let shards = config.storage.ledger.map_or(0, |rules| rules.shards);
+        Self { memory: Memory::new(shards), tokens: RefCell::new(Recent::new(REMEMBERED)) }
+    }
+}
+
+/// What a verdict takes: the configuration, what the isolate remembers, and the platform.
+pub struct Judge<'a, P> {
+    /// Whose tokens are known.
+    pub config: &'a Config,
+    /// What the isolate remembers.
+    pub remembered: &'a Remembered,
+    /// Everything else.
+    pub platform: &'a P,
+}
+
+impl<P: Platform> Judge<'_, P> {
+    /// Ledger, index and memory.
+    pub(crate) fn authority(&self) -> Authority<'_, P> {
+        Authority {
+            platform: self.platform,
+            memory: &self.remembered.memory,
+            ledger: self.config.storage.ledger,
+            settling: self.config.storage.settling,
+        }
+    }
+
+    /// The verdict on a token of one of the issuers; of any issuer whose `iss` it claims, when none is named.
+    pub(super) async fn verdict(
+        &self,
+        token: &str,
+        issuers: &[Rc<Issuer>],
+        freshness: impl Fn(&Issuer) -> Freshness,
+    ) -> Verdict {
+        let known = self.recognise(token, issuers).await?;
+        let freshness = freshness(&known.issuer);
+        let status = self.authority().status(&known.matchable, freshness, LIMIT).await;
+        conclude(known, status.map_err(|doubt| doubt.reason()))
+    }
+
+    /// The token, verified now or before: everything but whether it is revoked.
+    pub(super) async fn recognise(&self, token: &str, issuers: &[Rc<Issuer>]) -> Result<Rc<KnownToken>, Refusal> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Refusal::Invalid(TokenProblem::TooLarge));
+        }
+        let remembered = self.remembered.tokens.borrow_mut().find(token);
+        if let Some(known) = remembered.filter(|known| is_asked_for(known, issuers)) {
+            let is_dead = known.dead_at.is_some_and(|dead_at| self.platform.now() >= dead_at);
+            return if is_dead { Err(Refusal::Invalid(TokenProblem::Expired)) } else { Ok(known) };
+        }
+        let known = Rc::new(self.read(token, issuers).await?);
+        self.remembered.tokens.borrow_mut().insert(token, Rc::clone(&known));
+        Ok(known)
+    }
+
+    async fn read(&self, token: &str, issuers: &[Rc<Issuer>]) -> Result<KnownToken, Refusal> {
+        let candidates = if issuers.is_empty() { self.issuers_of(token)? } else { issuers.to_vec() };
+        let mut refusal = Refusal::UnknownIssuer;
+        for issuer in &candidates {
+            let Tokens::Jwt(rules) = &issuer.tokens else {
+                return Ok(KnownToken::opaque(OpaqueToken(token), issuer));
+            };
+            match verify(token, rules, self.platform.now(), self.platform).await {
+                Ok(verified) => return Ok(KnownToken::verified(&verified, issuer)),
+                Err(VerifyError::CannotTell) => refusal = Refusal::CannotTell("cannot_verify", None),
+                // That another issuer has no such key says nothing against the one whose key could not be used.
+                Err(VerifyError::Bad(_)) if matches!(refusal, Refusal::CannotTell(..)) => {}
+                Err(VerifyError::Bad(problem)) => refusal = Refusal::Invalid(problem),
+            }
+        }
+        Err(refusal)
+    }
+
+    /// The issuers whose `iss` the token claims. Only a good signature then makes it theirs.
+    fn issuers_of(&self, token: &str) -> Result<Vec<Rc<Issuer>>, Refusal> {
+        let claimed = UntrustedJwt::parse(token).map_err(Refusal::Invalid)?.claimed_issuer();
+        let claimed = claimed.ok_or(Refusal::UnknownIssuer)?;
+        let is_claimed = |issuer: &&Rc<Issuer>| match &issuer.tokens {
+            Tokens::Jwt(rules) => rules.issuers.contains(&claimed),
+            Tokens::Opaque => false,
+        };
+        Ok(self.config.issuers.iter().filter(is_claimed).cloned().collect())
+    }
+}
+
+/// The verdict on a token, once it is known whether it is revoked.
+pub(super) fn conclude(token: Rc<KnownToken>, status: Result<Known, &'static str>) -> Verdict {
+    match status {
+        Err(reason) => Err(Refusal::CannotTell(reason, Some(token))),
+        Ok(Known { status: Status::Revoked(scope), .. }) => Err(Refusal::Revoked(scope)),
+        Ok(_) if token.is_of_another_kind => Err(Refusal::OtherKind),
+        Ok(Known { status: Status::Active, freshness }) => Ok((token, freshness)),
+    }
+}
+
+/// Without a named issuer a token is its own issuer's: an opaque one is none that says whose it is.
+fn is_asked_for(known: &KnownToken, issuers: &[Rc<Issuer>]) -> bool {
+    if issuers.is_empty() {
+        known.facts.verified
+    } else {
+        issuers.iter().any(|issuer| Rc::ptr_eq(issuer, &known.issuer))
+    }
+}

@@ -1,0 +1,170 @@
+//! A token that was judged once, as an isolate remembers it.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use crate::config::{Issuer, Tokens};
+use crate::http::Reply;
+use crate::revocation::{Ended, Freshness, Matchable};
+use crate::time::Timestamp;
+use crate::token::{OpaqueToken, VerifiedToken};
+
+/// A token of which everything is known but whether it is revoked.
+#[derive(Debug)]
+pub struct KnownToken {
+    /// Whose it is.
+    pub issuer: Rc<Issuer>,
+    /// What can end it.
+    pub matchable: Matchable,
+    /// From when on it is expired, leeway included; an opaque token does not say.
+    pub dead_at: Option<Timestamp>,
+    /// Whether it lacks what its issuer's tokens must carry.
+    pub is_of_another_kind: bool,
+    /// The `kid` of the key that verified it, as configured.
+    pub key_id: Option<String>,
+    /// What others are told of it.
+    pub facts: Facts,
+}
+
+/// What others are told of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Facts {
+    /// The issuer's name in the configuration.
+    pub issuer: String,
+    /// The user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The `jti`, or the claim that the issuer has in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<String>,
+    /// `exp`, in seconds of Unix time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<i64>,
+    /// The scope (RFC 8693 section 4.2), words separated by spaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// Whether its signature was verified; an opaque token was only looked up.
+    pub verified: bool,
+}
+
+impl KnownToken {
+    /// A JWT of an issuer that has just verified it.
+    #[must_use]
+    pub fn verified(token: &VerifiedToken, issuer: &Rc<Issuer>) -> Self {
+        let lacks = match &issuer.tokens {
+            Tokens::Jwt(rules) => token.lacks(&rules.required_claims).is_some(),
+            Tokens::Opaque => false,
+        };
+        let scope = token.claims().texts("scope").ok().filter(|words| !words.is_empty()).map(|words| words.join(" "));
+        Self {
+            matchable: Matchable::new(Ended::Jwt(token), &issuer.name),
+            dead_at: Some(token.expires_at().plus(issuer.revocation.leeway)),
+            is_of_another_kind: lacks,
+            key_id: token.key_id().map(str::to_owned),
+            facts: Facts {
+                issuer: issuer.name.clone(),
+                subject: token.subject().map(str::to_owned),
+                session: token.session().map(str::to_owned),
+                token_id: token.id().jwt_id().map(str::to_owned),
+                expires: Some(token.expires_at().as_seconds_rounded_up()),
+                scope,
+                verified: true,
+            },
+            issuer: Rc::clone(issuer),
+        }
+    }
+
+    /// A token that only its issuer understands.
+    #[must_use]
+    pub fn opaque(token: OpaqueToken<'_>, issuer: &Rc<Issuer>) -> Self {
+        Self {
+            matchable: Matchable::new(Ended::Opaque(token), &issuer.name),
+            dead_at: None,
+            is_of_another_kind: false,
+            key_id: None,
+            facts: Facts {
+                issuer: issuer.name.clone(),
+                subject: None,
+                session: None,
+                token_id: None,
+                expires: None,
+                scope: None,
+                verified: false,
+            },
+            issuer: Rc::clone(issuer),
+        }
+    }
+}
+
+impl Facts {
+    /// The headers that tell them, and what promise was kept; `none` when it could not be told whether it is revoked.
+    #[must_use]
+    pub fn headers(&self, freshness: Option<Freshness>) -> Vec<(&'static str, Cow<'static, str>)> {
+        let expires = self.expires.map(|seconds| seconds.to_string());
+        let optional = [
+            ("X-Auth-Subject", self.subject.as_deref()),
+            ("X-Auth-Session", self.session.as_deref()),
+            ("X-Auth-Token-Id", self.token_id.as_deref()),
+            ("X-Auth-Expires", expires.as_deref()),
+            ("X-Auth-Scope", self.scope.as_deref()),
+        ];
+        let mut headers = vec![("X-Auth-Issuer", Cow::Owned(self.issuer.clone()))];
+        headers.extend(optional.into_iter().filter_map(|(name, value)| Some((name, Cow::Owned(header_value(value?))))));
+        headers.push(("X-Auth-Verified", Cow::Borrowed(if self.verified { "true" } else { "false" })));
+        headers.push(("X-Auth-Freshness", Cow::Borrowed(freshness.map_or("none", Freshness::name))));
+        headers
+    }
+
+    /// A reply with these headers.
+    #[must_use]
+    pub fn on(&self, reply: Reply, freshness: Freshness) -> Reply {
+        self.headers(Some(freshness)).into_iter().fold(reply, |reply, (name, value)| reply.with(name, value))
+    }
+}
+
+/// A claim as the value of a header: what is no visible ASCII character, and `%` itself, is percent-encoded, so that no
+/// claim can be a second header. Spaces stay, but for those at the ends, which HTTP would take away.
+fn header_value(claim: &str) -> String {
+    let mut value = String::with_capacity(claim.len());
+    let inner = claim.trim_matches(' ').len();
+    let leading = claim.len().saturating_sub(claim.trim_start_matches(' ').len());
+    for (place, byte) in claim.bytes().enumerate() {
+        let is_inner_space = byte == b' ' && place >= leading && place < leading.saturating_add(inner);
+        if (byte.is_ascii_graphic() && byte != b'%') || is_inner_space {
+            value.push(char::from(byte));
+        } else {
+            // Writing to a text cannot fail.
+            let _ = write!(value, "%{byte:02X}");
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::header_value;
+
+    #[test]
+    fn no_claim_is_a_second_header() {
+        let cases = [
+            ("jane@example.com", "jane@example.com"),
+            ("read write", "read write"),
+            (" padded ", "%20padded%20"),
+            ("   ", "%20%20%20"),
+            ("100%", "100%25"),
+            ("a\r\nX-Auth-Subject: b", "a%0D%0AX-Auth-Subject: b"),
+            ("Jürgen", "J%C3%BCrgen"),
+            ("\0\u{7f}", "%00%7F"),
+            ("", ""),
+        ];
+        for (claim, value) in cases {
+            assert_eq!(header_value(claim), value);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Everything about revocations that a use case asks for: is it revoked, revoke it, and from when that holds.
+
+use std::time::Duration;
+
+use super::check::{Known, remembered};
+use super::client;
+use super::freshness::Freshness;
+use super::ledger::LedgerRules;
+use super::memory::Memory;
+use super::plan::Matchable;
+use super::record::{Digest, Revocation};
+use super::sync::sync;
+use super::write::write;
+use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, within};
+use crate::time::Timestamp;
+
+/// Why it cannot be told, or could not be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The index did not answer.
+    Index(IndexError),
+    /// The ledger did not.
+    Ledger(LedgerError),
+}
+
+impl Doubt {
+    /// The word that the log has for it.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Index(error) => error.reason(),
+            Self::Ledger(error) => error.reason(),
+        }
+    }
+}
+
+/// Ledger, index and the isolate's memory of both.
+pub struct Authority<'a, P> {
+    /// Where the ledger and the index are.
+    pub platform: &'a P,
+    /// What the isolate remembers.
+    pub memory: &'a Memory,
+    /// The ledger's rules; the index alone keeps everything when there is none.
+    pub ledger: Option<LedgerRules>,
+    /// How long the index takes until every location sees a write.
+    pub settling: Duration,
+}
+
+impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
+    /// What is known of a token, as fresh as `freshness` promises or more, within `limit`.
+    ///
+    /// # Errors
+    /// Who did not answer. A token of which nothing is known is not active.
+    pub async fn status(&self, token: &Matchable, freshness: Freshness, limit: Duration) -> Result<Known, Doubt> {
+        match self.remembered(token, freshness) {
+            Some(known) => Ok(known),
+            None => self.statuses(&[token], freshness, limit).await.pop().unwrap_or(Err(TOO_LATE)),
+        }
+    }
+
+    /// What memory alone says of a token, at once.
+    #[must_use]
+    pub fn remembered(&self, token: &Matchable, freshness: Freshness) -> Option<Known> {
+        remembered(self.memory, token, freshness, self.platform.now())
+    }
+
+    /// What is known of several tokens, in their order.
+    pub async fn statuses(
+        &self,
+        tokens: &[&Matchable],
+        freshness: Freshness,
+        limit: Duration,
+    ) -> Vec<Result<Known, Doubt>> {
+        if self.ledger.is_none() && freshness != Freshness::Eventual {
+            return vec![Err(Doubt::Ledger(LedgerError::Absent)); tokens.len()];
+        }
+        let known: Vec<_> = tokens.iter().map(|token| self.remembered(token, freshness)).collect();
+        let open: Vec<&Matchable> =
+            tokens.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(token, _)| *token).collect();
+        let asked = within::<P, _>(limit, self.ask(&open, freshness)).await.unwrap_or_default();
+        let mut asked = asked.into_iter();
+        known.into_iter().map(|known| known.map_or_else(|| asked.next().unwrap_or(Err(TOO_LATE)), Ok)).collect()
+    }
+
+    /// Makes revocations durable, in their order: in the ledger, which sees to the index, or in the index where there is
+    /// no ledger. From then on this isolate refuses what they end.
+    ///
+    /// # Errors
+    /// Who did not answer. Some of them, the broad ones first, may be durable all the same; revoking again is safe.
+    pub async fn revoke(&self, revocations: &[Revocation], limit: Duration) -> Result<(), Doubt> {
+        match self.ledger {
+            None => write(self.platform, revocations, limit).await.map_err(Doubt::Index)?,
+            Some(rules) => {
+                let recorded = within::<P, _>(limit, self.record(revocations, rules)).await;
+                recorded.unwrap_or(Err(LedgerError::TimedOut)).map_err(Doubt::Ledger)?;
+            }
+        }
+        self.memory.note(revocations, self.platform.now());
+        Ok(())
+    }
+
+    /// Each shard takes its part in one transaction; parts that follow each other in different shards wait for each
+    /// other, so that the narrow one is never there without the broad one.
+    async fn record(&self, revocations: &[Revocation], rules: LedgerRules) -> Result<(), LedgerError> {
+        let shard = |revocation: &Revocation| Digest::of_key(&revocation.key).map(|digest| digest.shard(rules.shards));
+        for part in revocations.chunk_by(|one, next| shard(one) == shard(next)) {
+            let of_part = part.first().and_then(shard).ok_or(LedgerError::Failed)?;
+            client::record(self.platform, of_part, part.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Hears the feeds that were heard of longer ago than half of what the issuers' bounds allow, so that no check has
+    /// to wait for them. To be done when the request has been answered.
+    pub async fn refresh(&self, bound: Duration) {
+        for shard in self.memory.begin_refresh(bound, self.platform.now()) {
+            // What fails here is tried again by the check that needs it.
+            let half = bound.checked_div(2).unwrap_or(bound);
+            let _ = sync(self.platform, self.memory, shard, half).await;
+            self.memory.end_refresh(shard);
+        }
+    }
+}
+
+const TOO_LATE: Doubt = Doubt::Index(IndexError::TimedOut);
+
+/// From when on a check no longer says that what was revoked is active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// Under `strong`, and under `bounded`; neither is promised without a ledger.
+    pub with_ledger: Option<(Timestamp, Timestamp)>,
+    /// Under `eventual`: once Workers KV has settled, when it takes the write at once.
+    pub eventual: Timestamp,
+}
+
+impl Effective {
+    /// What holds of a revocation that is durable since `now`.
+    #[must_use]
+    pub fn of(now: Timestamp, has_ledger: bool, bound: Duration, settling: Duration) -> Self {
+        Self { with_ledger: has_ledger.then(|| (now, now.plus(bound))), eventual: now.plus(settling) }
+    }
+
+    /// As a dictionary of dates (RFC 9651 sections 3.2 and 3.3.7), in seconds of Unix time, rounded up.
+    #[must_use]
+    pub fn header(&self) -> String {
+        let eventual = format!("eventual=@{}", self.eventual.as_seconds_rounded_up());
+        self.with_ledger.map_or(eventual.clone(), |(strong, bounded)| {
+            let (strong, bounded) = (strong.as_seconds_rounded_up(), bounded.as_seconds_rounded_up());
+            format!("strong=@{strong}, bounded=@{bounded}, {eventual}")
+        })
+    }
+}

@@ -1,0 +1,29 @@
+//! What a check promises.
+
+use std::time::Duration;
+
+/// How soon after a logout a check no longer says that the token is active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// At once: the ledger is asked every time.
+    Strong,
+    /// After so long: memory that follows the ledger's feed.
+    Bounded(Duration),
+    /// Once Workers KV has settled: KV alone, and no ledger is needed.
+    Eventual,
+}
+
+impl Freshness {
+    /// What holds unless configured otherwise, where there is a ledger.
+    pub const DEFAULT: Self = Self::Bounded(Duration::from_secs(1));
+
+    /// Its name in the configuration, in queries and in answers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Strong => "strong",
+            Self::Bounded(_) => "bounded",
+            Self::Eventual => "eventual",
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What an isolate remembers of revocations: the feeds that it follows, and what it has recorded itself.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use super::feed::{Applied, Changes, Follower, MEMORY};
+use super::ledger::Since;
+use super::plan::Matchable;
+use super::record::{Digest, Limits, Revocation, Scope};
+use crate::time::Timestamp;
+
+/// The most revocations of the feed that an isolate remembers, of all shards together: some 12 MB.
+const MAX_FOLLOWED: usize = 100_000;
+/// The most revocations of its own.
+const MAX_OWN: usize = 10_000;
+/// How long a feed that was too large is left alone.
+const TOO_LARGE_PAUSE: Duration = Duration::from_secs(30);
+/// How long a refresh in the background may take before another one may begin.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// An isolate's memory. No borrow of it outlives a call, so none can meet another.
+#[derive(Debug)]
+pub struct Memory {
+    shards: Vec<RefCell<Shard>>,
+    own: RefCell<Own>,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    follower: Option<Follower>,
+    too_large_until: Option<Timestamp>,
+    refreshing_since: Option<Timestamp>,
+}
+
+/// What this isolate has recorded itself: refused here at once, whatever the feed and the index say.
+#[derive(Debug, Default)]
+struct Own {
+    limits: HashMap<Digest, (Limits, Timestamp)>,
+    in_order: VecDeque<(Timestamp, Digest)>,
+}
+
+impl Memory {
+    /// An empty memory of a ledger with so many shards; none without a ledger.
+    #[must_use]
+    pub fn new(shards: u32) -> Self {
+        Self { shards: (0..shards).map(|_| RefCell::default()).collect(), own: RefCell::default() }
+    }
+
+    fn shards(&self) -> u32 {
+        u32::try_from(self.shards.len()).unwrap_or(u32::MAX)
+    }
+
+    fn shard(&self, shard: u32) -> Option<&RefCell<Shard>> {
+        self.shards.get(usize::try_from(shard).ok()?)
+    }
+
+    /// The shard that keeps what has this digest.
+    pub(super) fn shard_of(&self, digest: &Digest) -> u32 {
+        digest.shard(self.shards())
+    }
+
+    fn of_digest(&self, digest: &Digest) -> Option<&RefCell<Shard>> {
+        self.shard(self.shard_of(digest))
+    }
+
+    /// The shards that may know of a token's revocations, each once.
+    pub(super) fn shards_of(&self, tokens: &[&Matchable]) -> Vec<u32> {
+        let keys = tokens.iter().flat_map(|token| &token.keys);
+        let mut shards: Vec<u32> = keys.map(|key| self.shard_of(&key.digest)).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        shards
+    }
+
+    /// The scope of a revocation that is remembered and ends the token.
+    #[must_use]
+    pub fn ends(&self, token: &Matchable) -> Option<Scope> {
+        let own = self.own.borrow();
+        let is_ended = |digest: &Digest| {
+            own.limits.get(digest).is_some_and(|(limits, _)| limits.match_token(token.issued_at))
+                || self.of_digest(digest).is_some_and(|shard| {
+                    shard.borrow().follower.as_ref().is_some_and(|follower| follower.ends(digest, token.issued_at))
+                })
+        };
+        token.keys.iter().find(|key| is_ended(&key.digest)).map(|key| key.scope)
+    }
+
+    /// Whether the shard's feed is known up to a moment.
+    #[must_use]
+    pub fn knows_until(&self, shard: u32, moment: Timestamp) -> bool {
+        self.synced_at(shard).is_some_and(|synced_at| synced_at >= moment)
+    }
+
+    fn synced_at(&self, shard: u32) -> Option<Timestamp> {
+        self.shard(shard)?.borrow().follower.as_ref()?.synced_at()
+    }
+
+    /// Whether what the index said of a token still counts: nothing that it may have missed has been forgotten since.
+    #[must_use]
+    pub fn vouches_for(&self, token: &Matchable, now: Timestamp) -> bool {
+        let Some(asked_at) = token.asked_at.get().filter(|_| token.was_asked_lately(now)) else { return false };
+        let covers = |shard: &RefCell<Shard>| {
+            shard.borrow().follower.as_ref().is_some_and(|follower| follower.floor() <= asked_at)
+        };
+        token.keys.iter().all(|key| self.of_digest(&key.digest).is_some_and(covers))
+    }
+
+    /// Whether a token is known to be active, from memory alone: every feed is known up to the bound, remembers nothing
+    /// that ends it, and the index has been asked. This is what nearly every check comes to.
+    #[must_use]
+    pub fn knows_active(&self, token: &Matchable, bound: Duration, now: Timestamp) -> bool {
+        let heard = now.minus(bound);
+        let is_synced = |digest: &Digest| self.knows_until(self.shard_of(digest), heard);
+        token.keys.iter().all(|key| is_synced(&key.digest))
+            && self.vouches_for(token, now)
+            && self.ends(token).is_none()
+    }
+
+    /// What to ask a shard's feed for, `None` while there is more than can be remembered.
+    pub(super) fn since(&self, shard: u32, now: Timestamp) -> Option<Since> {
+        let shard = self.shard(shard)?.borrow();
+        if shard.too_large_until.is_some_and(|until| now < until) {
+            return None;
+        }
+        Some(shard.follower.as_ref().map_or(Since::Start(0), Follower::since))
+    }
+
+    /// Takes in an answer of a shard's feed.
+    pub(super) fn take(&self, shard: u32, changes: &Changes, asked_at: Timestamp, received_at: Timestamp) -> Applied {
+        let capacity = MAX_FOLLOWED.checked_div(self.shards.len()).unwrap_or(MAX_FOLLOWED);
+        let Some(mut shard) = self.shard(shard).map(RefCell::borrow_mut) else { return Applied::Gap };
+        let applied = shard.follower.as_mut().map(|follower| follower.apply(changes, asked_at, received_at));
+        match applied {
+            Some(applied @ (Applied::Fully | Applied::Partly)) => applied,
+            Some(Applied::TooLarge) => shard.give_up(received_at),
+            // What the tokens were asked for before the follower begins anew counts no longer: its floor is later.
+            Some(Applied::Gap) | None => match Follower::begin(changes, asked_at, received_at, capacity) {
+                Ok(follower) => {
+                    let is_whole = follower.synced_at().is_some();
+                    shard.follower = Some(follower);
+                    if is_whole { Applied::Fully } else { Applied::Partly }
+                }
+                Err(Applied::TooLarge) => shard.give_up(received_at),
+                Err(refused) => {
+                    shard.follower = None;
+                    refused
+                }
+            },
+        }
+    }
+
+    /// Takes in what another isolate shares, when it leads on from what is known here or begins at the beginning. Gives
+    /// whether it did.
+    pub(super) fn take_shared(
+        &self,
+        shard: u32,
+        changes: &Changes,
+        asked_at: Timestamp,
+        received_at: Timestamp,
+    ) -> bool {
+        let leads_on = self.shard(shard).is_some_and(|shard| {
+            shard.borrow().follower.as_ref().map_or(changes.after == 0, |follower| follower.can_apply(changes))
+        });
+        leads_on && changes.is_complete && self.take(shard, changes, asked_at, received_at) == Applied::Fully
+    }
+
+    /// Whether [`Memory::begin_refresh`] would find any.
+    #[must_use]
+    pub fn wants_refresh(&self, bound: Duration, now: Timestamp) -> bool {
+        self.shards.iter().any(|shard| shard.borrow().is_due(bound, now))
+    }
+
+    /// The shards whose feeds are in use and were heard of longer ago than half the bound: to be heard again before
+    /// anybody has to wait for it. Whoever asks is expected to do so.
+    pub(super) fn begin_refresh(&self, bound: Duration, now: Timestamp) -> Vec<u32> {
+        let mut due = Vec::new();
+        for (shard, index) in self.shards.iter().zip(0..) {
+            let mut shard = shard.borrow_mut();
+            if shard.is_due(bound, now) {
+                shard.refreshing_since = Some(now);
+                due.push(index);
+            }
+        }
+        due
+    }
+
+    pub(super) fn end_refresh(&self, shard: u32) {
+        if let Some(shard) = self.shard(shard) {
+            shard.borrow_mut().refreshing_since = None;
+        }
+    }
+
+    /// Remembers what was recorded here.
+    pub fn note(&self, revocations: &[Revocation], now: Timestamp) {
+        let mut own = self.own.borrow_mut();
+        for revocation in revocations {
+            let Some(digest) = Digest::of_key(&revocation.key) else { continue };
+            let limits = revocation.limits();
+            let wider = own.limits.get(&digest).map_or(limits, |(known, _)| known.widened_by(&limits));
+            own.limits.insert(digest, (wider, now));
+            own.in_order.push_back((now, digest));
+        }
+        own.forget(now);
+    }
+}
+
+impl Shard {
+    fn is_due(&self, bound: Duration, now: Timestamp) -> bool {
+        let half = now.minus(bound.checked_div(2).unwrap_or(bound));
+        let is_old = self.follower.as_ref().and_then(Follower::synced_at).is_some_and(|heard| heard < half);
+        is_old && self.refreshing_since.is_none_or(|since| since.plus(REFRESH_PATIENCE) <= now)
+    }
+
+    fn give_up(&mut self, now: Timestamp) -> Applied {
+        self.follower = None;
+        self.too_large_until = Some(now.plus(TOO_LARGE_PAUSE));
+        Applied::TooLarge
+    }
+}
+
+impl Own {
+    /// By then the feed or the index has it.
+    fn forget(&mut self, now: Timestamp) {
+        while let Some(&(since, digest)) = self.in_order.front() {
+            if since.plus(MEMORY) > now && self.in_order.len() <= MAX_OWN {
+                break;
+            }
+            self.in_order.pop_front();
+            if self.limits.get(&digest).is_some_and(|(_, latest)| *latest <= since) {
+                self.limits.remove(&digest);
+            }
+        }
+    }
+}

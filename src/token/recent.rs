@@ -1,0 +1,102 @@
+//! A bounded memory of what was found out about tokens.
+
+use std::collections::HashMap;
+
+/// Values by the text of their token. Two generations: when the young one is full, the old one is forgotten. What is
+/// asked for stays young, so what is used stays, and nothing has to be put in order at every use.
+#[derive(Debug)]
+pub struct Recent<T> {
+    young: HashMap<Box<str>, T>,
+    old: HashMap<Box<str>, T>,
+    young_bytes: usize,
+    limits: RecentLimits,
+}
+
+/// How much a generation holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecentLimits {
+    /// How many tokens.
+    pub tokens: usize,
+    /// How many bytes of tokens.
+    pub bytes: usize,
+}
+
+impl<T: Clone> Recent<T> {
+    /// An empty memory.
+    #[must_use]
+    pub fn new(limits: RecentLimits) -> Self {
+        Self { young: HashMap::new(), old: HashMap::new(), young_bytes: 0, limits }
+    }
+
+    /// What is remembered of a token.
+    pub fn find(&mut self, token: &str) -> Option<T> {
+        if let Some(found) = self.young.get(token) {
+            return Some(found.clone());
+        }
+        let (token, found) = self.old.remove_entry(token)?;
+        self.keep(token, found.clone());
+        Some(found)
+    }
+
+    /// Remembers something of a token, in the place of what was remembered before.
+    pub fn insert(&mut self, token: &str, value: T) {
+        self.old.remove(token);
+        self.keep(token.into(), value);
+    }
+
+    fn keep(&mut self, token: Box<str>, value: T) {
+        if self.young.len() >= self.limits.tokens || self.young_bytes >= self.limits.bytes {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        self.young_bytes = self.young_bytes.saturating_add(token.len());
+        self.young.insert(token, value);
+    }
+
+    /// How many tokens are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.young.len().saturating_add(self.old.len())
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_used_stays_and_the_rest_is_forgotten() {
+        let mut recent = Recent::new(RecentLimits { tokens: 10, bytes: 1_000 });
+        recent.insert("used", 0);
+        for token in 0..1_000 {
+            recent.insert(&format!("token-{token}"), token);
+            assert_eq!(recent.find("used"), Some(0), "after {token}");
+            assert!(recent.len() <= 22, "{}", recent.len());
+        }
+        assert_eq!(recent.find("token-1"), None);
+        assert_eq!(recent.find("token-999"), Some(999));
+    }
+
+    #[test]
+    fn long_tokens_are_fewer() {
+        let mut recent = Recent::new(RecentLimits { tokens: 1_000, bytes: 1_000 });
+        (0..100).for_each(|token| recent.insert(&format!("{token:0500}"), token));
+        assert!(recent.len() <= 6, "{}", recent.len());
+    }
+
+    #[test]
+    fn the_latest_word_counts() {
+        let mut recent = Recent::new(RecentLimits { tokens: 2, bytes: 100 });
+        recent.insert("a", 1);
+        recent.insert("b", 1);
+        recent.insert("c", 1);
+        recent.insert("a", 2);
+        assert_eq!(recent.find("a"), Some(2));
+    }
+}
