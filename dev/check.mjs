@@ -1,7 +1,7 @@
 // `npm run check [-- --env NAME] [-- --development]`: what is wrong with the configuration before it is deployed, or,
 // with --development, before it is run here.
 import { parseArgs } from "node:util";
-import { developmentKeysIn, missingSecrets, placeholdersIn, secretsNamedBy } from "./lib/deployment.mjs";
+import { developmentKeysIn, hasLedger, missingSecrets, placeholdersIn, secretsNamedBy } from "./lib/deployment.mjs";
 import { rerunUnderModernNode } from "./lib/packages.mjs";
 import { Refusal, command, isMain } from "./lib/refusal.mjs";
 import { refusalsOfWorker } from "./lib/validity.mjs";
@@ -25,7 +25,8 @@ export async function findingsForDeployment(config, secrets, remedyForMissing) {
   const missing = missingSecrets(table, secrets, remedyForMissing);
   // The Worker would refuse these two as well. They are told once, here, where there is a remedy to tell.
   const unknown = Object.fromEntries(secretsNamedBy(table).map((name) => [name, null]));
-  const refusals = await refusalsOfWorker({ config: table, secrets: { ...unknown, ...secrets }, development: true });
+  const question = { config: table, secrets: { ...unknown, ...secrets }, development: true, deployment: true, ledger: hasLedger(config) };
+  const refusals = await refusalsOfWorker(question);
   return [...refusals, ...placeholdersIn(config), ...keys, ...missing];
 }
 
@@ -51,7 +52,7 @@ async function main() {
   const config = await readConfig(env);
   const secrets = await readDevVars(env);
   if (development) {
-    refuseIfAny("The Worker refuses its configuration:", await refusalsOfWorker({ config: tableOf(config), secrets, development }));
+    refuseIfAny("The Worker refuses its configuration:", await refusalsOfWorker({ config: tableOf(config), secrets, development, ledger: hasLedger(config) }));
     console.log("The configuration is valid for development.");
     return 0;
   }

@@ -1,7 +1,7 @@
 //! Says what the Worker would refuse of a configuration, before it is deployed: the Worker's own code, run natively.
 //!
-//! Reads JSON from standard input: `{"config": TABLE or null, "secrets": {NAME: TEXT or null}, "development": BOOL, "ledger": BOOL}`,
-//! where a secret that is `null` is set, but not known here. Prints one line a refusal to standard error and exits with
+//! Reads JSON from standard input: `{"config": TABLE or null, "secrets": {NAME: TEXT or null}, "development": BOOL, "deployment": BOOL,
+//! "ledger": BOOL}`, where a secret that is `null` is set, but not known here. Prints one line a refusal to standard error and exits with
 //! 1, or prints nothing and exits with 0.
 
 use std::collections::BTreeMap;
@@ -16,6 +16,8 @@ struct Question {
     config: Option<serde_json::Value>,
     secrets: BTreeMap<String, Option<String>>,
     development: bool,
+    #[serde(default)]
+    deployment: bool,
     ledger: bool,
 }
 
@@ -30,6 +32,10 @@ impl Environment for Question {
 
     fn allows_development_keys(&self) -> bool {
         self.development
+    }
+
+    fn is_development(&self) -> bool {
+        self.development && !self.deployment
     }
 
     fn has_ledger(&self) -> bool {

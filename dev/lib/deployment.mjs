@@ -6,6 +6,7 @@ import { issuersWithDevelopmentKey, keyMaterial, readDevelopmentKey } from "./ke
 const DEVELOPMENT = "EDGE_LOGOUT_DEVELOPMENT";
 const TABLE = "vars.EDGE_LOGOUT";
 const DEVELOPMENT_KID = "development-";
+const DEVELOPMENT_SECRET = "development-";
 const LARGEST_VARIABLE = 5_120;
 
 /**
@@ -61,8 +62,8 @@ export async function developmentKeysIn(table) {
 export async function developmentSecretsIn(secrets) {
   const material = await developmentMaterial();
   return Object.entries(secrets)
-    .filter(([, value]) => value !== null && keysIn(parseObject(value)).some((jwk) => isDevelopmentKey(material, jwk)))
-    .map(([name]) => `the secret \`${name}\` is a development key, which is published in dev/keys: set the issuer's own key`);
+    .filter(([, value]) => value !== null && (value.startsWith(DEVELOPMENT_SECRET) || keysIn(parseObject(value)).some((jwk) => isDevelopmentKey(material, jwk))))
+    .map(([name]) => `the secret \`${name}\` is one for development, which is published in dev/: set one of your own`);
 }
 
 /** The keys of a JWK set, or the one key that a JWK is. @param {Table} jwks @returns {Table[]} */
@@ -87,6 +88,19 @@ function tooLarge(table) {
   return bytes <= LARGEST_VARIABLE ? [] : [`${TABLE} has ${bytes} bytes as JSON, and a variable may have ${LARGEST_VARIABLE}: move keys to Worker secrets and name those in \`secret\``];
 }
 
+/** Whether the ledger is bound; without it the Worker keeps revocations in KV alone. @param {Table} config */
+export const hasLedger = (config) => /** @type {Table[]} */ (config.durable_objects?.bindings ?? []).some(({ name }) => name === "LEDGER");
+
+/** Guards' upstreams that are no service bindings of this Worker. @param {Table} config @returns {string[]} */
+function servicesMissingIn(config) {
+  const bound = new Set((config.services ?? []).map((/** @type {Table} */ { binding }) => binding));
+  const routes = /** @type {Table[]} */ (Array.isArray(config.vars?.EDGE_LOGOUT?.routes) ? config.vars.EDGE_LOGOUT.routes : []);
+  return routes
+    .map(({ upstream }) => upstream?.service)
+    .filter((service) => typeof service === "string" && !bound.has(service))
+    .map((service) => `services: there is no \`${service}\`, which a guard passes requests on to: add one with that binding`);
+}
+
 /** @param {Table | null} table @returns {string[]} */
 function namespacesNeededBy(table) {
   const routes = /** @type {Table[]} */ (Array.isArray(table?.routes) ? table.routes : []);
@@ -106,7 +120,7 @@ export function placeholdersIn(config) {
   const unbound = namespacesNeededBy(config.vars?.EDGE_LOGOUT ?? null)
     .filter((binding) => !bound.has(binding))
     .map((binding) => `kv_namespaces: there is no \`${binding}\`, and an environment does not inherit the others': add one with that binding`);
-  placeholders.push(...unbound, ...tooLarge(config.vars?.EDGE_LOGOUT));
+  placeholders.push(...unbound, ...servicesMissingIn(config), ...tooLarge(config.vars?.EDGE_LOGOUT));
   if (String(config.vars?.[DEVELOPMENT]) !== "true") return placeholders;
   return [...placeholders, `vars.${DEVELOPMENT} must not be deployed, since it lets the development keys in: it belongs in .dev.vars`];
 }

@@ -8,6 +8,8 @@ import { run } from "./run.mjs";
  * @param {import("./deployment.mjs").Table | null} question.config the table EDGE_LOGOUT
  * @param {Record<string, string | null>} question.secrets null: set, and its value is not known here
  * @param {boolean} question.development whether the development keys are allowed
+ * @param {boolean} [question.deployment] whether all else is judged as where it is deployed
+ * @param {boolean} question.ledger whether the ledger is bound
  * @returns {Promise<string[]>} what the Worker refuses, in its own words
  */
 export async function refusalsOfWorker(question) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { developmentKeysIn, developmentSecretsIn, missingSecrets, permissionsIn, placeholdersIn, secretsNamedBy } from "../lib/deployment.mjs";
+import { developmentKeysIn, developmentSecretsIn, hasLedger, missingSecrets, permissionsIn, placeholdersIn, secretsNamedBy } from "../lib/deployment.mjs";
+import { DEVELOPMENT_CLIENT_SECRET } from "../lib/dev-vars.mjs";
 import { readDevelopmentKey } from "../lib/keys.mjs";
 
 const worth = await readDevelopmentKey("worth");
@@ -22,11 +23,9 @@ test("any other key is no finding", async () => {
 });
 
 test("a secret's value is looked at where it is known", async () => {
-  const secrets = { A: JSON.stringify(storefront), B: null, C: "no JSON", D: JSON.stringify({ kty: "oct", k: "AA" }), E: JSON.stringify({ keys: [storefront] }) };
+  const secrets = { A: JSON.stringify(storefront), B: null, C: "no JSON", D: JSON.stringify({ kty: "oct", k: "AA" }), E: JSON.stringify({ keys: [storefront] }), F: DEVELOPMENT_CLIENT_SECRET };
   const found = await developmentSecretsIn(secrets);
-  assert.equal(found.length, 2);
-  assert.match(found[0], /^the secret `A` is a development key/);
-  assert.match(found[1], /^the secret `E` is a development key/);
+  assert.deepEqual(found.map((finding) => /^the secret `(.)` is one for development/.exec(finding)?.[1]), ["A", "E", "F"]);
 });
 
 test("secrets are found wherever the table names them", () => {
@@ -60,4 +59,17 @@ test("a namespace that nothing is bound to", () => {
   assert.match(placeholdersIn({})[0], /there is no `REVOCATIONS`/);
   const vars = { EDGE_LOGOUT: { routes: [{ user_directory: "USERS" }, {}] } };
   assert.match(placeholdersIn({ kv_namespaces: [{ binding: "REVOCATIONS", id: "1" }], vars })[0], /there is no `USERS`/);
+});
+
+test("what a guard passes requests on to has to be bound", () => {
+  const config = { kv_namespaces: [{ binding: "REVOCATIONS", id: "abc" }], vars: { EDGE_LOGOUT: { routes: [{ upstream: { service: "ORDERS" } }, { upstream: { url: "https://a.example" } }] } } };
+  assert.equal(placeholdersIn(config).length, 1);
+  assert.match(placeholdersIn(config)[0], /^services: there is no `ORDERS`/);
+  assert.deepEqual(placeholdersIn({ ...config, services: [{ binding: "ORDERS", service: "orders" }] }), []);
+});
+
+test("the ledger is bound by its name", () => {
+  assert.equal(hasLedger({}), false);
+  assert.equal(hasLedger({ durable_objects: { bindings: [{ name: "OTHER" }] } }), false);
+  assert.equal(hasLedger({ durable_objects: { bindings: [{ name: "LEDGER" }] } }), true);
 });

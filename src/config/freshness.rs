@@ -8,7 +8,7 @@ use crate::revocation::Freshness;
 use crate::revocation::ledger::LedgerRules;
 
 /// How long Workers KV is taken to need until every location sees a write: it promises "60 seconds or more".
-pub const DEFAULT_SETTLING: Duration = Duration::from_secs(120);
+pub const DEFAULT_SETTLING: Duration = Duration::from_mins(2);
 const SHORTEST_SETTLING_SECONDS: u32 = 60;
 const LONGEST_SETTLING_SECONDS: u32 = 3600;
 /// Each shard is an object of its own, and a batch check asks all of them.
@@ -39,7 +39,7 @@ pub(super) fn storage(table: &mut Section<'_>, environment: &impl Environment) -
         if shards.is_some_and(|shards| shards == 0 || shards > MAX_SHARDS) {
             section.refuse("shards", format!("must be 1 to {MAX_SHARDS}"));
         }
-        let shortest = if environment.allows_development_keys() { 0 } else { SHORTEST_SETTLING_SECONDS };
+        let shortest = if environment.is_development() { 0 } else { SHORTEST_SETTLING_SECONDS };
         if settling.is_some_and(|seconds| seconds < shortest || seconds > LONGEST_SETTLING_SECONDS) {
             section.refuse("settling_seconds", format!("must be {shortest} to {LONGEST_SETTLING_SECONDS}"));
         }

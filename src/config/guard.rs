@@ -97,7 +97,7 @@ fn upstream(section: &mut Section<'_>, environment: &impl Environment) -> Option
             Some(Upstream::Service(service))
         }
         (None, Some(url)) => {
-            if !is_base_url(&url, environment.allows_development_keys()) {
+            if !is_base_url(&url, environment.is_development()) {
                 section.refuse("url", "must be https://host[:port][/path] without a query");
             }
             Some(Upstream::Url(url.trim_end_matches('/').to_owned()))

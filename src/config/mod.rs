@@ -50,6 +50,12 @@ pub trait Environment {
     /// Whether the keys in `dev/keys` may be used: `EDGE_LOGOUT_DEVELOPMENT` is `"true"`, which only `.dev.vars` says.
     fn allows_development_keys(&self) -> bool;
 
+    /// Whether this is a development machine, where nobody is harmed by what is too weak elsewhere: short settling times,
+    /// upstreams without TLS.
+    fn is_development(&self) -> bool {
+        self.allows_development_keys()
+    }
+
     /// Whether the ledger is bound.
     fn has_ledger(&self) -> bool;
 }
@@ -91,7 +97,7 @@ impl Config {
     /// The logouts.
     pub fn logouts(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().filter_map(|route| match route {
-            AnyRoute::Logout(route) => Some(route),
+            AnyRoute::Logout(route) => Some(&**route),
             AnyRoute::Guard(_) => None,
         })
     }

@@ -53,7 +53,7 @@ pub struct SessionStoreRules {
 #[derive(Debug)]
 pub enum AnyRoute {
     /// A contract's logout.
-    Logout(Route),
+    Logout(Box<Route>),
     /// A guard.
     Guard(Guard),
 }
@@ -83,7 +83,7 @@ pub(super) fn read_all(table: &mut Section<'_>, around: &Around<'_, impl Environ
             section.refuse("contract", format!("{name:?} is none of {}", known.join(", ")));
             return None;
         };
-        read(section, contract, around).map(AnyRoute::Logout)
+        read(section, contract, around).map(|route| AnyRoute::Logout(Box::new(route)))
     });
     let read: Vec<_> = routes.iter().enumerate().filter_map(|(index, route)| Some((index, route.as_ref()?))).collect();
     for (index, problem) in routes::conflicts(&read) {

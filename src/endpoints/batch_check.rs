@@ -11,7 +11,7 @@ use crate::config::Issuer;
 use crate::http::{BodyError, Reply, Request, is_json};
 use crate::log::Notes;
 use crate::ports::Platform;
-use crate::revocation::{Freshness, Matchable};
+use crate::revocation::{Doubt, Freshness, Matchable};
 use crate::token::{BearerProblem, MAX_TOKEN_BYTES, bearer_token};
 
 /// How many tokens one batch has at the most.
@@ -61,7 +61,7 @@ pub(crate) async fn batch_check<R: Request, P: Platform>(
 ) -> Reply {
     let authorization = request.header("authorization");
     match bearer_token(authorization.as_deref()) {
-        Ok(secret) if judge.config.clients.iter().fold(false, |found, client| client.secret.is(secret) || found) => {}
+        Ok(secret) if judge.config.clients.iter().any(|client| client.secret.is(secret)) => {}
         Ok(_) => return unauthorized(notes),
         Err(problem @ (BearerProblem::Missing | BearerProblem::Malformed)) => return no_credential(problem, notes),
     }
@@ -122,7 +122,7 @@ async fn verdicts<P: Platform>(
         let statuses = judge.authority().statuses(&matchables, promise, LIMIT).await;
         for ((place, token), status) in alike.into_iter().zip(statuses) {
             if let Some(verdict) = verdicts.get_mut(place) {
-                *verdict = Some(conclude(Rc::clone(token), status.map_err(|doubt| doubt.reason())));
+                *verdict = Some(conclude(Rc::clone(token), status.map_err(Doubt::reason)));
             }
         }
     }

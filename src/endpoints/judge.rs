@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::known_token::KnownToken;
 use crate::config::{Config, Issuer, Tokens};
 use crate::ports::Platform;
-use crate::revocation::{Authority, Freshness, Known, Memory, Scope, Status};
+use crate::revocation::{Authority, Doubt, Freshness, Known, Memory, Scope, Status};
 use crate::token::{
     MAX_TOKEN_BYTES, OpaqueToken, Recent, RecentLimits, TokenProblem, UntrustedJwt, VerifyError, verify,
 };
@@ -83,7 +83,7 @@ impl<P: Platform> Judge<'_, P> {
         let known = self.recognise(token, issuers).await?;
         let freshness = freshness(&known.issuer);
         let status = self.authority().status(&known.matchable, freshness, LIMIT).await;
-        conclude(known, status.map_err(|doubt| doubt.reason()))
+        conclude(known, status.map_err(Doubt::reason))
     }
 
     /// The token, verified now or before: everything but whether it is revoked.

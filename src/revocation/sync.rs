@@ -65,8 +65,8 @@ async fn take_shared<P: Clock + SharedMemory>(platform: &P, memory: &Memory, sha
     asked_at >= heard && asked_at <= now && memory.take_shared(shard, &changes, asked_at, now)
 }
 
-async fn share<P: SharedMemory>(platform: &P, shard: u32, shared: Shared) {
-    if let Ok(text) = serde_json::to_string(&shared) {
+async fn share<P: SharedMemory>(platform: &P, shard: u32, heard: Shared) {
+    if let Ok(text) = serde_json::to_string(&heard) {
         platform.share(shard, &text, SHARED_SECONDS).await;
     }
 }
