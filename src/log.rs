@@ -49,8 +49,9 @@ pub struct LogLine {
     /// The issuer's name in the configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
-    /// The answer's status.
-    pub status: u16,
+    /// The answer's status; none when the request was passed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
     /// What became of it.
     pub outcome: &'static str,
     /// Why.
@@ -80,7 +81,7 @@ impl LogLine {
             route: None,
             contract: None,
             issuer: None,
-            status: reply.status,
+            status: Some(reply.status),
             outcome: notes.outcome,
             reason: notes.reason,
             key_id: notes.key_id,

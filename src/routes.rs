@@ -92,7 +92,8 @@ fn with_own() -> Router<Endpoint> {
     router
 }
 
-/// The table. A path of a host goes before the same path of every host.
+/// The table. What a host has goes before what every host has, the service's own endpoints included: so an API that is
+/// guarded as a whole keeps its `/healthz`.
 #[derive(Debug)]
 pub struct Routes {
     any_host: Router<Endpoint>,
@@ -147,7 +148,7 @@ fn build(routes: &[(usize, &AnyRoute)]) -> (Routes, Vec<(usize, String)>) {
         };
         for (variant, path) in paths.iter().enumerate() {
             let slots = match host {
-                Some(host) => table.by_host.entry(host.clone()).or_insert_with(with_own),
+                Some(host) => table.by_host.entry(host.clone()).or_default(),
                 None => &mut table.any_host,
             };
             let endpoint = match route {

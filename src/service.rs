@@ -104,6 +104,9 @@ impl Service {
         let milliseconds = u64::try_from(platform.now().since(begin).as_millis()).unwrap_or(u64::MAX);
         let mut log = LogLine::new(request, &reply, notes, milliseconds);
         self.note_route(endpoint, &mut log);
+        if forward.is_some() {
+            log.status = None;
+        }
         Answer { reply: finish(reply, request.method(), log.request_id.clone()), forward, log }
     }
 

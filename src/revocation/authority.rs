@@ -54,7 +54,10 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     pub async fn status(&self, token: &Matchable, freshness: Freshness, limit: Duration) -> Result<Known, Doubt> {
         match self.remembered(token, freshness) {
             Some(known) => Ok(known),
-            None => self.statuses(&[token], freshness, limit).await.pop().unwrap_or(Err(TOO_LATE)),
+            None => {
+                let answered = self.statuses(&[token], freshness, limit).await.pop();
+                answered.unwrap_or(Err(Doubt::Index(IndexError::Permanent)))
+            }
         }
     }
 
@@ -79,7 +82,11 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
             tokens.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(token, _)| *token).collect();
         let asked = within::<P, _>(limit, self.ask(&open, freshness)).await.unwrap_or_default();
         let mut asked = asked.into_iter();
-        known.into_iter().map(|known| known.map_or_else(|| asked.next().unwrap_or(Err(TOO_LATE)), Ok)).collect()
+        let too_late = match freshness {
+            Freshness::Eventual => Doubt::Index(IndexError::TimedOut),
+            Freshness::Strong | Freshness::Bounded(_) => Doubt::Ledger(LedgerError::TimedOut),
+        };
+        known.into_iter().map(|known| known.map_or_else(|| asked.next().unwrap_or(Err(too_late)), Ok)).collect()
     }
 
     /// Makes revocations durable, in their order: in the ledger, which sees to the index, or in the index where there is
@@ -121,8 +128,6 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         }
     }
 }
-
-const TOO_LATE: Doubt = Doubt::Index(IndexError::TimedOut);
 
 /// From when on a check no longer says that what was revoked is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

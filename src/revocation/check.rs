@@ -88,15 +88,15 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
             Freshness::Eventual => true,
             Freshness::Bounded(_) => !self.memory.vouches_for(token, now),
             // The ledger knows all that was recorded in it; the index, what was there before or was written by hand.
-            Freshness::Strong => !token.was_asked_lately(now),
+            Freshness::Strong => token.asked_lately_at(now).is_none(),
         }
     }
 
     /// Hears the feeds that the tokens need. Gives whether all are known as recently as the bound says.
     async fn hear(&self, tokens: &[&Matchable], bound: Duration) -> bool {
-        let heard = self.platform.now().minus(bound);
+        let now = self.platform.now();
         let shards = self.memory.shards_of(tokens);
-        let old = shards.into_iter().filter(|shard| !self.memory.knows_until(*shard, heard));
+        let old = shards.into_iter().filter(|shard| !self.memory.is_synced(*shard, bound, now));
         let synced = join_all(old.map(|shard| sync(self.platform, self.memory, shard, bound))).await;
         synced.into_iter().all(|synced| synced.is_ok())
     }

@@ -86,10 +86,11 @@ impl Memory {
         token.keys.iter().find(|key| is_ended(&key.digest)).map(|key| key.scope)
     }
 
-    /// Whether the shard's feed is known up to a moment.
+    /// Whether the shard's feed is known as it was within the last `bound`.
     #[must_use]
-    pub fn knows_until(&self, shard: u32, moment: Timestamp) -> bool {
-        self.synced_at(shard).is_some_and(|synced_at| synced_at >= moment)
+    pub fn is_synced(&self, shard: u32, bound: Duration, now: Timestamp) -> bool {
+        // Heard in the future: the clock was set back, and nobody knows how long ago that is.
+        self.synced_at(shard).is_some_and(|synced_at| synced_at >= now.minus(bound) && synced_at <= now)
     }
 
     fn synced_at(&self, shard: u32) -> Option<Timestamp> {
@@ -99,7 +100,7 @@ impl Memory {
     /// Whether what the index said of a token still counts: nothing that it may have missed has been forgotten since.
     #[must_use]
     pub fn vouches_for(&self, token: &Matchable, now: Timestamp) -> bool {
-        let Some(asked_at) = token.asked_at.get().filter(|_| token.was_asked_lately(now)) else { return false };
+        let Some(asked_at) = token.asked_lately_at(now) else { return false };
         let covers = |shard: &RefCell<Shard>| {
             shard.borrow().follower.as_ref().is_some_and(|follower| follower.floor() <= asked_at)
         };
@@ -110,8 +111,7 @@ impl Memory {
     /// that ends it, and the index has been asked. This is what nearly every check comes to.
     #[must_use]
     pub fn knows_active(&self, token: &Matchable, bound: Duration, now: Timestamp) -> bool {
-        let heard = now.minus(bound);
-        let is_synced = |digest: &Digest| self.knows_until(self.shard_of(digest), heard);
+        let is_synced = |digest: &Digest| self.is_synced(self.shard_of(digest), bound, now);
         token.keys.iter().all(|key| is_synced(&key.digest))
             && self.vouches_for(token, now)
             && self.ends(token).is_none()

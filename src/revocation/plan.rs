@@ -139,8 +139,8 @@ impl Matchable {
         Self { keys: Scope::ALL.into_iter().filter_map(key).collect(), issued_at, asked_at: Cell::new(None) }
     }
 
-    /// Whether the index was asked so lately that it need not be asked again for what the ledger does not know.
-    pub(super) fn was_asked_lately(&self, now: Timestamp) -> bool {
-        self.asked_at.get().is_some_and(|asked_at| asked_at.plus(MEMORY) > now)
+    /// When the index was asked, if that is so lately that it need not be asked again for what the ledger does not know.
+    pub(super) fn asked_lately_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.asked_at.get().filter(|asked_at| asked_at.plus(MEMORY) > now && *asked_at <= now)
     }
 }

@@ -96,7 +96,7 @@ export class FakeKv {
     this.operations.push(operation);
     const fault = this.#rules[operation.kind]?.(operation) ?? {};
     await fault.until;
-    const store = () => this.#store(operation.keys[0], body, url.searchParams, String(request.headers["mf-header-cf-kv-metadata"] ?? "null"));
+    const store = () => this.#take(operation.keys[0], body, url.searchParams, String(request.headers["mf-header-cf-kv-metadata"] ?? "null"));
     if (fault.stored) store();
     if (goesWrong(fault, response)) return;
     if (operation.kind === "put") answerWith(response, store());
@@ -105,14 +105,24 @@ export class FakeKv {
 
   /** @param {Operation} operation @param {import("node:http").ServerResponse} response */
   #answerRead({ kind, keys }, response) {
-    const values = keys.map((key) => this.entries.get(key)?.value ?? null);
+    const values = keys.map((key) => this.look(key)?.value ?? null);
     if (kind === "bulk") return void response.end(JSON.stringify(Object.fromEntries(keys.map((key, index) => [key, values[index]]))));
     if (values[0] === null) return void response.writeHead(404).end();
     response.end(values[0]);
   }
 
+  /** What a read finds. @param {string} key @returns {Entry | undefined} */
+  look(key) {
+    return this.entries.get(key);
+  }
+
+  /** @param {string} key @param {Entry} entry */
+  store(key, entry) {
+    this.entries.set(key, entry);
+  }
+
   /** @param {string} key @param {string} value @param {URLSearchParams} options @param {string} metadata @returns {number} status */
-  #store(key, value, options, metadata) {
+  #take(key, value, options, metadata) {
     const writtenAt = Date.now();
     const expiration = expirationIn(options, Math.floor(writtenAt / 1000));
     if (Buffer.byteLength(key) > KV_MAX_KEY_BYTES) return 414;
@@ -120,7 +130,7 @@ export class FakeKv {
     if (expiration < Math.floor(writtenAt / 1000) + KV_SHORTEST_SECONDS) return 400;
     const before = this.entries.get(key)?.writtenAt ?? 0;
     if (this.limitsWrites && writtenAt - before < 1_000) return 429;
-    this.entries.set(key, { value, metadata: JSON.parse(metadata), expiration, writtenAt });
+    this.store(key, { value, metadata: JSON.parse(metadata), expiration, writtenAt });
     return 200;
   }
 }

@@ -3,9 +3,8 @@ import { Miniflare } from "miniflare";
 import { answer, assertSound } from "./answer.mjs";
 import { eventually } from "./eventually.mjs";
 import { FakeKv } from "./fake-kv.mjs";
-import { COMPATIBILITY_DATE, NAMESPACES, SCRIPT, shippedBindings, shippedTable } from "./shipped.mjs";
+import { MAIN, workerOptions } from "./options.mjs";
 
-/** @typedef {import("./shipped.mjs").Table} Table */
 /** @typedef {import("./answer.mjs").Answer} Answer */
 /** @typedef {{ after: (hook: () => unknown) => void }} Owner a test's context, or node:test itself for a whole file */
 /** @typedef {{ name: string, value: string, metadata: any, expiration: number }} StoredEntry */
@@ -17,41 +16,10 @@ import { COMPATIBILITY_DATE, NAMESPACES, SCRIPT, shippedBindings, shippedTable }
  * @property {(key: string, value: string, options?: object) => Promise<void>} put
  */
 /** @typedef {{ level: string, message: string }} LoggedLine */
-/**
- * What differs from what is shipped.
- * @typedef {object} Options
- * @property {(table: Table) => void} [configure] changes the table
- * @property {Record<string, unknown>} [bindings] variables and secrets; undefined removes one
- * @property {Record<string, FakeKv | "simulator" | "missing">} [namespaces] KV by binding
- * @property {string} [persistIn] the folder in which KV and the ledger outlive the Worker
- * @property {"own" | "missing"} [ledger] whether it has one
- */
+/** @typedef {import("./options.mjs").Options} Options */
 /** @typedef {{ method?: string, headers?: Record<string, string>, body?: string | Uint8Array }} Init */
 
 const ANSWER_WITHIN_MS = 15_000;
-
-/** @param {Options} options */
-async function workerOptions({ configure, bindings = {}, namespaces = {}, ledger = "own" }) {
-  const table = shippedTable();
-  configure?.(table);
-  const all = { ...(await shippedBindings()), EDGE_LOGOUT: table, ...bindings };
-  const kv = { ...Object.fromEntries(NAMESPACES.map((name) => [name, "simulator"])), ...namespaces };
-  return {
-    name: "edge-logout",
-    modules: true,
-    scriptPath: SCRIPT,
-    modulesRules: [{ type: /** @type {const} */ ("CompiledWasm"), include: ["**/*.wasm"] }],
-    compatibilityDate: COMPATIBILITY_DATE,
-    bindings: JSON.parse(JSON.stringify(all)),
-    kvNamespaces: Object.fromEntries(
-      Object.entries(kv)
-        .filter(([, kind]) => kind !== "missing")
-        .map(([name, kind]) => [name, kind instanceof FakeKv ? { id: name, remoteProxyConnectionString: /** @type {any} */ (kind.url) } : name]),
-    ),
-    durableObjects: ledger === "own" ? { LEDGER: { className: "Ledger", useSQLite: true } } : {},
-    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
-  };
-}
 
 export class Worker {
   /** @type {LoggedLine[]} everything that it has logged */
@@ -59,16 +27,26 @@ export class Worker {
 
   /** @param {Options} options */
   async start(options) {
-    const persistence = options.persistIn === undefined ? {} : { kvPersist: options.persistIn, durableObjectsPersist: options.persistIn };
+    await this.run(options, [await workerOptions(options)]);
+    return this.at(MAIN);
+  }
+
+  /** @param {Options} options @param {any[]} workers */
+  async run({ persistIn, beside = [] }, workers) {
     this.miniflare = new Miniflare({
       host: "127.0.0.1",
       port: 0,
       cf: false,
       handleStructuredLogs: (/** @type {LoggedLine} */ line) => void this.logs.push(line),
-      ...persistence,
-      workers: [await workerOptions(options)],
+      ...(persistIn !== undefined && { kvPersist: persistIn, durableObjectsPersist: persistIn }),
+      workers: [...workers, ...beside],
     });
-    this.url = await this.miniflare.unsafeGetDirectURL();
+    await this.miniflare.ready;
+  }
+
+  /** Speaks to the worker of this name. @param {string} name */
+  async at(name) {
+    this.url = await this.miniflare?.unsafeGetDirectURL(name);
     return this;
   }
 
@@ -77,9 +55,16 @@ export class Worker {
     this.miniflare = undefined;
   }
 
+  /** Any request to what need not be the Worker's own answer. @param {string} path @param {RequestInit} [init] */
+  raw(path, init = {}) {
+    // A connection each: one that is kept and just being closed would fail the request that it is used for.
+    const headers = { connection: "close", .../** @type {Record<string, string>} */ (init.headers) };
+    return fetch(`${this.url?.origin}${path}`, { redirect: "manual", signal: AbortSignal.timeout(ANSWER_WITHIN_MS), ...init, headers });
+  }
+
   /** Any request; the answer is read to its end, and is sound. @param {string} path @param {Init} [init] @returns {Promise<Answer>} */
   async fetch(path, init = {}) {
-    const response = await fetch(`${this.url?.origin}${path}`, { ...init, redirect: "manual", signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+    const response = await this.raw(path, init);
     return assertSound(answer(response.status, response.headers, await response.text()));
   }
 

@@ -1,0 +1,55 @@
+// What the Worker is started with: as it is shipped, apart from what a test says.
+import { FakeKv } from "./fake-kv.mjs";
+import { COMPATIBILITY_DATE, NAMESPACES, SCRIPT, shippedBindings, shippedTable } from "./shipped.mjs";
+import { SteeredLedger, steeredModules } from "./steered-ledger.mjs";
+
+/** @typedef {import("./shipped.mjs").Table} Table */
+/**
+ * What differs from what is shipped.
+ * @typedef {object} Options
+ * @property {(table: Table) => void} [configure] changes the table
+ * @property {Record<string, unknown>} [bindings] variables and secrets; undefined removes one
+ * @property {Record<string, FakeKv | "simulator" | "missing">} [namespaces] KV by binding
+ * @property {string} [persistIn] the folder in which KV and the ledger outlive the Worker
+ * @property {"own" | "missing" | SteeredLedger} [ledger] whether it has one, and who steers it
+ * @property {number} [settling] seconds until Workers KV has settled
+ * @property {Record<string, any>} [services] service bindings: functions and names of workers
+ * @property {any[]} [beside] other workers
+ * @property {number} [port] where it listens; a free one unless said
+ */
+
+/** The name of the Worker that has the ledger. */
+export const MAIN = "edge-logout";
+
+/** @param {SteeredLedger | "own" | "missing"} ledger */
+async function script(ledger) {
+  if (ledger instanceof SteeredLedger) return { modules: await steeredModules() };
+  return { modules: true, scriptPath: SCRIPT, modulesRules: [{ type: /** @type {const} */ ("CompiledWasm"), include: ["**/*.wasm"] }] };
+}
+
+/** @param {NonNullable<Options["namespaces"]>} namespaces */
+function kvNamespaces(namespaces) {
+  const all = { ...Object.fromEntries(NAMESPACES.map((name) => [name, "simulator"])), ...namespaces };
+  const bound = Object.entries(all).filter(([, kind]) => kind !== "missing");
+  return Object.fromEntries(bound.map(([name, kind]) => [name, kind instanceof FakeKv ? { id: name, remoteProxyConnectionString: /** @type {any} */ (kind.url) } : name]));
+}
+
+/** A Worker for Miniflare. @param {Options} options @param {string} [name] */
+export async function workerOptions(options, name = MAIN) {
+  const { configure, bindings = {}, namespaces = {}, ledger = "own", settling, services = {}, port = 0 } = options;
+  const table = shippedTable();
+  if (settling !== undefined) table.ledger = { settling_seconds: settling };
+  configure?.(table);
+  const all = { ...(await shippedBindings()), EDGE_LOGOUT: table, LOCATION: name, ...bindings };
+  const elsewhere = name === MAIN ? {} : { scriptName: MAIN };
+  return {
+    name,
+    ...(await script(ledger)),
+    compatibilityDate: COMPATIBILITY_DATE,
+    bindings: JSON.parse(JSON.stringify(all)),
+    kvNamespaces: kvNamespaces(namespaces),
+    durableObjects: ledger === "missing" ? {} : { LEDGER: { className: "Ledger", useSQLite: true, ...elsewhere } },
+    serviceBindings: { ...services, ...(ledger instanceof SteeredLedger && { STEER: ledger.answer }) },
+    unsafeDirectSockets: [{ host: "127.0.0.1", port }],
+  };
+}

@@ -1,0 +1,121 @@
+// The ledger as a test wants it, one call at a time: the errors that the runtime has, slow answers, none, nonsense, an
+// answer that is lost although the work was done; and otherwise the real one.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Response } from "miniflare";
+import { BUILD } from "../../../dev/lib/paths.mjs";
+
+/** @typedef {"Record" | "Contains" | "Changes"} Kind */
+/** @typedef {{ kind: Kind, shard: string, question: any, from: string }} Question */
+/**
+ * What goes wrong. Without any of it the real ledger answers, once it may.
+ * @typedef {object} Fault
+ * @property {"retryable" | "overloaded" | "broken"} [error] as the runtime marks its errors; `broken` has no mark
+ * @property {number} [status] the answer's
+ * @property {string} [answer] in place of the ledger's
+ * @property {boolean} [done] the real ledger has done it before it goes wrong
+ * @property {boolean} [hang] there is never an answer
+ * @property {Promise<unknown>} [until] is waited for
+ */
+/** @typedef {(question: Question) => Fault | undefined} Rule */
+
+// A binding must be of a class of this name. What the service calls is the runtime's own object otherwise.
+const ENTRY = `
+import Service, { Ledger } from "./index.js";
+import { WorkerEntrypoint } from "cloudflare:workers";
+export { Ledger };
+
+class Stub {
+  constructor(real, shard, env) {
+    Object.assign(this, { real, shard, env });
+  }
+
+  async fetch(request) {
+    const body = await request.text();
+    const told = { method: "POST", body: JSON.stringify({ shard: this.shard, from: this.env.LOCATION, question: JSON.parse(body) }) };
+    const fault = await (await this.env.STEER.fetch("http://steer.invalid/", told)).json();
+    const ask = () => this.real.fetch("https://ledger.invalid/", { method: "POST", body });
+    if (fault.done) await (await ask()).text();
+    if (fault.error) throw Object.assign(new Error("ledger: " + fault.error), { [fault.error]: true, remote: false });
+    if (fault.status || fault.answer !== undefined) return new Response(fault.answer, { status: fault.status ?? 200 });
+    return ask();
+  }
+}
+
+class DurableObjectNamespace {
+  constructor(env) {
+    this.env = env;
+  }
+
+  idFromName(name) {
+    return this.env.LEDGER.idFromName(name);
+  }
+
+  getByName(name) {
+    return new Stub(this.env.LEDGER.getByName(name), name, this.env);
+  }
+}
+
+export default class extends WorkerEntrypoint {
+  fetch(request) {
+    return new Service(this.ctx, { ...this.env, LEDGER: new DurableObjectNamespace(this.env) }).fetch(request);
+  }
+}
+`;
+
+/** The built Worker with a ledger that is steered. */
+export async function steeredModules() {
+  const module = async (/** @type {"ESModule" | "CompiledWasm"} */ type, /** @type {string} */ name) => ({ type, path: join(BUILD, name), contents: await readFile(join(BUILD, name)) });
+  return [
+    { type: /** @type {const} */ ("ESModule"), path: join(BUILD, "steered.js"), contents: ENTRY },
+    await module("ESModule", "index.js"),
+    await module("CompiledWasm", "index_bg.wasm"),
+  ];
+}
+
+const NEVER = new Promise(() => {});
+
+export class SteeredLedger {
+  /** @type {Question[]} in the order in which they came */
+  questions = [];
+  /** @type {Partial<Record<Kind, Rule>>} */
+  #rules = {};
+
+  /** @param {Kind} kind @param {Rule} rule */
+  on(kind, rule) {
+    this.#rules[kind] = rule;
+    return this;
+  }
+
+  /** The same for all that can be asked. @param {Rule} rule */
+  onAll(rule) {
+    return this.on("Record", rule).on("Contains", rule).on("Changes", rule);
+  }
+
+  heal() {
+    this.#rules = {};
+  }
+
+  /** As at the beginning. */
+  reset() {
+    this.heal();
+    this.questions.length = 0;
+  }
+
+  /** @param {Kind} kind @param {string} [from] a location */
+  count(kind, from) {
+    return this.questions.filter((question) => question.kind === kind && (from === undefined || question.from === from)).length;
+  }
+
+  /** What the Worker asks before every call. */
+  answer = async (/** @type {import("miniflare").Request} */ request) => {
+    const { shard, from, question } = /** @type {any} */ (await request.json());
+    const kind = /** @type {Kind} */ (Object.keys(question)[0]);
+    const asked = { kind, shard, from, question: question[kind] };
+    this.questions.push(asked);
+    const { until, hang, ...fault } = this.#rules[kind]?.(asked) ?? {};
+    await until;
+    if (hang) await NEVER;
+    return Response.json(fault);
+  };
+}
