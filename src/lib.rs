@@ -1,7 +1,7 @@
 //! Edge logout ends sessions at the edge.
 //!
-//! A Cloudflare Worker that answers the published logout endpoints of five systems, verifies their bearer tokens and
-//! writes revocations to Workers KV with lifetimes that match the tokens' own.
+//! A Cloudflare Worker that answers the published logout endpoints of five systems, verifies their bearer tokens,
+//! records revocations with lifetimes that match the tokens' own, and tells every API that asks whether a token is good.
 //!
 //! # The map of the house
 //!
@@ -11,12 +11,12 @@
 //! |---|---|
 //! | [`service`] | the way of a request, from the wire to the reply and its log line |
 //! | [`routes`] | method, host and path: what answers |
-//! | [`endpoints`] | the use cases: log out, say that the service is well, describe the endpoints |
+//! | [`endpoints`] | the use cases: log out, judge a token, guard an API, say that the service is well |
 //! | [`contracts`] | what each vendor publishes: paths, credential, scopes, success and failure bodies |
 //! | [`token`] | bearer header, signature, claims: what makes a token good |
-//! | [`revocation`] | what is written when a session ends, for how long, and what a revoked token is |
+//! | [`revocation`] | what is recorded when a session ends, for how long; the ledger, its feed, and what a revoked token is |
 //! | [`config`] | the one table in `wrangler.toml`: parsing and refusals |
-//! | [`ports`] | what the core asks of the platform: clock, store, signatures |
+//! | [`ports`] | what the core asks of the platform: clock, ledger, index, signatures |
 //!
 //! Only `edge` names Cloudflare's platform, and it is compiled for wasm32 alone, so the compiler itself keeps the core
 //! free of it and everything else runs in `cargo test` natively.

@@ -1,4 +1,4 @@
-// One request for each contract, ready to paste.
+// One request for each contract and a check, ready to paste.
 import { mint } from "./mint.mjs";
 
 const EXAMPLES = [
@@ -18,5 +18,6 @@ export async function exampleRequests(origin) {
     const json = body ? ` -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'` : "";
     return `# ${title}\ncurl -i -X POST ${origin}${path} -H 'Authorization: Bearer ${await mint(issuer)}'${json}\n`;
   });
-  return (await Promise.all(requests)).join("\n");
+  const check = `# Is a token good? 200, and 401 once it has been logged out\ncurl -i ${origin}/check -H 'Authorization: Bearer ${await mint("worth")}'\n`;
+  return [...(await Promise.all(requests)), check].join("\n");
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { mint } from "../lib/mint.mjs";
 import { ROOT } from "../lib/paths.mjs";
 import { ask, run } from "../lib/run.mjs";
 
@@ -33,26 +34,46 @@ function isAlive(pid) {
   }
 }
 
-test("npm start answers, prints a request for each contract, and leaves nothing behind", { timeout: 120_000 }, async () => {
-  const port = await freePort();
+/** `npm start`, ready to answer. @param {import("node:test").TestContext} t @param {number} port */
+async function started(t, port) {
   const child = spawn(process.execPath, ["dev/start.mjs"], { cwd: ROOT, env: { ...process.env, PORT: String(port) } });
+  t.after(() => void child.kill("SIGTERM"));
   let stdout = "";
   child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
-  try {
-    while (!stdout.includes("storefront/auth/logout") && child.exitCode === null) await sleep(100);
-    assert.ok(stdout.startsWith(`Ready on http://127.0.0.1:${port}\n`), stdout);
-    const requests = stdout.split("\n").filter((line) => line.startsWith("curl "));
-    assert.equal(requests.length, 5);
-    assert.equal((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
+  while (!stdout.includes("/check") && child.exitCode === null) await sleep(100);
+  return { child, stdout, origin: `http://127.0.0.1:${port}` };
+}
 
-    const below = await descendants(Number(child.pid));
-    assert.ok(below.length >= 3, "wrangler and workerd are running");
-    child.kill("SIGTERM");
-    const [code] = await once(child, "exit");
-    assert.equal(code, 0);
-    assert.deepEqual(below.filter(isAlive), []);
-  } finally {
-    child.kill("SIGTERM");
+test("npm start answers, prints a request for each contract, and leaves nothing behind", { timeout: 120_000 }, async (t) => {
+  const port = await freePort();
+  const { child, stdout, origin } = await started(t, port);
+  assert.ok(stdout.startsWith(`Ready on ${origin}\n`), stdout);
+  const requests = stdout.split("\n").filter((line) => line.startsWith("curl "));
+  assert.equal(requests.length, 6);
+  assert.equal((await fetch(`${origin}/healthz`)).status, 200);
+
+  const below = await descendants(Number(child.pid));
+  assert.ok(below.length >= 3, "wrangler and workerd are running");
+  child.kill("SIGTERM");
+  const [code] = await once(child, "exit");
+  assert.equal(code, 0);
+  assert.deepEqual(below.filter(isAlive), []);
+});
+
+test("what was logged out stays so when everything is killed hard", { timeout: 120_000 }, async (t) => {
+  const port = await freePort();
+  const headers = { authorization: `Bearer ${await mint("worth")}` };
+  const first = await started(t, port);
+  assert.equal((await fetch(`${first.origin}/check`, { headers })).status, 200);
+  assert.equal((await fetch(`${first.origin}/customer/logout`, { method: "POST", headers })).status, 200);
+  assert.equal((await fetch(`${first.origin}/check`, { headers })).status, 401);
+  const all = [Number(first.child.pid), ...(await descendants(Number(first.child.pid)))];
+  for (const pid of all.filter(isAlive)) process.kill(pid, "SIGKILL");
+  while (all.slice(1).some(isAlive)) await sleep(50);
+
+  const { origin } = await started(t, port);
+  for (const freshness of ["strong", "bounded"]) {
+    assert.equal((await fetch(`${origin}/check?freshness=${freshness}`, { headers })).status, 401, freshness);
   }
 });
 
