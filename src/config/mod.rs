@@ -94,6 +94,12 @@ impl Config {
         names
     }
 
+    /// Whether any requests are guarded.
+    #[must_use]
+    pub fn has_guards(&self) -> bool {
+        self.routes.iter().any(|route| matches!(route, AnyRoute::Guard(_)))
+    }
+
     /// The logouts.
     pub fn logouts(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().filter_map(|route| match route {

@@ -40,17 +40,19 @@ pub(crate) async fn check<R: Request, P: Platform>(
         Ok(asked) => asked,
         Err(problem) => return bad_request(problem, notes),
     };
-    let original = match asked.original {
-        Some(family) => Original::forwarded(request, family, url.host),
-        None => url
-            .path
-            .strip_prefix(CHECK)
-            .filter(|path| path.len() > 1)
-            .and_then(|path| Original::appended(request, url.host, path)),
+    let appended = url.path.strip_prefix(CHECK).filter(|path| !path.is_empty());
+    let original = match (asked.original, appended) {
+        (Some(family), _) => Original::forwarded(request, family, url.host),
+        (None, Some(path)) => Original::appended(request, url.host, path),
+        (None, None) => None,
     };
     let guard = original.as_ref().and_then(|original| routes.guard(judge.config, &original.host, &original.path));
     if asked.original.is_some() && guard.is_none() {
         return forbidden("no_rule", notes);
+    }
+    // Whoever answers may read such a path as one that has a rule.
+    if appended.is_some() && original.is_none() && judge.config.has_guards() {
+        return forbidden("ambiguous_path", notes);
     }
     let verdict = judge_request(judge, request, &asked, guard.zip(original.as_ref()), notes).await;
     reply(verdict, notes)
