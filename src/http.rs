@@ -62,6 +62,25 @@ pub fn split_url(url: &str) -> UrlParts<'_> {
     UrlParts { host, path, query }
 }
 
+/// Whether every server reads a path alike: no empty or dot segments, no parameters of segments, and nothing
+/// percent-encoded that some decode before they look (RFC 3986 sections 2.4, 3.3 and 6.2.2).
+#[must_use]
+pub fn is_clear_path(path: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b';');
+    path.starts_with('/')
+        && path.bytes().all(is_plain)
+        && !path.contains("//")
+        && !path.split('/').any(|segment| matches!(segment, "." | ".."))
+        && path.split('%').skip(1).all(|rest| rest.get(..2).is_some_and(stays_encoded))
+}
+
+/// Whether what two hexadecimal digits stand for has to be encoded in a path, and means nothing to servers.
+fn stays_encoded(digits: &str) -> bool {
+    let Ok(byte) = u8::from_str_radix(digits, 16) else { return false };
+    let is_unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    !is_unreserved && !byte.is_ascii_control() && !matches!(byte, b'/' | b'\\' | b'%' | b';')
+}
+
 /// Whether a media type is JSON: `application/json` or `application/*+json` (RFC 6839 section 3.1).
 ///
 /// What does not have exactly one slash is none, as FastAPI reads the header, too.
@@ -153,6 +172,43 @@ mod tests {
         ];
         for (url, host, path, query) in cases {
             assert_eq!(split_url(url), UrlParts { host, path, query }, "{url}");
+        }
+    }
+
+    #[test]
+    fn paths_that_can_be_read_otherwise_match_nothing() {
+        for path in ["/", "/api/orders/1", "/a%20b", "/a.b/..c", "/J%C3%BCrgen", "/a:b@c,d=e", "/a/"] {
+            assert!(is_clear_path(path), "{path}");
+        }
+        let unclear = [
+            "",
+            "api",
+            "/api//x",
+            "//api",
+            "/api/../x",
+            "/api/./x",
+            "/api/..",
+            "/api/%2E%2e/x",
+            "/api%2fx",
+            "/api%2Fx",
+            "/api\\x",
+            "/%5cx",
+            "/a b",
+            "/\u{e9}",
+            "/api/%61dmin",
+            "/api;a/x",
+            "/api%3Bx",
+            "/%2561pi",
+            "/%00",
+            "/%0A",
+            "/%7F",
+            "/%",
+            "/%4",
+            "/%zz",
+            "/%+1",
+        ];
+        for path in unclear {
+            assert!(!is_clear_path(path), "{path}");
         }
     }
 }

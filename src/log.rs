@@ -15,6 +15,8 @@ pub struct Notes {
     pub key_id: Option<String>,
     /// The promise that a check has kept.
     pub freshness: Option<&'static str>,
+    /// The client's name in the configuration.
+    pub client: Option<String>,
 }
 
 impl Notes {
@@ -63,6 +65,9 @@ pub struct LogLine {
     /// The promise that a check has kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freshness: Option<&'static str>,
+    /// The client's name in the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
     /// How long it took, in milliseconds. Workers' clock moves only with input and output.
     pub milliseconds: u64,
 }
@@ -86,6 +91,7 @@ impl LogLine {
             reason: notes.reason,
             key_id: notes.key_id,
             freshness: notes.freshness,
+            client: notes.client,
             milliseconds,
         }
     }

@@ -46,12 +46,6 @@ impl Endpoint {
         }
     }
 
-    /// Whether every method is answered, `OPTIONS` as well.
-    #[must_use]
-    pub const fn takes_any_method(self) -> bool {
-        matches!(self, Self::Check | Self::Guard { .. })
-    }
-
     /// Whether the method is answered (apart from `OPTIONS`, which always is).
     #[must_use]
     pub fn takes(self, method: &str) -> bool {
@@ -96,6 +90,13 @@ fn with_own() -> Router<Endpoint> {
 /// guarded as a whole keeps its `/healthz`.
 #[derive(Debug)]
 pub struct Routes {
+    all: ByHost,
+    /// The guards alone: what else answers under a guarded path must not hide its rule from `/check`.
+    guards: ByHost,
+}
+
+#[derive(Debug)]
+struct ByHost {
     any_host: Router<Endpoint>,
     by_host: HashMap<String, Router<Endpoint>>,
 }
@@ -109,14 +110,11 @@ impl Routes {
         build(&routes).0
     }
 
-    /// The guard of a path of a host.
+    /// The guard of a path of a host, whatever else answers there.
     #[must_use]
     pub fn guard<'a>(&self, config: &'a Config, host: &str, path: &str) -> Option<&'a Guard> {
-        match self.find(host, path)? {
-            Endpoint::Guard { route, .. } => match config.routes.get(route)? {
-                AnyRoute::Guard(guard) => Some(guard),
-                AnyRoute::Logout(_) => None,
-            },
+        match self.guards.find(host, path)? {
+            Endpoint::Guard { route, .. } => config.guard(route),
             _ => None,
         }
     }
@@ -124,12 +122,30 @@ impl Routes {
     /// What answers a path of a host.
     #[must_use]
     pub fn find(&self, host: &str, path: &str) -> Option<Endpoint> {
-        let of_host = if self.by_host.is_empty() { None } else { self.by_host.get(&host.to_ascii_lowercase()) };
+        self.all.find(host, path)
+    }
+}
+
+impl ByHost {
+    fn find(&self, host: &str, path: &str) -> Option<Endpoint> {
+        let of_host = if self.by_host.is_empty() { None } else { self.by_host.get(&canonical_host(host)) };
         of_host
             .and_then(|router| router.at(path).ok())
             .or_else(|| self.any_host.at(path).ok())
             .map(|found| *found.value)
     }
+
+    fn of(&mut self, host: Option<&str>) -> &mut Router<Endpoint> {
+        match host {
+            Some(host) => self.by_host.entry(canonical_host(host)).or_default(),
+            None => &mut self.any_host,
+        }
+    }
+}
+
+/// A host as it is compared: `API.example.` is `api.example`.
+fn canonical_host(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
 /// The routes whose paths cannot stand beside the others, by their place, and why.
@@ -139,29 +155,43 @@ pub fn conflicts(routes: &[(usize, &AnyRoute)]) -> Vec<(usize, String)> {
 }
 
 fn build(routes: &[(usize, &AnyRoute)]) -> (Routes, Vec<(usize, String)>) {
-    let mut table = Routes { any_host: with_own(), by_host: HashMap::new() };
+    let mut table = Routes {
+        all: ByHost { any_host: with_own(), by_host: HashMap::new() },
+        guards: ByHost { any_host: Router::new(), by_host: HashMap::new() },
+    };
     let mut conflicts = Vec::new();
     for &(index, route) in routes {
-        let (host, paths) = match route {
-            AnyRoute::Logout(route) => (&route.host, &route.paths),
-            AnyRoute::Guard(guard) => (&guard.host, &guard.paths),
-        };
-        for (variant, path) in paths.iter().enumerate() {
-            let slots = match host {
-                Some(host) => table.by_host.entry(host.clone()).or_default(),
-                None => &mut table.any_host,
-            };
+        for (variant, path) in route.paths().iter().enumerate() {
             let endpoint = match route {
                 AnyRoute::Logout(_) => Endpoint::Logout { route: index, path: variant },
                 AnyRoute::Guard(_) => Endpoint::Guard { route: index, path: variant },
             };
-            let error = patterns(path).into_iter().find_map(|pattern| slots.insert(pattern, endpoint).err());
-            if let Some(error) = error {
-                conflicts.push((index, format!("{path:?} cannot be routed: {error}")));
+            for pattern in patterns(path) {
+                let inserted = table.all.of(route.host()).insert(pattern.clone(), endpoint);
+                if let Err(error) = inserted {
+                    conflicts.push((index, format!("{path:?} cannot be routed: {error}")));
+                }
+                if matches!(route, AnyRoute::Guard(_)) {
+                    // What cannot stand here cannot stand there either, and has been told.
+                    let _ = table.guards.of(route.host()).insert(pattern, endpoint);
+                }
             }
         }
     }
+    add_parents(&mut table, routes);
     (table, conflicts)
+}
+
+/// `/api/*` is good for `/api` as well, where that has no route of its own.
+fn add_parents(table: &mut Routes, routes: &[(usize, &AnyRoute)]) {
+    for &(index, route) in routes.iter().filter(|(_, route)| matches!(route, AnyRoute::Guard(_))) {
+        for (variant, path) in route.paths().iter().enumerate() {
+            let Some(parent) = path.strip_suffix("/*").filter(|parent| !parent.is_empty()) else { continue };
+            let endpoint = Endpoint::Guard { route: index, path: variant };
+            let _ = table.all.of(route.host()).insert(parent, endpoint);
+            let _ = table.guards.of(route.host()).insert(parent, endpoint);
+        }
+    }
 }
 
 /// The router's own patterns for a path: `/api/*` is `/api/` and everything below it.

@@ -13,7 +13,7 @@ use crate::endpoints::health::{health, health_misconfigured};
 use crate::endpoints::judge::{Judge, Remembered};
 use crate::endpoints::logout::{logout, refusal};
 use crate::endpoints::openapi::document;
-use crate::http::{Reply, Request, split_url};
+use crate::http::{Reply, Request, UrlParts, split_url};
 use crate::log::{LogLine, Notes};
 use crate::ports::Platform;
 use crate::revocation::Freshness;
@@ -65,7 +65,7 @@ impl Service {
     #[must_use]
     pub fn must_finish(&self, request: &impl Request) -> bool {
         let url = split_url(request.url());
-        request.method() == "POST" && matches!(self.routes.find(url.host, url.path), Some(Endpoint::Logout { .. }))
+        request.method() == "POST" && matches!(self.find(url), Some(Endpoint::Logout { .. }))
     }
 
     /// Whether a feed is due to be heard again, before a check has to wait for it.
@@ -81,6 +81,12 @@ impl Service {
         }
     }
 
+    /// What answers. Where nobody has a client's credential there are no batches.
+    fn find(&self, url: UrlParts<'_>) -> Option<Endpoint> {
+        let is_there = |endpoint: &Endpoint| *endpoint != Endpoint::BatchCheck || !self.config.clients.is_empty();
+        self.routes.find(url.host, url.path).filter(is_there)
+    }
+
     fn judge<'a, P>(&'a self, platform: &'a P) -> Judge<'a, P> {
         Judge { config: &self.config, remembered: &self.remembered, platform }
     }
@@ -89,7 +95,7 @@ impl Service {
     pub async fn answer<R: Request, P: Platform>(&self, request: &R, platform: &P) -> Answer {
         let begin = platform.now();
         let url = split_url(request.url());
-        let endpoint = self.routes.find(url.host, url.path);
+        let endpoint = self.find(url);
         let mut notes = Notes { outcome: "answered", ..Notes::default() };
         let judge = self.judge(platform);
         let (reply, forward) = match endpoint {
@@ -121,7 +127,11 @@ impl Service {
             Some(AnyRoute::Guard(rule)) => match &rule.upstream {
                 Some(upstream) => guard(judge, rule, upstream, request, notes).await,
                 // A rule for `/check` alone.
-                None => Err(not_found(notes)),
+                None => {
+                    let reply = not_found(notes);
+                    notes.reason = Some("no_upstream");
+                    Err(reply)
+                }
             },
             _ => Err(not_found(notes)),
         }
@@ -147,7 +157,6 @@ impl Service {
         let reply = match (endpoint, route) {
             (Endpoint::Health, _) => health(&self.config, judge.platform),
             (Endpoint::OpenApi, _) => self.describe(),
-            (Endpoint::BatchCheck, _) if self.config.clients.is_empty() => not_found(notes),
             (Endpoint::BatchCheck, _) => batch_check(judge, request, notes).await,
             (Endpoint::Logout { .. }, Some(route)) => logout(route, judge, request, notes).await,
             (Endpoint::Logout { .. } | Endpoint::Check | Endpoint::Guard { .. }, _) => not_found(notes),
@@ -196,11 +205,7 @@ fn shortest_bound(config: &Config) -> Option<Duration> {
         AnyRoute::Logout(route) => Some(route.freshness),
         AnyRoute::Guard(guard) => guard.freshness,
     });
-    let bound = |freshness| match freshness {
-        Freshness::Bounded(bound) => Some(bound),
-        Freshness::Strong | Freshness::Eventual => None,
-    };
-    of_issuers.chain(of_routes).filter_map(bound).min()
+    of_issuers.chain(of_routes).filter_map(Freshness::bound).min()
 }
 
 /// The answer to every request while the configuration is refused.

@@ -3,7 +3,7 @@
 use super::Environment;
 use super::issuer::secret_text;
 use super::section::Section;
-use crate::token::Secret;
+use crate::token::{Secret, is_token};
 
 /// As much as can be had from 24 random bytes in base64.
 const SHORTEST_SECRET: usize = 32;
@@ -23,7 +23,7 @@ pub(super) fn read_all(table: &mut Section<'_>, environment: &impl Environment) 
     if !table.has("clients") {
         return Vec::new();
     }
-    let mut names: Vec<String> = Vec::new();
+    let (mut names, mut secrets): (Vec<String>, Vec<Secret>) = (Vec::new(), Vec::new());
     let clients = table.sections("clients", |section| {
         let name = section.required_text("name")?;
         if names.contains(&name) {
@@ -32,6 +32,14 @@ pub(super) fn read_all(table: &mut Section<'_>, environment: &impl Environment) 
         names.push(name.clone());
         let of_secret = section.required_text("secret")?;
         let secret = secret_text(section, "secret", &of_secret, environment)?;
+        if !is_token(secret.expose()) {
+            section
+                .refuse("secret", format!("the Worker secret {of_secret} must have no spaces, commas and line ends"));
+        }
+        if secrets.iter().any(|other: &Secret| other.is(secret.expose())) {
+            section.refuse("secret", format!("the Worker secret {of_secret} is another client's as well"));
+        }
+        secrets.push(secret.clone());
         if secret.expose().len() < SHORTEST_SECRET {
             section.refuse(
                 "secret",

@@ -6,7 +6,8 @@ use super::freshness::{Storage, freshness};
 use super::issuer::{Issuer, Tokens};
 use super::route::{find_issuer, host, paths_of};
 use super::section::Section;
-use super::{Environment, REVOCATIONS};
+use super::{Environment, LEDGER, REVOCATIONS, TABLE_NAME};
+use crate::http::is_clear_path;
 use crate::revocation::Freshness;
 
 /// Some paths of an API, and who may call them.
@@ -28,13 +29,21 @@ pub struct Guard {
     pub fail_open: bool,
     /// Whether browsers' preflights pass, which carry no token.
     pub passes_preflights: bool,
+    /// Whether paths pass that servers may read differently.
+    pub passes_ambiguous_paths: bool,
 }
 
 impl Guard {
+    /// Whether a method is checked under `strong`, whatever else holds. Some servers read methods in any case.
+    #[must_use]
+    pub fn is_strong_for(&self, method: &str) -> bool {
+        self.strong_for.iter().any(|strong| strong.eq_ignore_ascii_case(method))
+    }
+
     /// What the check of a request promises, where it is not what the token's issuer says.
     #[must_use]
     pub fn freshness_for(&self, method: &str) -> Option<Freshness> {
-        if self.strong_for.iter().any(|strong| strong == method) { Some(Freshness::Strong) } else { self.freshness }
+        if self.is_strong_for(method) { Some(Freshness::Strong) } else { self.freshness }
     }
 }
 
@@ -53,10 +62,14 @@ pub(super) fn read(
     storage: Storage,
     environment: &impl Environment,
 ) -> Guard {
-    let names = section.texts("issuers").unwrap_or_default();
-    if names.is_empty() {
+    if !section.has("issuers") {
         section.refuse("issuers", "is missing: name those whose tokens are good");
     }
+    let names = section.texts("issuers");
+    if names.as_ref().is_some_and(Vec::is_empty) {
+        section.refuse("issuers", "is empty: nobody's token would be good");
+    }
+    let names = names.unwrap_or_default();
     let good: Vec<_> = names.iter().filter_map(|name| find_issuer(section, "issuers", name, issuers)).collect();
     if good.iter().any(|issuer| matches!(issuer.tokens, Tokens::Opaque)) {
         section.refuse("issuers", "must be of kind \"jwt\": any text at all would pass as an opaque token");
@@ -64,16 +77,26 @@ pub(super) fn read(
     if !section.has("paths") {
         section.refuse("paths", "is missing: such as [\"/api/*\"]");
     }
+    for setting in ["fail_open", "pass_preflights", "pass_ambiguous_paths"] {
+        if section.has(setting) && !section.has("upstream") {
+            section.refuse(setting, "is for guards with an upstream: `/check` lets nothing pass by itself");
+        }
+    }
     let upstream = section.section("upstream", |section| upstream(section, environment)).flatten();
+    let (freshness, fail_open) = (freshness(section, storage), section.flag("fail_open"));
+    if fail_open && freshness == Some(Freshness::Strong) {
+        section.refuse("fail_open", "and freshness = \"strong\" contradict each other");
+    }
     Guard {
         host: host(section),
         paths: paths_of(section, true).unwrap_or_default(),
         issuers: good,
-        freshness: freshness(section, storage),
+        freshness,
         strong_for: strong_for(section, storage),
         upstream,
-        fail_open: section.flag("fail_open"),
+        fail_open,
         passes_preflights: section.flag("pass_preflights"),
+        passes_ambiguous_paths: section.flag("pass_ambiguous_paths"),
     }
 }
 
@@ -91,19 +114,21 @@ fn strong_for(section: &mut Section<'_>, storage: Storage) -> Vec<String> {
 fn upstream(section: &mut Section<'_>, environment: &impl Environment) -> Option<Upstream> {
     match (section.text("service"), section.text("url")) {
         (Some(service), None) => {
-            if service == REVOCATIONS || !service.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            if [REVOCATIONS, LEDGER, TABLE_NAME].contains(&service.as_str())
+                || !service.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            {
                 section.refuse("service", "must be the name of a service binding: letters, digits and _");
             }
             Some(Upstream::Service(service))
         }
         (None, Some(url)) => {
             if !is_base_url(&url, environment.is_development()) {
-                section.refuse("url", "must be https://host[:port][/path] without a query");
+                section.refuse("url", "must be https://host[:port][/path], without a query and dot segments");
             }
             Some(Upstream::Url(url.trim_end_matches('/').to_owned()))
         }
         _ => {
-            section.refuse("", "must have either service or url");
+            section.refuse("service", "or url must be there, and only one of them");
             None
         }
     }
@@ -113,7 +138,14 @@ fn upstream(section: &mut Section<'_>, environment: &impl Environment) -> Option
 fn is_base_url(url: &str, in_development: bool) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://").filter(|_| in_development));
     rest.is_some_and(|rest| {
-        rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let port = match authority.rsplit_once(':') {
+            Some((_, port)) if !port.ends_with(']') => port,
+            _ => "443",
+        };
+        port.parse::<u16>().is_ok()
+            && (path.is_empty() || is_clear_path(&format!("/{path}")))
+            && rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
             && rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'\\'))
     })
 }

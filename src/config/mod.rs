@@ -14,8 +14,10 @@ mod route;
 mod section;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::contracts;
+use crate::revocation::Freshness;
 use crate::token::Secret;
 
 pub use client::Client;
@@ -92,6 +94,27 @@ impl Config {
             }
         }
         names
+    }
+
+    /// The guard at a place among the routes.
+    #[must_use]
+    pub fn guard(&self, route: usize) -> Option<&Guard> {
+        match self.routes.get(route)? {
+            AnyRoute::Guard(guard) => Some(guard),
+            AnyRoute::Logout(_) => None,
+        }
+    }
+
+    /// The longest bound under which any check of an issuer's tokens is configured, `None` when none is bounded.
+    #[must_use]
+    pub fn longest_bound(&self, issuer: &Rc<Issuer>) -> Option<Duration> {
+        let of_routes = self.routes.iter().filter_map(|route| match route {
+            AnyRoute::Logout(route) => Rc::ptr_eq(&route.issuer, issuer).then_some(route.freshness),
+            AnyRoute::Guard(guard) => {
+                guard.freshness.filter(|_| guard.issuers.iter().any(|own| Rc::ptr_eq(own, issuer)))
+            }
+        });
+        std::iter::once(issuer.freshness).chain(of_routes).filter_map(Freshness::bound).max()
     }
 
     /// Whether any requests are guarded.

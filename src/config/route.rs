@@ -58,6 +58,26 @@ pub enum AnyRoute {
     Guard(Guard),
 }
 
+impl AnyRoute {
+    /// The host that it answers on.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::Logout(route) => route.host.as_deref(),
+            Self::Guard(guard) => guard.host.as_deref(),
+        }
+    }
+
+    /// Its paths.
+    #[must_use]
+    pub fn paths(&self) -> &[String] {
+        match self {
+            Self::Logout(route) => &route.paths,
+            Self::Guard(guard) => &guard.paths,
+        }
+    }
+}
+
 /// What routes are read with.
 pub(super) struct Around<'a, E> {
     pub issuers: &'a [Option<Rc<Issuer>>],
@@ -277,7 +297,9 @@ pub(super) fn paths_of(section: &mut Section<'_>, takes_wildcard: bool) -> Optio
         let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'*' | b'\\');
         let all_plain = fixed.unwrap_or(path).bytes().all(is_plain);
         if !path.starts_with('/') || !all_plain || path.split('/').any(|segment| matches!(segment, "." | "..")) {
-            section.refuse("paths", format!("{path:?} must begin with / and be as a URL has it, without *, ? and #"));
+            let wildcard = if takes_wildcard { " but for /* at the end" } else { "" };
+            let problem = format!("{path:?} must begin with / and be as a URL has it, without *, ? and #{wildcard}");
+            section.refuse("paths", problem);
         }
     }
     Some(paths)

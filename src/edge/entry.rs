@@ -4,7 +4,6 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
-use wasm_bindgen::JsValue;
 use worker::{Context, Env, event};
 
 use super::environment::{WorkerEnvironment, configuration_json};
@@ -13,6 +12,7 @@ use super::platform::EdgePlatform;
 use super::request::EdgeRequest;
 use super::response::to_response;
 use crate::config::Config;
+use crate::log::LogLine;
 use crate::service::{Answer, Service, answer_misconfigured};
 
 thread_local! {
@@ -63,7 +63,11 @@ fn refresh(service: &Rc<Service>, env: &Env, context: &Context) {
 }
 
 fn log(answer: &Answer) {
-    if let Ok(line) = serde_json::to_string(&answer.log) {
+    log_line(&answer.log);
+}
+
+fn log_line(line: &LogLine) {
+    if let Ok(line) = serde_json::to_string(line) {
         worker::console_log!("{line}");
     }
 }
@@ -72,15 +76,21 @@ async fn respond(request: &EdgeRequest, answer: Answer, env: &Env) -> worker::Re
     if let Some(forwarded) = &answer.forward {
         match forward(request.raw(), forwarded, env).await {
             Ok(response) => return Ok(response),
-            Err(error) => super::log("upstream_failed", &reason(&error)),
+            // Nothing of the error: it may hold whatever the upstream was asked.
+            Err(_) => log_upstream_failed(&answer),
         }
     }
     to_response(&answer.reply).map_err(worker::Error::from)
 }
 
-/// What the runtime says of an error: it names hosts and bindings, nobody's data.
-fn reason(error: &JsValue) -> String {
-    js_sys::Reflect::get(error, &"message".into()).ok().and_then(|text| text.as_string()).unwrap_or_default()
+fn log_upstream_failed(answer: &Answer) {
+    let line = LogLine {
+        status: Some(answer.reply.status),
+        outcome: "failed",
+        reason: Some("upstream_failed"),
+        ..answer.log.clone()
+    };
+    log_line(&line);
 }
 
 /// The isolate's service; parsed at the first request, and all or nothing.

@@ -3,11 +3,11 @@
 use js_sys::{Array, Function, Iterator, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, Request, RequestInit, RequestRedirect, Response};
+use web_sys::{Headers, Request, RequestCache, RequestInit, RequestRedirect, Response};
 use worker::Env;
 
 use crate::config::Upstream;
-use crate::endpoints::guard::{Forward, OWN_HEADERS};
+use crate::endpoints::guard::{Forward, is_taken_away};
 
 /// The upstream's answer.
 pub(super) async fn forward(request: &Request, forward: &Forward, env: &Env) -> Result<Response, JsValue> {
@@ -18,7 +18,12 @@ pub(super) async fn forward(request: &Request, forward: &Forward, env: &Env) -> 
     let fetch: Function = Reflect::get(&target, &"fetch".into())?.dyn_into()?;
     let passed_on = passed_on(request, forward)?;
     let answer: Promise = fetch.call1(&target, &passed_on)?.dyn_into()?;
-    JsFuture::from(answer).await?.dyn_into()
+    let answer: Response = JsFuture::from(answer).await?.dyn_into()?;
+    match answer.status() {
+        // An answer before the answer, which the runtime takes for the last one.
+        100 | 102..200 => Err("the upstream's answer is no final one".into()),
+        _ => Ok(answer),
+    }
 }
 
 fn passed_on(request: &Request, forward: &Forward) -> Result<Request, JsValue> {
@@ -33,6 +38,8 @@ fn passed_on(request: &Request, forward: &Forward) -> Result<Request, JsValue> {
             let url = format!("{base}{}", path_and_query(&request.url()));
             // A request can be what another one is made of: method and body come from it.
             let moved = Request::new_with_str_and_init(&url, request.unchecked_ref())?;
+            // Or the zone's cache could answer one user with what is another's.
+            init.set_cache(RequestCache::NoStore);
             Request::new_with_request_and_init(&moved, &init)
         }
     }
@@ -41,7 +48,7 @@ fn passed_on(request: &Request, forward: &Forward) -> Result<Request, JsValue> {
 fn headers(request: &Request, forward: &Forward) -> Result<Headers, JsValue> {
     let headers = Headers::new_with_headers(&request.headers())?;
     let names: Vec<String> = names(&headers)?;
-    for name in names.iter().filter(|name| name.starts_with(OWN_HEADERS)) {
+    for name in names.iter().filter(|name| is_taken_away(name)) {
         headers.delete(name)?;
     }
     for (name, value) in &forward.headers {

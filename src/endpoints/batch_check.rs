@@ -12,7 +12,7 @@ use crate::http::{BodyError, Reply, Request, is_json};
 use crate::log::Notes;
 use crate::ports::Platform;
 use crate::revocation::{Doubt, Freshness, Matchable};
-use crate::token::{BearerProblem, MAX_TOKEN_BYTES, bearer_token};
+use crate::token::{MAX_TOKEN_BYTES, bearer_token};
 
 /// How many tokens one batch has at the most.
 const MAX_TOKENS: usize = 100;
@@ -60,11 +60,14 @@ pub(crate) async fn batch_check<R: Request, P: Platform>(
     notes: &mut Notes,
 ) -> Reply {
     let authorization = request.header("authorization");
-    match bearer_token(authorization.as_deref()) {
-        Ok(secret) if judge.config.clients.iter().any(|client| client.secret.is(secret)) => {}
-        Ok(_) => return unauthorized(notes),
-        Err(problem @ (BearerProblem::Missing | BearerProblem::Malformed)) => return no_credential(problem, notes),
-    }
+    let secret = match bearer_token(authorization.as_deref()) {
+        Ok(secret) => secret,
+        Err(problem) => return no_credential(problem, notes),
+    };
+    let Some(client) = judge.config.clients.iter().find(|client| client.secret.is(secret)) else {
+        return unauthorized(notes);
+    };
+    notes.client = Some(client.name.clone());
     let batch = match read(request).await {
         Ok(batch) => batch,
         Err((status, problem)) => return refuse(status, problem, notes),

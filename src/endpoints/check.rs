@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use super::judge::{Judge, Refusal, Verdict};
 use super::original::{Family, Original};
-use crate::config::{Guard, Issuer, Tokens, freshness_named};
+use crate::config::{Config, Guard, Issuer, Tokens, freshness_named};
 use crate::http::{Reply, Request, UrlParts};
 use crate::log::Notes;
 use crate::ports::Platform;
 use crate::revocation::Freshness;
 use crate::routes::{CHECK, Routes};
-use crate::token::{BearerProblem, bearer_token};
+use crate::token::{BearerProblem, bearer_token, is_token};
 
 /// The header in which LoyaltyDog's clients send the customer's session.
 const CUSTOMER_TOKEN: &str = "x-eposn-customer-token";
@@ -24,6 +24,22 @@ struct Asked {
     issuers: Vec<Rc<Issuer>>,
     freshness: Option<Freshness>,
     original: Option<Family>,
+    credential: Option<CredentialFrom>,
+}
+
+/// Where an opaque token stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CredentialFrom {
+    Bearer,
+    CustomerToken,
+}
+
+/// The rule that a check is judged by.
+enum Rule<'a> {
+    /// None: any issuer that the query does not exclude.
+    None,
+    /// A guard's, for a request with this method.
+    Guard(&'a Guard, String),
 }
 
 /// Answers a check.
@@ -40,58 +56,85 @@ pub(crate) async fn check<R: Request, P: Platform>(
         Ok(asked) => asked,
         Err(problem) => return bad_request(problem, notes),
     };
+    match rule_for(judge.config, routes, request, url, asked.original) {
+        Ok(rule) => reply(judge_request(judge, request, &asked, &rule, notes).await, notes),
+        Err(reason) => forbidden(reason, notes),
+    }
+}
+
+/// The rule for the original request, where a proxy tells of one.
+fn rule_for<'a>(
+    config: &'a Config,
+    routes: &Routes,
+    request: &impl Request,
+    url: UrlParts<'_>,
+    family: Option<Family>,
+) -> Result<Rule<'a>, &'static str> {
     let appended = url.path.strip_prefix(CHECK).filter(|path| !path.is_empty());
-    let original = match (asked.original, appended) {
-        (Some(family), _) => Original::forwarded(request, family, url.host),
+    let original = match (family, appended) {
+        (Some(family), _) => Original::forwarded(request, family),
+        (None, Some(_)) if !config.has_guards() => return Ok(Rule::None),
         (None, Some(path)) => Original::appended(request, url.host, path),
-        (None, None) => None,
+        (None, None) => return Ok(Rule::None),
     };
-    let guard = original.as_ref().and_then(|original| routes.guard(judge.config, &original.host, &original.path));
-    if asked.original.is_some() && guard.is_none() {
-        return forbidden("no_rule", notes);
-    }
-    // Whoever answers may read such a path as one that has a rule.
-    if appended.is_some() && original.is_none() && judge.config.has_guards() {
-        return forbidden("ambiguous_path", notes);
-    }
-    let verdict = judge_request(judge, request, &asked, guard.zip(original.as_ref()), notes).await;
-    reply(verdict, notes)
+    // Whoever answers may read such a path as one that has another rule.
+    let original = original.ok_or("ambiguous_path")?;
+    let guard = routes.guard(config, &original.host, &original.path).ok_or("no_rule")?;
+    Ok(Rule::Guard(guard, original.method))
 }
 
 async fn judge_request<R: Request, P: Platform>(
     judge: &Judge<'_, P>,
     request: &R,
     asked: &Asked,
-    rule: Option<(&Guard, &Original)>,
+    rule: &Rule<'_>,
     notes: &mut Notes,
 ) -> Result<Verdict, BearerProblem> {
-    // The rule restricts whom the query lets in, and the other way round.
     let issuers = match rule {
-        None => asked.issuers.clone(),
-        Some((guard, _)) if asked.issuers.is_empty() => guard.issuers.clone(),
-        Some((guard, _)) => {
-            let both = |issuer: &&Rc<Issuer>| asked.issuers.iter().any(|named| Rc::ptr_eq(named, issuer));
-            let both: Vec<_> = guard.issuers.iter().filter(both).cloned().collect();
-            if both.is_empty() {
-                return Ok(Err(Refusal::UnknownIssuer));
-            }
-            both
+        Rule::None => asked.issuers.clone(),
+        Rule::Guard(guard, _) if asked.issuers.is_empty() => guard.issuers.clone(),
+        // The rule restricts whom the query lets in, and the other way round.
+        Rule::Guard(guard, _) => {
+            let is_named = |issuer: &&Rc<Issuer>| asked.issuers.iter().any(|named| Rc::ptr_eq(named, issuer));
+            guard.issuers.iter().filter(is_named).cloned().collect()
         }
     };
+    if issuers.is_empty() && !asked.issuers.is_empty() {
+        return Ok(Err(Refusal::UnknownIssuer));
+    }
+    let authorization = request.header("authorization");
     let is_opaque = issuers.iter().any(|issuer| matches!(issuer.tokens, Tokens::Opaque));
     let customer = if is_opaque { request.header(CUSTOMER_TOKEN) } else { None };
-    let authorization = request.header("authorization");
-    let token = match customer.as_deref().map(str::trim).filter(|token| !token.is_empty()) {
-        Some(token) => token,
-        None => bearer_token(authorization.as_deref())?,
+    let token = credential(asked.credential, authorization.as_deref(), customer.as_deref())?;
+    let of_rule = |issuer: &Issuer| match rule {
+        Rule::Guard(guard, method) if guard.is_strong_for(method) => Freshness::Strong,
+        Rule::Guard(guard, _) => asked.freshness.or(guard.freshness).unwrap_or(issuer.freshness),
+        Rule::None => asked.freshness.unwrap_or(issuer.freshness),
     };
-    let of_rule = rule.and_then(|(guard, original)| guard.freshness_for(&original.method));
-    let verdict =
-        judge.verdict(token, &issuers, |issuer| asked.freshness.or(of_rule).unwrap_or(issuer.freshness)).await;
+    let verdict = judge.verdict(token, &issuers, of_rule).await;
     if let Ok((token, _)) = &verdict {
         notes.key_id.clone_from(&token.key_id);
     }
     Ok(verdict)
+}
+
+/// The token. An opaque one may stand in either header; where both are there the query has to say which, since the API
+/// behind must not read the other one.
+fn credential<'a>(
+    from: Option<CredentialFrom>,
+    authorization: Option<&'a str>,
+    customer: Option<&'a str>,
+) -> Result<&'a str, BearerProblem> {
+    match (from, customer) {
+        (None | Some(CredentialFrom::Bearer), None) | (Some(CredentialFrom::Bearer), Some(_)) => {
+            bearer_token(authorization)
+        }
+        (Some(CredentialFrom::CustomerToken), None) => Err(BearerProblem::Missing),
+        (None, Some(_)) if authorization.is_some() => Err(BearerProblem::Malformed),
+        // Two headers of this name arrive as one, with a comma between.
+        (_, Some(token)) if is_token(token) => Ok(token),
+        (_, Some(_)) => Err(BearerProblem::Malformed),
+    }
 }
 
 fn read_query<P>(query: &str, judge: &Judge<'_, P>) -> Result<Asked, &'static str> {
@@ -105,7 +148,14 @@ fn read_query<P>(query: &str, judge: &Judge<'_, P>) -> Result<Asked, &'static st
                 bound = Some(number.parse().map_err(|_| "bound_milliseconds is no number")?);
             }
             ("original", family) if asked.original.is_none() => {
-                asked.original = Some(Family::named(family).ok_or("original is x-forwarded or x-original")?);
+                let family = Family::named(family).ok_or("original is x-forwarded, x-original or x-original-url")?;
+                asked.original = Some(family);
+            }
+            ("credential", "bearer") if asked.credential.is_none() => {
+                asked.credential = Some(CredentialFrom::Bearer);
+            }
+            ("credential", CUSTOMER_TOKEN) if asked.credential.is_none() => {
+                asked.credential = Some(CredentialFrom::CustomerToken);
             }
             _ => return Err("a parameter is not known, or is there twice"),
         }
@@ -152,11 +202,12 @@ struct Told {
     reason: &'static str,
 }
 
-/// The reply to a request without a bearer token: a bare challenge, since it has done nothing wrong yet.
+/// The reply to a request without a bearer token: a challenge without an error, since it has done nothing wrong yet
+/// (RFC 6750 section 3.1).
 pub(super) fn no_credential(problem: BearerProblem, notes: &mut Notes) -> Reply {
     let told = Told { error: "unauthorized", reason: problem.reason() };
     notes.refused(problem.reason());
-    Reply::json(401, &told).with("WWW-Authenticate", "Bearer")
+    Reply::json(401, &told).with("WWW-Authenticate", r#"Bearer realm="edge-logout""#)
 }
 
 /// The reply to a token that is not taken.
@@ -196,7 +247,8 @@ fn bad_request(problem: &'static str, notes: &mut Notes) -> Reply {
     Reply::json(400, &Told { error: "invalid_request", reason: problem })
 }
 
-fn forbidden(reason: &'static str, notes: &mut Notes) -> Reply {
+/// The reply to a request that no rule lets in.
+pub(super) fn forbidden(reason: &'static str, notes: &mut Notes) -> Reply {
     notes.refused(reason);
     Reply::json(403, &Told { error: "forbidden", reason })
 }

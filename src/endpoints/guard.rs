@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
-use super::check::{no_credential, refusal_reply};
+use super::check::{forbidden, no_credential, refusal_reply};
 use super::judge::{Judge, Refusal};
 use crate::config::{Guard, Upstream};
-use crate::http::{Reply, Request};
+use crate::http::{Reply, Request, is_clear_path, split_url};
 use crate::log::Notes;
 use crate::ports::Platform;
 use crate::token::bearer_token;
@@ -20,8 +20,12 @@ pub struct Forward {
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
 }
 
-/// What a client must not say of itself.
-pub const OWN_HEADERS: &str = "x-auth-";
+/// Whether a header, its name in lower case, is one that a client must not send on. What it says of itself, also as
+/// servers spell it that make variables of headers; and its credential for a proxy (RFC 9110 section 11.7.2).
+#[must_use]
+pub fn is_taken_away(name: &str) -> bool {
+    name.replace('_', "-").starts_with("x-auth-") || name == "proxy-authorization"
+}
 
 /// Judges a request to a guarded API: it is passed on, or answered here.
 pub(crate) async fn guard<R: Request, P: Platform>(
@@ -38,6 +42,9 @@ pub(crate) async fn guard<R: Request, P: Platform>(
     if guard.passes_preflights && is_preflight(request) {
         return pass(Vec::new(), notes);
     }
+    if !guard.passes_ambiguous_paths && !is_clear_path(split_url(request.url()).path) {
+        return Err(forbidden("ambiguous_path", notes));
+    }
     let authorization = request.header("authorization");
     let token = bearer_token(authorization.as_deref()).map_err(|problem| no_credential(problem, notes))?;
     let of_rule = guard.freshness_for(request.method());
@@ -49,7 +56,9 @@ pub(crate) async fn guard<R: Request, P: Platform>(
             pass(token.facts.headers(Some(freshness)), notes)
         }
         // Verified, and only whether it is revoked is in doubt.
-        Err(Refusal::CannotTell(reason, Some(token))) if guard.fail_open && !token.is_of_another_kind => {
+        Err(Refusal::CannotTell(reason, Some(token)))
+            if guard.fail_open && !guard.is_strong_for(request.method()) && !token.is_of_another_kind =>
+        {
             notes.reason = Some(reason);
             notes.freshness = Some("none");
             pass(token.facts.headers(None), notes)

@@ -14,15 +14,26 @@ use crate::token::{
 
 /// How long a verdict may wait for ledger and index.
 pub(super) const LIMIT: Duration = Duration::from_secs(3);
-/// Two generations of these: 10,000 tokens, or some 8 MB of them.
-const REMEMBERED: RecentLimits = RecentLimits { tokens: 5_000, bytes: 4 * 1024 * 1024 };
+/// Two generations of these: 10,000 tokens, or 8 MB of their texts alone.
+const VERIFIED: RecentLimits = RecentLimits { tokens: 5_000, bytes: 4 * 1024 * 1024 };
+/// Of opaque tokens, which anybody can make up.
+const OPAQUE: RecentLimits = RecentLimits { tokens: 1_000, bytes: 256 * 1024 };
 
 /// What an isolate remembers of tokens and revocations.
 #[derive(Debug)]
 pub struct Remembered {
     /// Revocations.
     pub memory: Memory,
-    tokens: RefCell<Recent<Rc<KnownToken>>>,
+    verified: RefCell<Recent<Remembrance>>,
+    /// By themselves, so that a flood of made-up ones does not wash away what was verified.
+    opaque: RefCell<Recent<Remembrance>>,
+}
+
+/// A token as it was judged, and the issuers that were asked for: another question may have another answer.
+#[derive(Clone, Debug)]
+struct Remembrance {
+    token: Rc<KnownToken>,
+    asked_of: Vec<Rc<Issuer>>,
 }
 
 /// Why a token is not taken.
@@ -48,7 +59,16 @@ impl Remembered {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let shards = config.storage.ledger.map_or(0, |rules| rules.shards);
-        Self { memory: Memory::new(shards), tokens: RefCell::new(Recent::new(REMEMBERED)) }
+        Self {
+            memory: Memory::new(shards),
+            verified: RefCell::new(Recent::new(VERIFIED)),
+            opaque: RefCell::new(Recent::new(OPAQUE)),
+        }
+    }
+
+    fn of(&self, issuers: &[Rc<Issuer>]) -> &RefCell<Recent<Remembrance>> {
+        let is_opaque = issuers.iter().any(|issuer| matches!(issuer.tokens, Tokens::Opaque));
+        if is_opaque { &self.opaque } else { &self.verified }
     }
 }
 
@@ -65,12 +85,7 @@ pub struct Judge<'a, P> {
 impl<P: Platform> Judge<'_, P> {
     /// Ledger, index and memory.
     pub(crate) fn authority(&self) -> Authority<'_, P> {
-        Authority {
-            platform: self.platform,
-            memory: &self.remembered.memory,
-            ledger: self.config.storage.ledger,
-            settling: self.config.storage.settling,
-        }
+        Authority { platform: self.platform, memory: &self.remembered.memory, ledger: self.config.storage.ledger }
     }
 
     /// The verdict on a token of one of the issuers; of any issuer whose `iss` it claims, when none is named.
@@ -91,13 +106,14 @@ impl<P: Platform> Judge<'_, P> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Refusal::Invalid(TokenProblem::TooLarge));
         }
-        let remembered = self.remembered.tokens.borrow_mut().find(token);
-        if let Some(known) = remembered.filter(|known| is_asked_for(known, issuers)) {
+        let remembered = self.remembered.of(issuers).borrow_mut().find(token);
+        if let Some(Remembrance { token: known, .. }) = remembered.filter(|known| known.answers(issuers)) {
             let is_dead = known.dead_at.is_some_and(|dead_at| self.platform.now() >= dead_at);
             return if is_dead { Err(Refusal::Invalid(TokenProblem::Expired)) } else { Ok(known) };
         }
         let known = Rc::new(self.read(token, issuers).await?);
-        self.remembered.tokens.borrow_mut().insert(token, Rc::clone(&known));
+        let remembrance = Remembrance { token: Rc::clone(&known), asked_of: issuers.to_vec() };
+        self.remembered.of(issuers).borrow_mut().insert(token, remembrance);
         Ok(known)
     }
 
@@ -141,11 +157,12 @@ pub(super) fn conclude(token: Rc<KnownToken>, status: Result<Known, &'static str
     }
 }
 
-/// Without a named issuer a token is its own issuer's: an opaque one is none that says whose it is.
-fn is_asked_for(known: &KnownToken, issuers: &[Rc<Issuer>]) -> bool {
-    if issuers.is_empty() {
-        known.facts.verified
-    } else {
-        issuers.iter().any(|issuer| Rc::ptr_eq(issuer, &known.issuer))
+impl Remembrance {
+    /// Whether a question for these issuers' tokens would be answered alike: it is the same question, or its first issuer
+    /// is the token's.
+    fn answers(&self, issuers: &[Rc<Issuer>]) -> bool {
+        let is_same = issuers.len() == self.asked_of.len()
+            && issuers.iter().zip(&self.asked_of).all(|(one, other)| Rc::ptr_eq(one, other));
+        is_same || issuers.first().is_some_and(|first| Rc::ptr_eq(first, &self.token.issuer))
     }
 }

@@ -13,7 +13,7 @@ use crate::contracts::{Contract, Demand, Failure, Success};
 use crate::http::{Reply, Request};
 use crate::log::Notes;
 use crate::ports::{Platform, within};
-use crate::revocation::{Authority, Effective, Ended, Freshness, revocations_for};
+use crate::revocation::{DEFAULT_BOUND, Effective, Ended, revocations_for};
 use crate::token::{AnonymousSession, OpaqueToken, VerifiedToken, bearer_token, mint_anonymous_session};
 
 /// How long a logout waits for ledger and index, reading, writing and retries in all. Longer, and the client's own retry
@@ -80,7 +80,7 @@ async fn try_logout<R: Request, P: Platform>(
     let revocations = revocations_for(ended, &route.revokes, revocation, now);
     let left = BUDGET.saturating_sub(platform.now().since(begin));
     authority.revoke(&revocations, left).await.map_err(|doubt| unavailable(doubt, notes))?;
-    let receipt = receipt(route, &authority);
+    let receipt = receipt(route, judge);
     if let (Demand::Session(session), Some(store)) = (&demand, &route.session_store) {
         forget(session, store, platform, notes).await?;
     }
@@ -94,14 +94,11 @@ async fn try_logout<R: Request, P: Platform>(
 }
 
 /// From when on no check says any more that what was revoked just now is active.
-fn receipt<P: Platform>(route: &Route, authority: &Authority<'_, P>) -> String {
+fn receipt<P: Platform>(route: &Route, judge: &Judge<'_, P>) -> String {
     let issuer = route.sessions.as_ref().unwrap_or(&route.issuer);
-    let bound = match (issuer.freshness, Freshness::DEFAULT) {
-        (Freshness::Bounded(bound), _) | (_, Freshness::Bounded(bound)) => bound,
-        _ => Duration::ZERO,
-    };
-    let settling = authority.settling;
-    Effective::of(authority.platform.now(), authority.ledger.is_some(), bound, settling).header()
+    let bound = judge.config.longest_bound(issuer).unwrap_or(DEFAULT_BOUND);
+    let storage = judge.config.storage;
+    Effective::of(judge.platform.now(), storage.ledger.is_some(), bound, storage.settling).header()
 }
 
 /// A success that only waits for the revocation.

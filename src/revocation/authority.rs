@@ -42,8 +42,6 @@ pub struct Authority<'a, P> {
     pub memory: &'a Memory,
     /// The ledger's rules; the index alone keeps everything when there is none.
     pub ledger: Option<LedgerRules>,
-    /// How long the index takes until every location sees a write.
-    pub settling: Duration,
 }
 
 impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {

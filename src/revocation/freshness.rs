@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The bound unless configured otherwise.
+pub const DEFAULT_BOUND: Duration = Duration::from_secs(1);
+
 /// How soon after a logout a check no longer says that the token is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
@@ -15,7 +18,16 @@ pub enum Freshness {
 
 impl Freshness {
     /// What holds unless configured otherwise, where there is a ledger.
-    pub const DEFAULT: Self = Self::Bounded(Duration::from_secs(1));
+    pub const DEFAULT: Self = Self::Bounded(DEFAULT_BOUND);
+
+    /// The bound, when it has one.
+    #[must_use]
+    pub const fn bound(self) -> Option<Duration> {
+        match self {
+            Self::Bounded(bound) => Some(bound),
+            Self::Strong | Self::Eventual => None,
+        }
+    }
 
     /// Its name in the configuration, in queries and in answers.
     #[must_use]

@@ -140,12 +140,14 @@ impl<R: Rows> Ledger<R> {
                 continue;
             }
             let limits = known.map_or(revocation.limits(), |known| known.widened_by(&revocation.limits()));
+            // A write that was given up may arrive even after another one has succeeded.
+            let is_on_its_way = |row: &Row| row.indexed_at.is_none_or(|at| now < at.plus(LATE_WRITE));
             self.rows.store(&Row {
                 revocation: revocation.clone().within(limits),
                 version,
                 in_feed: true,
                 indexed_at: None,
-                contested_until: stored.filter(|row| row.indexed_at.is_none()).map(|_| now.plus(LATE_WRITE)),
+                contested_until: stored.filter(is_on_its_way).map(|_| now.plus(LATE_WRITE)),
                 failures: 0,
                 due_at: now.plus(GATHERING),
             })?;

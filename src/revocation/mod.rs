@@ -16,7 +16,7 @@ mod write;
 pub use authority::{Authority, Doubt, Effective};
 pub use check::{Known, Status};
 pub use client::{LedgerQuestion, answer_question};
-pub use freshness::Freshness;
+pub use freshness::{DEFAULT_BOUND, Freshness};
 pub use memory::Memory;
 pub use plan::{Ended, MatchKey, Matchable, RevocationRules, revocations_for};
 pub use record::{Digest, Entry, KvLifetime, Limits, Revocation, Scope, StoredRevocation};

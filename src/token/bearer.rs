@@ -38,7 +38,9 @@ pub fn bearer_token(authorization: Option<&str>) -> Result<&str, BearerProblem> 
     if scheme.eq_ignore_ascii_case("Bearer") && is_token(token) { Ok(token) } else { Err(BearerProblem::Malformed) }
 }
 
-fn is_token(text: &str) -> bool {
+/// Whether a text can be a token: visible characters, and no comma.
+#[must_use]
+pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }
 

@@ -16,7 +16,7 @@ mod untrusted;
 mod verify;
 
 pub use algorithm::Algorithm;
-pub use bearer::{BearerProblem, bearer_token};
+pub use bearer::{BearerProblem, bearer_token, is_token};
 pub use claims::{ClaimNames, Claims};
 pub use id::{OpaqueToken, TokenId};
 pub use jwk::{Jwk, JwkProblem};
