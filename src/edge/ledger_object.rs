@@ -20,8 +20,8 @@ use crate::revocation::ledger::{Ledger as Decisions, Row};
 use crate::revocation::{LedgerQuestion, answer_question};
 use crate::time::Timestamp;
 
-/// How many entries are written to the index at once. The runtime lets six calls wait at a time and queues the rest.
-const WRITES_AT_ONCE: usize = 24;
+/// How many entries are written to the index at once: the runtime lets six calls wait at a time.
+const WRITES_AT_ONCE: usize = 6;
 /// How long a write may take before it counts as failed.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 /// How many entries one alarm writes at the most: an invocation has a thousand operations.
@@ -37,15 +37,14 @@ pub struct Ledger {
     decisions: RefCell<Decisions<SqlRows>>,
     /// For when the alarm is known to be set.
     alarm_at: Cell<Option<Timestamp>>,
-    prepared: Result<(), Error>,
+    is_prepared: Cell<bool>,
 }
 
 impl DurableObject for Ledger {
     fn new(state: State, env: Env) -> Self {
         let rows = SqlRows(state.storage().sql());
-        let prepared = rows.prepare();
         let decisions = RefCell::new(Decisions { rows, settling: settling(&env) });
-        Self { state, env, decisions, alarm_at: Cell::new(None), prepared }
+        Self { state, env, decisions, alarm_at: Cell::new(None), is_prepared: Cell::new(false) }
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
@@ -57,6 +56,8 @@ impl DurableObject for Ledger {
             Ok(answer) => Response::ok(answer),
             Err(error) => {
                 log("ledger_failed", &error.to_string());
+                // What was stored before it failed is to be written all the same.
+                self.wake_at(Some(now().plus(AFTER_FAILURE))).await?;
                 Response::error("the ledger failed", 500)
             }
         }
@@ -79,20 +80,24 @@ impl DurableObject for Ledger {
 
 impl Ledger {
     async fn answer(&self, question: &LedgerQuestion) -> worker::Result<String> {
-        if let Err(error) = &self.prepared {
-            return Err(Error::RustError(error.to_string()));
-        }
+        self.prepare()?;
         let (answer, next) = {
             let mut decisions = self.decisions.try_borrow_mut().map_err(|_| busy())?;
             let answer = answer_question(&mut *decisions, question, now())?;
-            let next = match question {
-                LedgerQuestion::Record(_) => decisions.next_alarm()?,
-                LedgerQuestion::Contains(_) | LedgerQuestion::Changes(_) => None,
-            };
-            (answer, next)
+            // An object that has just woken does not know whether its alarm is set: any question sets it again.
+            let is_due = matches!(question, LedgerQuestion::Record(_)) || self.alarm_at.get().is_none();
+            (answer, if is_due { decisions.next_alarm()? } else { None })
         };
         self.wake_at(next).await?;
         Ok(answer)
+    }
+
+    fn prepare(&self) -> worker::Result<()> {
+        if !self.is_prepared.get() {
+            self.decisions.try_borrow().map_err(|_| busy())?.rows.prepare()?;
+            self.is_prepared.set(true);
+        }
+        Ok(())
     }
 
     /// Sets the alarm, unless it is set for as early already. It is stored with what was written just before.
@@ -105,6 +110,7 @@ impl Ledger {
 
     /// Writes to the index what is due, and tidies up. Gives when there is next something to do.
     async fn work_off(&self) -> worker::Result<Option<Timestamp>> {
+        self.prepare()?;
         let index = self.env.kv(REVOCATIONS).map_err(|error| Error::RustError(error.to_string()))?;
         let mut left = WRITES_PER_ALARM;
         while left > 0 {
@@ -113,21 +119,22 @@ impl Ledger {
                 break;
             }
             left = left.saturating_sub(due.len());
+            let sent_at = now();
             let written = join_all(due.iter().map(|row| put(&index, row))).await;
-            self.note(&due, written)?;
+            self.note(&due, written, sent_at)?;
         }
         let mut decisions = self.decisions.try_borrow_mut().map_err(|_| busy())?;
         decisions.tidy(now())?;
         decisions.next_alarm()
     }
 
-    fn note(&self, rows: &[Row], written: Vec<Result<(), IndexError>>) -> worker::Result<()> {
+    fn note(&self, rows: &[Row], written: Vec<Result<(), IndexError>>, sent_at: Timestamp) -> worker::Result<()> {
         let mut decisions = self.decisions.try_borrow_mut().map_err(|_| busy())?;
         let now = now();
         for (row, written) in rows.iter().zip(written) {
             let key = &row.revocation.key;
             match written {
-                Ok(()) => decisions.indexed(key, row.version, now)?,
+                Ok(()) => decisions.indexed(key, row.version, sent_at, now)?,
                 Err(error) => {
                     log("index_write_failed", error.reason());
                     decisions.not_indexed(key, row.version, now)?;

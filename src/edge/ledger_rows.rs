@@ -19,7 +19,7 @@ const SCHEMA: [&str; 4] = [
     "CREATE INDEX IF NOT EXISTS agenda ON revocations (due_at) WHERE in_feed = 1",
     "CREATE TABLE IF NOT EXISTS head (
         id INTEGER PRIMARY KEY CHECK (id = 1), epoch TEXT NOT NULL, latest INTEGER NOT NULL, trimmed INTEGER NOT NULL,
-        swept_at INTEGER NOT NULL
+        swept_at INTEGER NOT NULL, first_expiry INTEGER
     )",
 ];
 
@@ -51,6 +51,7 @@ struct StoredHead {
     latest: u64,
     trimmed: u64,
     swept_at: Timestamp,
+    first_expiry: Option<Timestamp>,
 }
 
 /// The one number that a question is answered with.
@@ -66,7 +67,7 @@ impl SqlRows {
             self.run(statement, vec![])?;
         }
         let epoch = format!("{:016x}", getrandom::u64().map_err(|error| Error::RustError(error.to_string()))?);
-        self.run("INSERT OR IGNORE INTO head VALUES (1, ?, 0, 0, 0)", vec![epoch.into()])
+        self.run("INSERT OR IGNORE INTO head VALUES (1, ?, 0, 0, 0, NULL)", vec![epoch.into()])
     }
 
     fn run(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<(), Error> {
@@ -95,12 +96,14 @@ impl Rows for SqlRows {
     fn head(&self) -> Result<Head, Error> {
         let found: Vec<StoredHead> = self.0.exec("SELECT * FROM head", None)?.to_array()?;
         let head = found.into_iter().next().ok_or_else(|| Error::RustError("the shard has no head".to_owned()))?;
-        Ok(Head { epoch: head.epoch, latest: head.latest, trimmed: head.trimmed, swept_at: head.swept_at })
+        let StoredHead { epoch, latest, trimmed, swept_at, first_expiry } = head;
+        Ok(Head { epoch, latest, trimmed, swept_at, first_expiry })
     }
 
     fn set_head(&mut self, head: &Head) -> Result<(), Error> {
-        let values = vec![number(head.latest), number(head.trimmed), moment(head.swept_at)];
-        self.run("UPDATE head SET latest = ?, trimmed = ?, swept_at = ?", values)
+        let first_expiry = head.first_expiry.map(moment).into();
+        let values = vec![number(head.latest), number(head.trimmed), moment(head.swept_at), first_expiry];
+        self.run("UPDATE head SET latest = ?, trimmed = ?, swept_at = ?, first_expiry = ?", values)
     }
 
     fn find(&self, key: &str) -> Result<Option<Row>, Error> {
@@ -147,7 +150,8 @@ impl Rows for SqlRows {
     }
 
     fn highest_settled(&self, now: Timestamp) -> Result<Option<u64>, Error> {
-        let question = format!("SELECT max(version) AS number FROM revocations WHERE {SETTLED}");
+        // The plus keeps SQLite from walking the index of versions, through the whole feed, for the one that is highest.
+        let question = format!("SELECT max(+version) AS number FROM revocations WHERE {SETTLED}");
         Ok(self.number(&question, vec![moment(now)])?.and_then(|highest| u64::try_from(highest).ok()))
     }
 
@@ -155,11 +159,15 @@ impl Rows for SqlRows {
         self.run(&format!("UPDATE revocations SET in_feed = 0 WHERE {SETTLED}"), vec![moment(now)])
     }
 
-    fn remove_expired(&mut self, by: Timestamp) -> Result<(), Error> {
-        self.run("DELETE FROM revocations WHERE expires_at <= ?", vec![moment(by)])
+    fn remove_expired(&mut self, by: Timestamp, limit: usize) -> Result<bool, Error> {
+        const EXPIRED: &str = "SELECT key FROM revocations WHERE expires_at <= ? LIMIT ?";
+        let delete = format!("DELETE FROM revocations WHERE key IN ({EXPIRED})");
+        self.run(&delete, vec![moment(by), count(limit)])?;
+        let left = "SELECT 1 AS number FROM revocations WHERE expires_at <= ? LIMIT 1";
+        Ok(self.number(left, vec![moment(by)])?.is_none())
     }
 
-    fn next_expiry(&self) -> Result<Option<Timestamp>, Error> {
+    fn first_expiry(&self) -> Result<Option<Timestamp>, Error> {
         self.moment("SELECT min(expires_at) AS number FROM revocations")
     }
 }

@@ -1,5 +1,6 @@
 //! The ports of the core, answered by Cloudflare.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use js_sys::Reflect;
@@ -19,12 +20,13 @@ use crate::token::{PrivateKey, PublicKey, Secret, SigningInput};
 /// The platform of one request: bindings are its own and may not be kept for the next.
 pub(super) struct EdgePlatform {
     env: Env,
-    revocations: Option<KvStore>,
+    /// Looked up when it is needed: a check from memory does not.
+    revocations: OnceCell<Option<KvStore>>,
 }
 
 impl EdgePlatform {
     pub(super) fn new(env: &Env) -> Self {
-        Self { env: env.clone(), revocations: env.kv(REVOCATIONS).ok() }
+        Self { env: env.clone(), revocations: OnceCell::new() }
     }
 
     /// Another deployment of the same zone has other shards: their answers must not meet.
@@ -33,7 +35,8 @@ impl EdgePlatform {
     }
 
     fn revocations(&self) -> Result<&KvStore, IndexError> {
-        self.revocations.as_ref().ok_or(IndexError::Permanent)
+        let bound = self.revocations.get_or_init(|| self.env.kv(REVOCATIONS).ok());
+        bound.as_ref().ok_or(IndexError::Permanent)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use super::check::{Known, remembered};
 use super::client;
 use super::freshness::Freshness;
@@ -21,6 +23,8 @@ pub enum Doubt {
     Index(IndexError),
     /// The ledger did not.
     Ledger(LedgerError),
+    /// Not both of them did within the time that a request may wait.
+    TimedOut,
 }
 
 impl Doubt {
@@ -30,6 +34,7 @@ impl Doubt {
         match self {
             Self::Index(error) => error.reason(),
             Self::Ledger(error) => error.reason(),
+            Self::TimedOut => "timed_out",
         }
     }
 }
@@ -78,13 +83,10 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         let known: Vec<_> = tokens.iter().map(|token| self.remembered(token, freshness)).collect();
         let open: Vec<&Matchable> =
             tokens.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(token, _)| *token).collect();
-        let asked = within::<P, _>(limit, self.ask(&open, freshness)).await.unwrap_or_default();
+        let asked = within::<P, _>(limit, self.ask(&open, freshness, limit)).await.unwrap_or_default();
         let mut asked = asked.into_iter();
-        let too_late = match freshness {
-            Freshness::Eventual => Doubt::Index(IndexError::TimedOut),
-            Freshness::Strong | Freshness::Bounded(_) => Doubt::Ledger(LedgerError::TimedOut),
-        };
-        known.into_iter().map(|known| known.map_or_else(|| asked.next().unwrap_or(Err(too_late)), Ok)).collect()
+        let mut next = || asked.next().unwrap_or(Err(Doubt::TimedOut));
+        known.into_iter().map(|known| known.map_or_else(&mut next, Ok)).collect()
     }
 
     /// Makes revocations durable, in their order: in the ledger, which sees to the index, or in the index where there is
@@ -118,12 +120,13 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     /// Hears the feeds that were heard of longer ago than half of what the issuers' bounds allow, so that no check has
     /// to wait for them. To be done when the request has been answered.
     pub async fn refresh(&self, bound: Duration) {
-        for shard in self.memory.begin_refresh(bound, self.platform.now()) {
+        let half = bound.checked_div(2).unwrap_or(bound);
+        let refresh = async |shard| {
             // What fails here is tried again by the check that needs it.
-            let half = bound.checked_div(2).unwrap_or(bound);
             let _ = sync(self.platform, self.memory, shard, half).await;
-            self.memory.end_refresh(shard);
-        }
+            self.memory.end_hearing(shard);
+        };
+        join_all(self.memory.begin_refresh(bound, self.platform.now()).into_iter().map(refresh)).await;
     }
 }
 

@@ -11,8 +11,8 @@ use super::freshness::Freshness;
 use super::memory::Memory;
 use super::plan::Matchable;
 use super::record::Scope;
-use super::sync::sync;
-use crate::ports::{Clock, Index, IndexError, LedgerShards, SharedMemory};
+use super::sync::{Unheard, hear};
+use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, within};
 use crate::time::Timestamp;
 
 /// The most keys that Workers KV reads at once.
@@ -38,11 +38,12 @@ pub struct Known {
 
 /// What memory alone says of a token, `None` when others have to be asked. Nearly every check ends here.
 pub(super) fn remembered(memory: &Memory, token: &Matchable, freshness: Freshness, now: Timestamp) -> Option<Known> {
+    memory.look_at_clock(now);
     if let Some(scope) = memory.ends(token) {
         return Some(Known { status: Status::Revoked(scope), freshness });
     }
     match freshness {
-        Freshness::Bounded(bound) if memory.knows_active(token, bound, now) => {
+        Freshness::Bounded(bound) if memory.is_complete_for(token, bound, now) => {
             Some(Known { status: Status::Active, freshness })
         }
         _ => None,
@@ -53,9 +54,24 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     /// Asks others about tokens: at most one call a shard, and one bulk read of the index for every hundred keys.
     ///
     /// A promise that cannot be kept falls back to the stronger and slower way, and then to a doubt.
-    pub(super) async fn ask(&self, tokens: &[&Matchable], freshness: Freshness) -> Vec<Result<Known, Doubt>> {
+    pub(super) async fn ask(
+        &self,
+        tokens: &[&Matchable],
+        freshness: Freshness,
+        limit: Duration,
+    ) -> Vec<Result<Known, Doubt>> {
         let freshness = match freshness {
-            Freshness::Bounded(bound) if !self.hear(tokens, bound).await => Freshness::Strong,
+            // Half the time, so that the stronger way has the other half.
+            Freshness::Bounded(bound) => {
+                match within::<P, _>(limit.checked_div(2).unwrap_or(limit), self.hear(tokens, bound)).await {
+                    Some(Ok(())) => freshness,
+                    // Another call would make it worse.
+                    Some(Err(Unheard::Ledger(LedgerError::Overloaded))) => {
+                        return vec![Err(Doubt::Ledger(LedgerError::Overloaded)); tokens.len()];
+                    }
+                    Some(Err(_)) | None => Freshness::Strong,
+                }
+            }
             kept => kept,
         };
         // After the feed was heard: what has left the feed by now is in the answer of the index.
@@ -76,7 +92,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
                 None => judge(token, evidence)?,
             };
             if unknown && status == Status::Active {
-                token.asked_at.set(Some(asked_at));
+                self.memory.note_asked(token, asked_at);
             }
             Ok(Known { status, freshness })
         };
@@ -88,17 +104,17 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
             Freshness::Eventual => true,
             Freshness::Bounded(_) => !self.memory.vouches_for(token, now),
             // The ledger knows all that was recorded in it; the index, what was there before or was written by hand.
-            Freshness::Strong => token.asked_lately_at(now).is_none(),
+            Freshness::Strong => self.memory.asked_lately(token, now).is_none(),
         }
     }
 
-    /// Hears the feeds that the tokens need. Gives whether all are known as recently as the bound says.
-    async fn hear(&self, tokens: &[&Matchable], bound: Duration) -> bool {
+    /// Hears the feeds that the tokens need, so that all are known as recently as the bound says.
+    async fn hear(&self, tokens: &[&Matchable], bound: Duration) -> Result<(), Unheard> {
         let now = self.platform.now();
         let shards = self.memory.shards_of(tokens);
         let old = shards.into_iter().filter(|shard| !self.memory.is_synced(*shard, bound, now));
-        let synced = join_all(old.map(|shard| sync(self.platform, self.memory, shard, bound))).await;
-        synced.into_iter().all(|synced| synced.is_ok())
+        let heard = join_all(old.map(|shard| hear(self.platform, self.memory, shard, bound, now))).await;
+        heard.into_iter().collect()
     }
 
     async fn ask_ledger(&self, tokens: &[&Matchable]) -> Option<Evidence> {

@@ -28,7 +28,7 @@ pub enum LedgerQuestion {
     Changes(Since),
 }
 
-/// A shard's answer to a question, as JSON; `None` when the question cannot be read.
+/// A shard's answer to a question, as JSON.
 ///
 /// # Errors
 /// The database's. Then nothing may be answered.
@@ -89,7 +89,8 @@ async fn ask<P: LedgerShards + Clock, T: DeserializeOwned>(
     let answer = (|| call(platform, shard, &question))
         .retry(backoff)
         .sleep(P::sleep)
-        .when(|error| matches!(error, LedgerError::Retryable | LedgerError::TimedOut))
+        // Every question may be asked twice. Whoever has too much to do is left alone.
+        .when(|error| !matches!(error, LedgerError::Overloaded | LedgerError::Absent))
         .await?;
     read(&answer)
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::{Row, Since};
-use super::record::Digest;
+use super::record::{Digest, ends};
 use crate::time::Timestamp;
 
 /// How long what has left the feed is remembered, so that answers of the index as old as that still count.
@@ -204,10 +204,7 @@ impl Follower {
     /// Whether a revocation is remembered that ends a token issued then.
     #[must_use]
     pub fn ends(&self, digest: &Digest, issued_at: Option<Timestamp>) -> bool {
-        self.followed.get(digest).is_some_and(|followed| match (followed.cut_off, issued_at) {
-            (Some(cut_off), Some(issued_at)) => issued_at <= cut_off,
-            _ => true,
-        })
+        self.followed.get(digest).is_some_and(|followed| ends(followed.cut_off, issued_at))
     }
 
     /// How many revocations it remembers.

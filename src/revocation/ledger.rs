@@ -26,7 +26,9 @@ const LATE_WRITE: Duration = Duration::from_mins(1);
 pub const PAGE: usize = 2_000;
 /// So many of the newest changes are told to a follower that knows them already: the answer then does for others of its
 /// location, who may be a few behind.
-const OVERLAP: usize = 64;
+const OVERLAP: usize = 16;
+/// How many expired revocations are removed in one go: a shard may have millions, and an alarm has 30 seconds of time.
+const REMOVED_AT_ONCE: usize = 10_000;
 
 /// What holds for every shard of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,9 @@ pub struct Head {
     pub trimmed: u64,
     /// When the shard was swept last.
     pub swept_at: Timestamp,
+    /// When the first row expires, or earlier; none when there is no row. Kept here, since to look for it is to read the
+    /// whole table.
+    pub first_expiry: Option<Timestamp>,
 }
 
 /// What the ledger needs of a database; every error is the database's own. All writes between two awaits are one transaction.
@@ -97,10 +102,10 @@ pub trait Rows {
     fn highest_settled(&self, now: Timestamp) -> Result<Option<u64>, Self::Error>;
     /// Takes those rows out of the feed.
     fn leave_feed(&mut self, now: Timestamp) -> Result<(), Self::Error>;
-    /// Removes what has expired by then.
-    fn remove_expired(&mut self, moment: Timestamp) -> Result<(), Self::Error>;
-    /// When the first row expires.
-    fn next_expiry(&self) -> Result<Option<Timestamp>, Self::Error>;
+    /// Removes what has expired by then, at most so many rows. Gives whether that was all.
+    fn remove_expired(&mut self, moment: Timestamp, limit: usize) -> Result<bool, Self::Error>;
+    /// When the first row expires. Reads the whole table.
+    fn first_expiry(&self) -> Result<Option<Timestamp>, Self::Error>;
 }
 
 /// What a follower of the feed asks for.
@@ -131,6 +136,8 @@ impl<R: Rows> Ledger<R> {
         let mut head = self.rows.head()?;
         let first = head.latest.saturating_add(1);
         head.latest = head.latest.saturating_add(u64::try_from(batch.len()).unwrap_or(u64::MAX));
+        let expiries = batch.iter().map(|revocation| revocation.expires_at);
+        head.first_expiry = head.first_expiry.into_iter().chain(expiries).min();
         // First, so that whatever fails then no version is given twice. Not all of them have to be used.
         self.rows.set_head(&head)?;
         for (revocation, version) in batch.iter().zip(first..) {
@@ -205,15 +212,16 @@ impl<R: Rows> Ledger<R> {
         self.rows.due(now, limit)
     }
 
-    /// Notes that the index has a row as it was at a version.
+    /// Notes that the index has a row as it was at a version, which was sent then.
     ///
     /// # Errors
     /// The database's.
-    pub fn indexed(&mut self, key: &str, version: u64, now: Timestamp) -> Result<(), R::Error> {
+    pub fn indexed(&mut self, key: &str, version: u64, sent_at: Timestamp, now: Timestamp) -> Result<(), R::Error> {
         // Were the row another one by now, the index would not have it as it stands.
         let Some(row) = self.rows.find(key)?.filter(|row| row.version == version) else { return Ok(()) };
         self.rows.store(&match row.contested_until {
-            Some(until) if now < until => Row { due_at: until, failures: 0, ..row },
+            // What was sent before may have been there before the late one.
+            Some(until) if sent_at < until => Row { due_at: until.max(now), failures: 0, ..row },
             _ => Row {
                 indexed_at: Some(now),
                 contested_until: None,
@@ -247,9 +255,11 @@ impl<R: Rows> Ledger<R> {
             self.rows.set_head(&head)?;
             self.rows.leave_feed(now)?;
         }
-        if self.rows.next_expiry()?.is_some_and(|expiry| self.sweep_at(expiry, &head) <= now) {
-            self.rows.remove_expired(now.minus(self.settling))?;
+        if self.sweep_at(&head).is_some_and(|moment| moment <= now)
+            && self.rows.remove_expired(now.minus(self.settling), REMOVED_AT_ONCE)?
+        {
             head.swept_at = now;
+            head.first_expiry = self.rows.first_expiry()?;
             self.rows.set_head(&head)?;
         }
         Ok(())
@@ -260,14 +270,14 @@ impl<R: Rows> Ledger<R> {
     /// # Errors
     /// The database's.
     pub fn next_alarm(&self) -> Result<Option<Timestamp>, R::Error> {
-        let head = self.rows.head()?;
-        let swept = self.rows.next_expiry()?.map(|expiry| self.sweep_at(expiry, &head));
-        Ok([self.rows.next_due()?, swept].into_iter().flatten().min())
+        let sweep_at = self.sweep_at(&self.rows.head()?);
+        Ok([self.rows.next_due()?, sweep_at].into_iter().flatten().min())
     }
 
     /// When what has expired is removed. Not at once, since the clocks of those who follow the feed may be behind; and
     /// since looking for it reads the whole table, not more often than every ten settling times.
-    fn sweep_at(&self, first_expiry: Timestamp, head: &Head) -> Timestamp {
-        first_expiry.plus(self.settling).max(head.swept_at.plus(self.settling.saturating_mul(10)))
+    fn sweep_at(&self, head: &Head) -> Option<Timestamp> {
+        let rested = head.swept_at.plus(self.settling.saturating_mul(10));
+        Some(head.first_expiry?.plus(self.settling).max(rested))
     }
 }

@@ -1,12 +1,12 @@
 //! What an isolate remembers of revocations: the feeds that it follows, and what it has recorded itself.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::feed::{Applied, Changes, Follower, MEMORY};
 use super::ledger::Since;
-use super::plan::Matchable;
+use super::plan::{Asked, Matchable};
 use super::record::{Digest, Limits, Revocation, Scope};
 use crate::time::Timestamp;
 
@@ -16,21 +16,26 @@ const MAX_FOLLOWED: usize = 100_000;
 const MAX_OWN: usize = 10_000;
 /// How long a feed that was too large is left alone.
 const TOO_LARGE_PAUSE: Duration = Duration::from_secs(30);
-/// How long a refresh in the background may take before another one may begin.
-const REFRESH_PATIENCE: Duration = Duration::from_secs(5);
+/// How long one request may hear a feed before another one begins to: the first may be gone, with its client.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How much earlier a request may be than another one: each has its own clock, which stands still while it computes.
+const ONE_TIME: Duration = Duration::from_secs(5);
 
 /// An isolate's memory. No borrow of it outlives a call, so none can meet another.
 #[derive(Debug)]
 pub struct Memory {
     shards: Vec<RefCell<Shard>>,
     own: RefCell<Own>,
+    /// The latest time seen, and how often the clock was set back.
+    latest: Cell<Timestamp>,
+    era: Cell<u32>,
 }
 
 #[derive(Debug, Default)]
 struct Shard {
     follower: Option<Follower>,
     too_large_until: Option<Timestamp>,
-    refreshing_since: Option<Timestamp>,
+    hearing_since: Option<Timestamp>,
 }
 
 /// What this isolate has recorded itself: refused here at once, whatever the feed and the index say.
@@ -44,7 +49,35 @@ impl Memory {
     /// An empty memory of a ledger with so many shards; none without a ledger.
     #[must_use]
     pub fn new(shards: u32) -> Self {
-        Self { shards: (0..shards).map(|_| RefCell::default()).collect(), own: RefCell::default() }
+        Self {
+            shards: (0..shards).map(|_| RefCell::default()).collect(),
+            own: RefCell::default(),
+            latest: Cell::new(Timestamp::from_millis(0)),
+            era: Cell::new(0),
+        }
+    }
+
+    /// Begins afresh when the clock was set back: what was noted by then is of times that are still to come.
+    pub(super) fn look_at_clock(&self, now: Timestamp) {
+        if now.plus(ONE_TIME) < self.latest.get() {
+            self.era.set(self.era.get().wrapping_add(1));
+            for shard in &self.shards {
+                *shard.borrow_mut() = Shard::default();
+            }
+            self.latest.set(now);
+        }
+        self.latest.set(self.latest.get().max(now));
+    }
+
+    /// Notes that the index was asked for a token, and knew of nothing.
+    pub(super) fn note_asked(&self, token: &Matchable, at: Timestamp) {
+        token.asked.set(Some(Asked { at, era: self.era.get() }));
+    }
+
+    /// When the index was asked, if that is so lately that it need not be asked again for what the ledger does not know.
+    pub(super) fn asked_lately(&self, token: &Matchable, now: Timestamp) -> Option<Timestamp> {
+        let asked = token.asked.get().filter(|asked| asked.era == self.era.get())?;
+        (asked.at.plus(MEMORY) > now && asked.at <= now).then_some(asked.at)
     }
 
     fn shards(&self) -> u32 {
@@ -100,21 +133,19 @@ impl Memory {
     /// Whether what the index said of a token still counts: nothing that it may have missed has been forgotten since.
     #[must_use]
     pub fn vouches_for(&self, token: &Matchable, now: Timestamp) -> bool {
-        let Some(asked_at) = token.asked_lately_at(now) else { return false };
+        let Some(asked_at) = self.asked_lately(token, now) else { return false };
         let covers = |shard: &RefCell<Shard>| {
             shard.borrow().follower.as_ref().is_some_and(|follower| follower.floor() <= asked_at)
         };
         token.keys.iter().all(|key| self.of_digest(&key.digest).is_some_and(covers))
     }
 
-    /// Whether a token is known to be active, from memory alone: every feed is known up to the bound, remembers nothing
-    /// that ends it, and the index has been asked. This is what nearly every check comes to.
+    /// Whether memory alone knows everything about a token: every feed is known up to the bound, and the index has been
+    /// asked.
     #[must_use]
-    pub fn knows_active(&self, token: &Matchable, bound: Duration, now: Timestamp) -> bool {
+    pub fn is_complete_for(&self, token: &Matchable, bound: Duration, now: Timestamp) -> bool {
         let is_synced = |digest: &Digest| self.is_synced(self.shard_of(digest), bound, now);
-        token.keys.iter().all(|key| is_synced(&key.digest))
-            && self.vouches_for(token, now)
-            && self.ends(token).is_none()
+        token.keys.iter().all(|key| is_synced(&key.digest)) && self.vouches_for(token, now)
     }
 
     /// What to ask a shard's feed for, `None` while there is more than can be remembered.
@@ -172,22 +203,26 @@ impl Memory {
     }
 
     /// The shards whose feeds are in use and were heard of longer ago than half the bound: to be heard again before
-    /// anybody has to wait for it. Whoever asks is expected to do so.
+    /// anybody has to wait for it. Whoever asks is expected to do so, and to say when that has ended.
     pub(super) fn begin_refresh(&self, bound: Duration, now: Timestamp) -> Vec<u32> {
-        let mut due = Vec::new();
-        for (shard, index) in self.shards.iter().zip(0..) {
-            let mut shard = shard.borrow_mut();
-            if shard.is_due(bound, now) {
-                shard.refreshing_since = Some(now);
-                due.push(index);
-            }
-        }
-        due
+        let due = |(shard, index): (&RefCell<Shard>, u32)| shard.borrow().is_due(bound, now).then_some(index);
+        let due: Vec<u32> = self.shards.iter().zip(0..).filter_map(due).collect();
+        due.into_iter().filter(|shard| self.begin_hearing(*shard, now)).collect()
     }
 
-    pub(super) fn end_refresh(&self, shard: u32) {
+    /// Whether nobody else is hearing a shard's feed, so that whoever asks is to do so now.
+    pub(super) fn begin_hearing(&self, shard: u32, now: Timestamp) -> bool {
+        let Some(mut shard) = self.shard(shard).map(RefCell::borrow_mut) else { return true };
+        let is_free = !shard.is_being_heard(now);
+        if is_free {
+            shard.hearing_since = Some(now);
+        }
+        is_free
+    }
+
+    pub(super) fn end_hearing(&self, shard: u32) {
         if let Some(shard) = self.shard(shard) {
-            shard.borrow_mut().refreshing_since = None;
+            shard.borrow_mut().hearing_since = None;
         }
     }
 
@@ -206,10 +241,15 @@ impl Memory {
 }
 
 impl Shard {
+    /// Whether its feed is followed, and is known only to half the bound ago, or not yet to its end.
     fn is_due(&self, bound: Duration, now: Timestamp) -> bool {
         let half = now.minus(bound.checked_div(2).unwrap_or(bound));
-        let is_old = self.follower.as_ref().and_then(Follower::synced_at).is_some_and(|heard| heard < half);
-        is_old && self.refreshing_since.is_none_or(|since| since.plus(REFRESH_PATIENCE) <= now)
+        let is_old = |follower: &Follower| follower.synced_at().is_none_or(|heard| heard < half);
+        self.follower.as_ref().is_some_and(is_old) && !self.is_being_heard(now)
+    }
+
+    fn is_being_heard(&self, now: Timestamp) -> bool {
+        self.hearing_since.is_some_and(|since| since.plus(PATIENCE) > now)
     }
 
     fn give_up(&mut self, now: Timestamp) -> Applied {
@@ -220,7 +260,7 @@ impl Shard {
 }
 
 impl Own {
-    /// By then the feed or the index has it.
+    /// By then the feed tells it, or the index has settled, unless it has taken no writes all the while.
     fn forget(&mut self, now: Timestamp) {
         while let Some(&(since, digest)) = self.in_order.front() {
             if since.plus(MEMORY) > now && self.in_order.len() <= MAX_OWN {

@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::feed::MEMORY;
 use super::record::{Digest, Revocation, Scope, TWICE_AT_ONCE, key};
 use crate::time::Timestamp;
 use crate::token::{OpaqueToken, TokenId, VerifiedToken};
@@ -109,8 +108,16 @@ pub struct Matchable {
     pub keys: Vec<MatchKey>,
     /// When it was issued.
     pub issued_at: Option<Timestamp>,
-    /// When the index was asked last that knew of no revocation.
-    pub(super) asked_at: Cell<Option<Timestamp>>,
+    /// When the index was asked last that knew of no revocation; only [`super::Memory`] knows whether that still counts.
+    pub(super) asked: Cell<Option<Asked>>,
+}
+
+/// When the index was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub at: Timestamp,
+    /// How often the clock had been set back by then: times before and after that cannot be compared.
+    pub era: u32,
 }
 
 /// The key of a revocation that can match a token.
@@ -136,11 +143,6 @@ impl Matchable {
             let digest = Digest::of(issuer, scope, &ended.identifier(scope)?);
             Some(MatchKey { scope, key: digest.key(issuer, scope), digest })
         };
-        Self { keys: Scope::ALL.into_iter().filter_map(key).collect(), issued_at, asked_at: Cell::new(None) }
-    }
-
-    /// When the index was asked, if that is so lately that it need not be asked again for what the ledger does not know.
-    pub(super) fn asked_lately_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.asked_at.get().filter(|asked_at| asked_at.plus(MEMORY) > now && *asked_at <= now)
+        Self { keys: Scope::ALL.into_iter().filter_map(key).collect(), issued_at, asked: Cell::new(None) }
     }
 }

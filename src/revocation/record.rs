@@ -116,13 +116,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Whether they end a token that was issued then. A token that does not say when is ended by every cut-off.
+    /// Whether they end a token that was issued then.
     #[must_use]
     pub fn match_token(&self, issued_at: Option<Timestamp>) -> bool {
-        match (self.cut_off, issued_at) {
-            (Some(cut_off), Some(issued_at)) => issued_at <= cut_off,
-            _ => true,
-        }
+        ends(self.cut_off, issued_at)
     }
 
     /// Whether they end all that `other` ends, and as long, give or take what `other` can spare.
@@ -143,6 +140,15 @@ impl Limits {
             cut_off: self.cut_off.zip(other.cut_off).map(|(own, other)| own.max(other)),
             expires_at: self.expires_at.max(other.expires_at),
         }
+    }
+}
+
+/// Whether a revocation with this cut-off ends a token that was issued then. A token that does not say when is ended by
+/// every cut-off.
+pub(super) fn ends(cut_off: Option<Timestamp>, issued_at: Option<Timestamp>) -> bool {
+    match (cut_off, issued_at) {
+        (Some(cut_off), Some(issued_at)) => issued_at <= cut_off,
+        _ => true,
     }
 }
 
