@@ -57,6 +57,7 @@ const PARTS = /** @type {Record<string, () => Step[]>} */ ({
     { name: "build", work: build },
     nodeTests("scripts", "dev/tests"),
     nodeTests("worker in its runtime", "tests/worker"),
+    nodeTests("behind proxies and other Workers", "tests/proxies"),
   ],
 });
 
