@@ -185,13 +185,6 @@ fn each_refusal_names_its_setting() {
             "routes[1].paths: \"/abmelden/für/alle\" must begin",
         ),
         (|t| route(t, "worth")["paths"] = json!("/a/../b"), "routes[1].paths: \"/a/../b\" must begin"),
-        (
-            |t| {
-                route(t, "worth")["host"] = json!("a.example");
-                route(t, "worth")["paths"] = json!("/healthz");
-            },
-            "routes[1].paths: \"/healthz\" cannot be routed",
-        ),
         (|t| route(t, "worth")["cors"] = json!({ "allowed_origins": [] }), "routes[1].cors.allowed_origins: is empty"),
         (
             |t| route(t, "commerce-engine-storefront")["user_directory"] = json!("REVOCATIONS"),

@@ -94,6 +94,10 @@ impl Environment for Deploying {
     fn allows_development_keys(&self) -> bool {
         true
     }
+
+    fn has_ledger(&self) -> bool {
+        true
+    }
 }
 
 #[test]

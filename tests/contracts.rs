@@ -4,13 +4,15 @@
 
 mod support;
 
-use edge_logout::ports::IndexError;
-use edge_logout::service::Answer;
+use std::time::Duration;
+
+use edge_logout::ports::{Clock, IndexError, LedgerError};
+use edge_logout::service::{Answer, Service};
 use serde_json::{Value, json};
-use support::platform::{Fault, TestPlatform};
+use support::platform::{Fault, LedgerFault, TestPlatform};
 use support::request::TestRequest;
 use support::run;
-use support::shipped::{self, service, service_with};
+use support::shipped::{self, both_services, service, service_on_kv_alone, service_with};
 use support::tokens::{NOW, TestToken, now};
 
 /// What a contract answers, by outcome.
@@ -117,7 +119,7 @@ fn logout(path: &str) -> TestRequest {
     TestRequest::post(path).json(r#"{"sessionToken":"opaque-session"}"#)
 }
 
-fn answer(service: &edge_logout::service::Service, request: &TestRequest, platform: &TestPlatform) -> Answer {
+fn answer(service: &Service, request: &TestRequest, platform: &TestPlatform) -> Answer {
     run(service.answer(request, platform))
 }
 
@@ -142,15 +144,16 @@ fn expect(answer: &Answer, expected: &(u16, Value), what: &str) {
         assert!(!challenge.unwrap_or_default().contains(error) || expected.0 == status, "{what}: {challenge:?}");
     }
     assert_eq!(answer.reply.header("Retry-After").is_some(), expected.0 == 503, "{what}");
-    assert_eq!(answer.log.status, expected.0, "{what}");
+    assert_eq!(answer.log.status, Some(expected.0), "{what}");
 }
 
 #[test]
 fn success_ends_the_session_and_the_second_call_is_refused() {
-    let service = service();
     for expected in table() {
-        for path in expected.paths {
-            let what = format!("{} at {path}", expected.contract);
+        for (path, (storage, service)) in
+            expected.paths.iter().flat_map(|path| both_services().map(|with| (path, with)))
+        {
+            let what = format!("{} at {path} {storage}", expected.contract);
             let platform = TestPlatform::at(NOW);
             let request = logout(path).bearer(&TestToken::of(expected.contract).sign());
             let first = answer(&service, &request, &platform);
@@ -160,6 +163,7 @@ fn success_ends_the_session_and_the_second_call_is_refused() {
             for (name, value) in expected.success.as_object().unwrap() {
                 assert_eq!(&success[name], value, "{what}");
             }
+            platform.live_on(Duration::from_secs(1));
             assert!(!platform.index.borrow().is_empty(), "{what}");
             let second = answer(&service, &request, &platform);
             if expected.contract == "loyaltydog" {
@@ -200,13 +204,16 @@ fn every_failure_has_the_contracts_own_shape() {
 #[test]
 fn a_good_token_of_another_kind_is_forbidden_only_where_that_is_published() {
     for expected in table() {
-        let service = service_with(|table| {
-            shipped::issuer(table, expected.contract)["required_claims"] =
-                json!({ "role": ["customer"], "scope": "a" });
-        });
+        let service = || {
+            service_with(|table| {
+                shipped::issuer(table, expected.contract)["required_claims"] =
+                    json!({ "role": ["customer"], "scope": "a" });
+            })
+        };
         let token = TestToken::of(expected.contract);
+        let kept = service();
         let send = |token: TestToken, platform: &TestPlatform| {
-            answer(&service, &logout(expected.paths[0]).bearer(&token.sign()), platform)
+            answer(&kept, &logout(expected.paths[0]).bearer(&token.sign()), platform)
         };
         let platform = TestPlatform::at(NOW);
         expect(&send(token.clone(), &platform), &expected.other_kind, expected.contract);
@@ -219,30 +226,46 @@ fn a_good_token_of_another_kind_is_forbidden_only_where_that_is_published() {
     }
 }
 
+type MakeFault = fn(&TestPlatform);
+
+/// What can go wrong with the ledger and, where that is all there is, with Workers KV.
+const OF_LEDGER: [MakeFault; 5] = [
+    |platform| platform.ledger_down.set(Some(LedgerFault::Error(LedgerError::Failed))),
+    |platform| platform.ledger_down.set(Some(LedgerFault::Error(LedgerError::Retryable))),
+    |platform| platform.ledger_down.set(Some(LedgerFault::Error(LedgerError::Overloaded))),
+    |platform| platform.ledger_down.set(Some(LedgerFault::Hangs)),
+    |platform| platform.ledger_down.set(Some(LedgerFault::Says("{}"))),
+];
+const OF_INDEX: [MakeFault; 4] = [
+    |platform| platform.find_faults.borrow_mut().push_back(Fault::Error(IndexError::Transient)),
+    |platform| platform.find_faults.borrow_mut().push_back(Fault::Hangs),
+    |platform| platform.put_faults.borrow_mut().extend([Fault::Error(IndexError::Permanent)]),
+    |platform| platform.put_faults.borrow_mut().push_back(Fault::Hangs),
+];
+
 #[test]
 fn no_false_success() {
-    let service = service();
     for expected in table() {
         let request = logout(expected.paths[0]).bearer(&TestToken::of(expected.contract).sign());
-        let faults: [fn(&TestPlatform); 4] = [
-            |platform| platform.find_faults.borrow_mut().push_back(Fault::Error(IndexError::Transient)),
-            |platform| platform.find_faults.borrow_mut().push_back(Fault::Hangs),
-            |platform| platform.put_faults.borrow_mut().extend([Fault::Error(IndexError::Permanent)]),
-            |platform| platform.put_faults.borrow_mut().push_back(Fault::Hangs),
-        ];
-        for (index, fault) in faults.iter().enumerate() {
-            let platform = TestPlatform::at(NOW);
+        let faults = OF_LEDGER.map(|fault| (fault, shipped::service as fn() -> Service));
+        let faults = faults.into_iter().chain(OF_INDEX.map(|fault| (fault, service_on_kv_alone as fn() -> Service)));
+        for (index, (fault, service)) in faults.enumerate() {
+            let (platform, service) = (TestPlatform::at(NOW), service());
             fault(&platform);
+            let begin = platform.now();
             let failed = answer(&service, &request, &platform);
             expect(&failed, &expected.unavailable, &format!("{} with fault {index}", expected.contract));
             assert_eq!(failed.log.outcome, "failed");
+            assert_eq!(failed.reply.header("Revocation-Effective"), None);
+            assert!(platform.now().since(begin) <= Duration::from_secs(3), "{} with fault {index}", expected.contract);
+            platform.ledger_down.set(None);
             let again = answer(&service, &request, &platform);
             assert_eq!(again.reply.status, 200, "{} with fault {index}: trying again is safe", expected.contract);
         }
         let platform = TestPlatform::at(NOW);
         platform.crypto_fails.set(1);
         if expected.contract != "commerce-engine-storefront" {
-            expect(&answer(&service, &request, &platform), &expected.unavailable, "crypto fails");
+            expect(&answer(&service(), &request, &platform), &expected.unavailable, "crypto fails");
         }
     }
 }

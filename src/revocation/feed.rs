@@ -85,6 +85,8 @@ pub enum Applied {
 pub struct Follower {
     epoch: String,
     version: u64,
+    /// The version up to which everything was known when the feed was last heard to its end.
+    whole: u64,
     /// The oldest version that was in the feed when it was last heard.
     oldest: u64,
     synced_at: Timestamp,
@@ -114,8 +116,10 @@ impl Follower {
         let mut follower = Self {
             epoch: page.epoch.clone(),
             version: 0,
+            whole: 0,
             oldest: page.oldest,
-            synced_at: asked_at,
+            // Of the first page nothing follows yet: an older answer that is whole may come before the last one.
+            synced_at: Timestamp::from_millis(i64::MIN),
             floor: received_at,
             followed: Remembered::default(),
             left: VecDeque::new(),
@@ -150,6 +154,14 @@ impl Follower {
         changes.epoch == self.epoch && self.version >= begins
     }
 
+    /// Whether an answer leads on that another isolate has asked for. It may be older than the page that was heard last:
+    /// what has moved on to a later page since then stands in neither, so only what was heard whole is built on.
+    #[must_use]
+    pub fn can_take_shared(&self, changes: &Changes) -> bool {
+        let begins = if self.is_starting { changes.after } else { changes.after.max(changes.trimmed) };
+        changes.epoch == self.epoch && self.whole >= begins
+    }
+
     fn take(&mut self, changes: &Changes, asked_at: Timestamp, received_at: Timestamp) -> Applied {
         for FeedEntry(digest, version, cut_off) in &changes.entries {
             // What cannot be read is not understood: the feed of a newer version of this service.
@@ -166,6 +178,7 @@ impl Follower {
                 self.left.push_back((changes.oldest, received_at));
             }
             self.oldest = self.oldest.max(changes.oldest);
+            self.whole = self.version;
             self.synced_at = self.synced_at.max(asked_at);
             self.is_starting = false;
         }

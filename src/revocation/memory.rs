@@ -191,7 +191,7 @@ impl Memory {
         received_at: Timestamp,
     ) -> bool {
         let leads_on = self.shard(shard).is_some_and(|shard| {
-            shard.borrow().follower.as_ref().map_or(changes.after == 0, |follower| follower.can_apply(changes))
+            shard.borrow().follower.as_ref().map_or(changes.after == 0, |follower| follower.can_take_shared(changes))
         });
         leads_on && changes.is_complete && self.take(shard, changes, asked_at, received_at) == Applied::Fully
     }

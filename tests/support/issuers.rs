@@ -57,7 +57,7 @@ pub fn rules(key: &Value, algorithm: Algorithm, change: impl FnOnce(&mut Value))
     }
     change(worth);
     let config = Config::parse(&table.to_string(), &environment).unwrap_or_else(|refusals| panic!("{refusals}"));
-    let Config { issuers, routes } = config;
+    let Config { issuers, routes, .. } = config;
     drop(routes);
     let worth = issuers.into_iter().find(|issuer| issuer.name == "worth").unwrap();
     match Rc::into_inner(worth).unwrap().tokens {

@@ -3,15 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, clippy::string_slice, clippy::unused_self)]
 
+pub mod asking;
+pub mod authority;
+pub mod clock;
 pub mod crypto;
+pub mod fragile;
 pub mod issuers;
 pub mod platform;
 pub mod request;
 pub mod rows;
+pub mod shards;
 pub mod shipped;
 pub mod tokens;
 
-/// Runs a future that native platforms never leave pending for long.
-pub fn run<T>(future: impl Future<Output = T>) -> T {
-    futures_executor::block_on(future)
-}
+pub use clock::run;

@@ -1,25 +1,19 @@
-//! A platform whose clock, index and directory the test holds in its hand.
+//! A platform whose clock, ledger, index and directory the test holds in its hand.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
 use std::time::Duration;
 
 use edge_logout::ports::{
-    Bindings, Clock, Directory, Index, IndexError, LedgerError, LedgerShards, SessionStore, SharedMemory, Signatures,
-    Unavailable,
+    Bindings, Clock, Directory, Index, IndexError, LedgerError, SessionStore, Signatures, Unavailable,
 };
 use edge_logout::revocation::ledger::Ledger;
-use edge_logout::revocation::{Entry, KvLifetime, answer_question};
+use edge_logout::revocation::{Entry, KvLifetime};
 use edge_logout::time::Timestamp;
 use edge_logout::token::{PrivateKey, PublicKey, Secret, SigningInput};
 
-use super::crypto;
 use super::rows::MemoryRows;
-
-thread_local! {
-    static NOW_MILLIS: Cell<i64> = const { Cell::new(0) };
-}
+use super::{clock, crypto};
 
 /// What the next operation on the index does instead of its work.
 #[derive(Clone, Copy, Debug)]
@@ -30,9 +24,26 @@ pub enum Fault {
     WrittenBut(IndexError),
     /// It never ends.
     Hangs,
+    /// It answers about one key less than it was asked for.
+    Short,
 }
 
-/// The platform of a test. Sleeping moves its clock.
+/// What a call to the ledger does instead of its work.
+#[derive(Clone, Copy, Debug)]
+pub enum LedgerFault {
+    /// It fails, and nothing is done.
+    Error(LedgerError),
+    /// It is done, and the answer is lost.
+    DoneBut(LedgerError),
+    /// It never ends.
+    Hangs,
+    /// It takes so long.
+    Takes(Duration),
+    /// It answers this.
+    Says(&'static str),
+}
+
+/// The platform of a test.
 #[derive(Default)]
 pub struct TestPlatform {
     /// What is in the index.
@@ -49,62 +60,70 @@ pub struct TestPlatform {
     pub unbound: bool,
     /// How many of the next signatures cannot be checked.
     pub crypto_fails: Cell<usize>,
+    /// How many signatures were checked.
+    pub verified: Cell<usize>,
     /// The keys of all puts that were tried, in order.
     pub puts: RefCell<Vec<String>>,
+    /// The keys of all reads that were tried, in order.
+    pub finds: RefCell<Vec<Vec<String>>>,
     /// The shards of the ledger.
     pub ledger: RefCell<BTreeMap<u32, Ledger<MemoryRows>>>,
     /// What the next calls to the ledger do.
     pub ledger_faults: RefCell<VecDeque<LedgerFault>>,
+    /// What all calls to the ledger do.
+    pub ledger_down: Cell<Option<LedgerFault>>,
     /// All calls to the ledger that were tried, in order.
     pub asked: RefCell<Vec<(u32, String)>>,
     /// What isolates of this location share.
-    pub shared: Rc<RefCell<BTreeMap<u32, String>>>,
+    pub shared: RefCell<BTreeMap<u32, String>>,
+    /// Whether sharing never ends.
+    pub sharing_hangs: Cell<bool>,
+    /// How often somebody looked for what is shared.
+    pub recalls: Cell<usize>,
+    /// All that was ever written to the index, and when.
+    pub written: RefCell<Vec<(Timestamp, Entry)>>,
+    /// How long this location does not see what was written to the index.
+    pub stale: Cell<Duration>,
+    /// How far this machine's clock is off, in milliseconds.
+    pub skew: Cell<i64>,
 }
-
-/// What the next call to the ledger does instead of its work.
-#[derive(Clone, Copy, Debug)]
-pub enum LedgerFault {
-    /// It fails, and nothing is done.
-    Error(LedgerError),
-    /// It is done, and the answer is lost.
-    DoneBut(LedgerError),
-    /// It never ends.
-    Hangs,
-    /// It takes so long.
-    Takes(Duration),
-}
-
-/// How long the index of a test takes to settle.
-pub const SETTLING: Duration = Duration::from_secs(120);
 
 impl TestPlatform {
     /// A platform at this time.
     pub fn at(now: Timestamp) -> Self {
-        NOW_MILLIS.set(now.as_millis());
+        clock::set(now);
         Self::default()
-    }
-
-    /// A shard of the ledger.
-    pub fn with_shard<T>(&self, shard: u32, work: impl FnOnce(&mut Ledger<MemoryRows>) -> T) -> T {
-        let mut ledger = self.ledger.borrow_mut();
-        let fresh = || Ledger { rows: MemoryRows::default(), settling: SETTLING };
-        work(ledger.entry(shard).or_insert_with(fresh))
-    }
-
-    /// How many calls to the ledger were of a kind.
-    pub fn asked(&self, kind: &str) -> usize {
-        self.asked.borrow().iter().filter(|(_, question)| question.contains(kind)).count()
     }
 
     /// Lets time pass.
     pub fn pass(&self, duration: Duration) {
-        NOW_MILLIS.set(NOW_MILLIS.get() + i64::try_from(duration.as_millis()).unwrap());
+        clock::set(clock::now().plus(duration));
+    }
+
+    /// What this location sees of a key of the index.
+    fn seen(&self, key: &str) -> Option<Entry> {
+        if self.stale.get().is_zero() {
+            return self.index.borrow().get(key).cloned();
+        }
+        let upto = clock::now().minus(self.stale.get());
+        let written = self.written.borrow();
+        written.iter().rev().find(|(at, entry)| entry.key == key && *at <= upto).map(|(_, entry)| entry.clone())
     }
 
     /// The scopes of what is in the index.
     pub fn scopes(&self) -> Vec<String> {
-        self.index.borrow().keys().map(|key| key.split(':').nth(2).unwrap().to_owned()).collect()
+        self.index.borrow().keys().map(|key| scope_of(key)).collect()
     }
+
+    /// How many calls went out: to the ledger, to the index, to what is shared, and for signatures.
+    pub fn calls(&self) -> [usize; 4] {
+        [self.asked.borrow().len(), self.finds.borrow().len(), self.recalls.get(), self.verified.get()]
+    }
+}
+
+/// The scope that a key has.
+pub fn scope_of(key: &str) -> String {
+    key.split(':').nth(2).unwrap().to_owned()
 }
 
 impl Bindings for TestPlatform {
@@ -115,46 +134,17 @@ impl Bindings for TestPlatform {
 
 impl Clock for TestPlatform {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(NOW_MILLIS.get())
+        Timestamp::from_millis(clock::now().as_millis() + self.skew.get())
     }
 
     async fn sleep(duration: Duration) {
-        NOW_MILLIS.set(NOW_MILLIS.get() + i64::try_from(duration.as_millis()).unwrap());
-    }
-}
-
-impl LedgerShards for TestPlatform {
-    async fn ask(&self, shard: u32, question: &str) -> Result<String, LedgerError> {
-        self.asked.borrow_mut().push((shard, question.to_owned()));
-        let fault = self.ledger_faults.borrow_mut().pop_front();
-        match fault {
-            Some(LedgerFault::Error(error)) => return Err(error),
-            Some(LedgerFault::Hangs) => std::future::pending().await,
-            Some(LedgerFault::Takes(duration)) => Self::sleep(duration).await,
-            Some(LedgerFault::DoneBut(_)) | None => {}
-        }
-        let question = serde_json::from_str(question).unwrap();
-        let Ok(answer) = self.with_shard(shard, |ledger| answer_question(ledger, &question, self.now()));
-        match fault {
-            Some(LedgerFault::DoneBut(error)) => Err(error),
-            _ => Ok(answer),
-        }
-    }
-}
-
-impl SharedMemory for TestPlatform {
-    async fn recall(&self, shard: u32) -> Option<String> {
-        self.shared.borrow().get(&shard).cloned()
-    }
-
-    async fn share(&self, shard: u32, text: &str, _seconds: u32) {
-        self.shared.borrow_mut().insert(shard, text.to_owned());
+        clock::sleep(duration).await;
     }
 }
 
 async fn fail(fault: Option<Fault>) -> Result<Option<IndexError>, IndexError> {
     match fault {
-        None => Ok(None),
+        None | Some(Fault::Short) => Ok(None),
         Some(Fault::Error(error)) => Err(error),
         Some(Fault::WrittenBut(error)) => Ok(Some(error)),
         Some(Fault::Hangs) => std::future::pending().await,
@@ -163,15 +153,18 @@ async fn fail(fault: Option<Fault>) -> Result<Option<IndexError>, IndexError> {
 
 impl Index for TestPlatform {
     async fn find(&self, keys: &[String]) -> Result<Vec<Option<String>>, IndexError> {
+        assert!((1..=100).contains(&keys.len()), "Workers KV reads 1 to 100 keys, not {}", keys.len());
+        self.finds.borrow_mut().push(keys.to_vec());
         let fault = self.find_faults.borrow_mut().pop_front();
         fail(fault).await?;
-        let now = NOW_MILLIS.get();
-        let index = self.index.borrow();
-        let is_live = |entry: &&Entry| match entry.lifetime {
-            KvLifetime::Until(second) => i64::from(second) * 1000 > now,
+        let now = self.now();
+        let is_live = |entry: &Entry| match entry.lifetime {
+            KvLifetime::Until(second) => Timestamp::from_seconds(second.into()) > now,
             KvLifetime::Seconds(_) => true,
         };
-        Ok(keys.iter().map(|key| index.get(key).filter(is_live).map(|entry| entry.value.clone())).collect())
+        let read = |key: &String| self.seen(key).filter(is_live).map(|entry| entry.value);
+        let short = usize::from(matches!(fault, Some(Fault::Short)));
+        Ok(keys.iter().skip(short).map(read).collect())
     }
 
     async fn put(&self, entry: &Entry) -> Result<(), IndexError> {
@@ -179,12 +172,14 @@ impl Index for TestPlatform {
         let fault = self.put_faults.borrow_mut().pop_front();
         let lost_answer = fail(fault).await?;
         self.index.borrow_mut().insert(entry.key.clone(), entry.clone());
+        self.written.borrow_mut().push((clock::now(), entry.clone()));
         lost_answer.map_or(Ok(()), Err)
     }
 }
 
 impl Signatures for TestPlatform {
     async fn verify(&self, key: &PublicKey, input: SigningInput<'_>, signature: &[u8]) -> Result<bool, Unavailable> {
+        self.verified.set(self.verified.get() + 1);
         if let Some(left) = self.crypto_fails.get().checked_sub(1) {
             self.crypto_fails.set(left);
             return Err(Unavailable);

@@ -16,7 +16,8 @@ pub struct MemoryRows {
 impl Default for MemoryRows {
     fn default() -> Self {
         let swept_at = Timestamp::from_millis(0);
-        Self { head: Head { epoch: "first".to_owned(), latest: 0, trimmed: 0, swept_at }, rows: BTreeMap::new() }
+        let head = Head { epoch: "first".to_owned(), latest: 0, trimmed: 0, swept_at, first_expiry: None };
+        Self { head, rows: BTreeMap::new() }
     }
 }
 
@@ -81,12 +82,14 @@ impl Rows for MemoryRows {
         Ok(())
     }
 
-    fn remove_expired(&mut self, moment: Timestamp) -> Result<(), Infallible> {
-        self.rows.retain(|_, row| row.revocation.expires_at > moment);
-        Ok(())
+    fn remove_expired(&mut self, moment: Timestamp, limit: usize) -> Result<bool, Infallible> {
+        let expired = self.rows.iter().filter(|(_, row)| row.revocation.expires_at <= moment);
+        let expired: Vec<String> = expired.take(limit).map(|(key, _)| key.clone()).collect();
+        self.rows.retain(|key, _| !expired.contains(key));
+        Ok(expired.len() < limit)
     }
 
-    fn next_expiry(&self) -> Result<Option<Timestamp>, Infallible> {
+    fn first_expiry(&self) -> Result<Option<Timestamp>, Infallible> {
         Ok(self.rows.values().map(|row| row.revocation.expires_at).min())
     }
 }

@@ -64,6 +64,11 @@ pub fn environment() -> TestEnvironment {
     }
 }
 
+/// The same where nothing is bound as the ledger.
+pub fn environment_without_ledger() -> TestEnvironment {
+    TestEnvironment { ledger: false, ..environment() }
+}
+
 /// What becomes of a table.
 pub fn parse(table: &Value) -> Result<Config, Refusals> {
     Config::parse(&table.to_string(), &environment())
@@ -74,6 +79,24 @@ pub fn service_with(change: impl FnOnce(&mut Value)) -> Service {
     let mut table = table();
     change(&mut table);
     Service::new(parse(&table).unwrap_or_else(|refusals| panic!("{refusals}")))
+}
+
+/// The service of the shipped table where nothing is bound as the ledger, after some changes.
+pub fn service_on_kv_alone_with(change: impl FnOnce(&mut Value)) -> Service {
+    let mut table = table();
+    change(&mut table);
+    let config = Config::parse(&table.to_string(), &environment_without_ledger());
+    Service::new(config.unwrap_or_else(|refusals| panic!("{refusals}")))
+}
+
+/// The same without any change.
+pub fn service_on_kv_alone() -> Service {
+    service_on_kv_alone_with(|_| ())
+}
+
+/// The shipped service with its ledger and without, and what to call them.
+pub fn both_services() -> [(&'static str, Service); 2] {
+    [("with the ledger", service()), ("on KV alone", service_on_kv_alone())]
 }
 
 /// The service of the shipped table.
@@ -96,6 +119,15 @@ pub fn route<'a>(table: &'a mut Value, contract: &str) -> &'a mut Value {
 pub fn issuer<'a>(table: &'a mut Value, name: &str) -> &'a mut Value {
     let place = place(table, "issuers", "name", name);
     &mut table["issuers"][place]
+}
+
+/// Adds a guard.
+pub fn add_guard(table: &mut Value, settings: &Value) {
+    let mut guard = json!({ "kind": "guard", "paths": ["/api/*"], "issuers": ["worth"] });
+    for (name, value) in settings.as_object().unwrap() {
+        guard[name] = value.clone();
+    }
+    table["routes"].as_array_mut().unwrap().push(guard);
 }
 
 /// What is refused after a change of the shipped table.

@@ -10,7 +10,7 @@ import { start } from "./harness/worker.mjs";
 /** @typedef {import("./harness/answer.mjs").Answer} Answer */
 
 const SHOP = "https://shop.example";
-const EXPOSED = "X-Request-Id, WWW-Authenticate, Retry-After";
+const EXPOSED = "X-Request-Id, WWW-Authenticate, Retry-After, Revocation-Effective";
 
 const worker = await start({ after }, {
   configure(table) {

@@ -9,7 +9,7 @@ import { start } from "./harness/worker.mjs";
 
 /** @type {any} */ (miniflarePackage)._enableControlEndpoints(); // before there is a Miniflare
 
-const worker = await start({ after });
+const worker = await start({ after }, { ledger: "missing" });
 
 /** Commands the simulated KV's clock; the Worker's own cannot be moved. @param {string} name @param {number} value milliseconds */
 async function command(name, value) {

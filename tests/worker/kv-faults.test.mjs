@@ -1,4 +1,4 @@
-// Workers KV that limits, fails, breaks off or does not answer: success only when the revocation is stored, and then always.
+// Without a ledger: Workers KV that limits, fails, breaks off or does not answer. Success only when the revocation is stored, and then always.
 import assert from "node:assert/strict";
 import { after, beforeEach, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,7 +13,9 @@ import { fakeKv, start } from "./harness/worker.mjs";
 const GIVES_UP_WITHIN_MS = 5_000;
 
 const kv = await fakeKv({ after });
-const worker = await start({ after }, { namespaces: { REVOCATIONS: kv } });
+const worker = await start({ after }, { namespaces: { REVOCATIONS: kv }, ledger: "missing" });
+/** What a Worker has revoked it knows itself: what KV has, another one tells. */
+const witness = await start({ after }, { namespaces: { REVOCATIONS: kv }, ledger: "missing" });
 beforeEach(() => kv.reset());
 
 /** @template T @param {() => Promise<T>} work @returns {Promise<T>} */
@@ -27,14 +29,14 @@ async function inTime(work) {
 
 /** @param {string} token */
 async function assertEnded(token) {
-  assertAnswer(await logout(worker, WORTH, token), WORTH.refusals.revoked);
+  for (const asked of [worker, witness]) assertAnswer(await logout(asked, WORTH, token), WORTH.refusals.revoked);
 }
 
 test("without a fault: one read, then the session, then the token, each written once", async () => {
   const token = await mint(WORTH.name);
   WORTH.assertSuccess(await logout(worker, WORTH, token));
   assert.deepEqual(kv.operations.map(({ kind, keys }) => [kind, ...keys.map((key) => key.split(":")[2])]), [
-    ["bulk", "issuer", "subject", "session", "token"],
+    ["bulk", "issuer", "session", "subject", "token"],
     ["put", "session"],
     ["put", "token"],
   ]);
@@ -73,7 +75,7 @@ describe("a put that goes wrong and then right is a success", () => {
 /** A KV and a Worker of a test's own, so that tests which wait can do so at once. @param {import("./harness/worker.mjs").Owner} owner */
 async function ownPair(owner) {
   const ownKv = await fakeKv(owner);
-  return { ownKv, own: await start(owner, { namespaces: { REVOCATIONS: ownKv } }) };
+  return { ownKv, own: await start(owner, { namespaces: { REVOCATIONS: ownKv }, ledger: "missing" }) };
 }
 
 describe("a put that never goes right is the contract's failure, and the next try succeeds", { concurrency: true }, () => {
@@ -133,7 +135,7 @@ describe("a read that goes wrong", () => {
     const token = await mint(WORTH.name);
     WORTH.assertSuccess(await logout(worker, WORTH, token));
     kv.on("bulk", times(1, { status: 503 }));
-    assertAnswer(await logout(worker, WORTH, token), WORTH.refusals.unavailable);
+    assertAnswer(await logout(witness, WORTH, token), WORTH.refusals.unavailable);
     await assertEnded(token);
   });
 
@@ -218,27 +220,27 @@ test("reading and writing share the time that a logout has", async () => {
   assertAnswer(await inTime(() => logout(worker, WORTH)), WORTH.refusals.unavailable);
 });
 
-/** A cashier's token without a session, of a clock that is some seconds ahead. @param {number} ahead */
-const cashier = (ahead) => mint(POS.name, { claims: { sid: null, ulid: "cashier", iat: now() + ahead } });
+/** A cashier's token without a session, of a clock that is some seconds ahead. @param {string} ulid @param {number} ahead */
+const cashier = (ulid, ahead) => mint(POS.name, { claims: { sid: null, ulid, iat: now() + ahead } });
 
 test("another logout of a user a moment later is no failure", async () => {
   kv.limitsWrites = true;
-  POS.assertSuccess(await logout(worker, POS, await cashier(3)));
-  const later = await cashier(5);
+  POS.assertSuccess(await logout(worker, POS, await cashier("one", 3)));
+  const later = await cashier("one", 5);
   POS.assertSuccess(await logout(worker, POS, later));
-  assertAnswer(await logout(worker, POS, later), POS.refusals.revoked);
+  for (const asked of [worker, witness]) assertAnswer(await logout(asked, POS, later), POS.refusals.revoked);
 });
 
 test("a logout that was held up takes nothing back of one that has overtaken it", async () => {
   const { opened, open } = gate();
   // Checks ask for several keys; what is read before a cut-off is written is one.
   const holdFirst = times(1, { until: opened });
-  kv.on("bulk", (operation) => (operation.keys.length === 1 ? holdFirst(operation) : undefined));
-  const heldUp = logout(worker, POS, await cashier(0));
+  kv.on("bulk", (operation) => (operation.keys.length === 1 ? holdFirst() : undefined));
+  const heldUp = logout(worker, POS, await cashier("two", 0));
   await eventually("it is about to write", () => kv.count("bulk") === 2);
-  const overtaking = await cashier(4);
+  const overtaking = await cashier("two", 4);
   POS.assertSuccess(await logout(worker, POS, overtaking));
   open();
   POS.assertSuccess(await heldUp);
-  assertAnswer(await logout(worker, POS, overtaking), POS.refusals.revoked);
+  for (const asked of [worker, witness]) assertAnswer(await logout(asked, POS, overtaking), POS.refusals.revoked);
 });

@@ -6,6 +6,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { inRoot } from "../../dev/lib/paths.mjs";
 import { assertAnswer } from "./harness/answer.mjs";
 import { CONTRACTS, STOREFRONT, logout } from "./harness/contracts.mjs";
+import { eventually } from "./harness/eventually.mjs";
 import { routeIn } from "./harness/shipped.mjs";
 import { start } from "./harness/worker.mjs";
 
@@ -16,24 +17,32 @@ const version = /^version = "(.+)"$/m.exec(await readFile(inRoot("Cargo.toml"), 
 const healthy = (bindings) => ({ status: 200, body: { status: "ok", version, configuration: "ok", bindings } });
 
 test("/healthz says version, configuration and bindings", async () => {
-  assertAnswer(await worker.fetch("/healthz"), healthy({ REVOCATIONS: "ok" }));
+  assertAnswer(await worker.fetch("/healthz"), healthy({ LEDGER: "ok", REVOCATIONS: "ok" }));
+});
+
+test("/healthz says that there is no ledger, which is no fault, and so does the log", async (t) => {
+  const lacking = await start(t, { ledger: "missing" });
+  assertAnswer(await lacking.fetch("/healthz"), healthy({ LEDGER: "absent", REVOCATIONS: "ok" }));
+  const [line] = await eventually("a warning", () => lacking.events("ledger_absent").length > 0 && lacking.events("ledger_absent"));
+  assert.deepEqual(Object.keys(line), ["event", "reason"]);
+  assert.ok(lacking.logs.some(({ level, message }) => level === "warn" && message.includes("ledger_absent")));
 });
 
 test("/healthz knows a user directory's binding", async (t) => {
   const configure = (/** @type {import("./harness/shipped.mjs").Table} */ table) => void (routeIn(table, STOREFRONT.name).user_directory = "USERS");
   const complete = await start(t, { configure, namespaces: { USERS: "simulator" } });
-  assertAnswer(await complete.fetch("/healthz"), healthy({ REVOCATIONS: "ok", USERS: "ok" }));
+  assertAnswer(await complete.fetch("/healthz"), healthy({ LEDGER: "ok", REVOCATIONS: "ok", USERS: "ok" }));
   const lacking = await start(t, { configure });
   assertAnswer(await lacking.fetch("/healthz"), {
     status: 503,
-    body: { status: "degraded", version, configuration: "ok", bindings: { REVOCATIONS: "ok", USERS: "missing" } },
+    body: { status: "degraded", version, configuration: "ok", bindings: { LEDGER: "ok", REVOCATIONS: "ok", USERS: "missing" } },
   });
 });
 
 test("without KV, /healthz is 503 and every logout is its contract's failure", async (t) => {
   const lacking = await start(t, { namespaces: { REVOCATIONS: "missing" } });
   const got = await lacking.fetch("/healthz");
-  assertAnswer(got, { status: 503, body: { status: "degraded", version, configuration: "ok", bindings: { REVOCATIONS: "missing" } } });
+  assertAnswer(got, { status: 503, body: { status: "degraded", version, configuration: "ok", bindings: { LEDGER: "ok", REVOCATIONS: "missing" } } });
   const asked = await lacking.fetch("/healthz", { method: "HEAD" });
   assert.deepEqual([asked.status, asked.text], [503, ""]);
   for (const contract of CONTRACTS) assertAnswer(await logout(lacking, contract), contract.refusals.unavailable);
@@ -49,7 +58,7 @@ test("/openapi.json is valid OpenAPI 3.1 and has every path", async () => {
   assert.equal(json.info.version, version);
 
   const paths = CONTRACTS.flatMap((contract) => contract.paths.map((path) => path.replace("my-store", "{store_id}")));
-  assert.deepEqual(Object.keys(json.paths).sort(), [...paths, "/healthz", "/openapi.json"].sort());
+  assert.deepEqual(Object.keys(json.paths).sort(), [...paths, "/batch-check", "/check", "/healthz", "/openapi.json"].sort());
   const operations = paths.map((path) => json.paths[path].post);
   assert.equal(new Set(operations.map(({ operationId }) => operationId)).size, paths.length);
 });

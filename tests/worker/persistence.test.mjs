@@ -1,25 +1,24 @@
 // What was logged out stays so when the Worker starts anew.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { assertAnswer } from "./harness/answer.mjs";
 import { BEARER_CONTRACTS, logout } from "./harness/contracts.mjs";
+import { scratch } from "./harness/scratch.mjs";
 import { mint } from "./harness/tokens.mjs";
 import { start } from "./harness/worker.mjs";
 
-test("a token that was logged out is refused after a restart", async (t) => {
-  const persistIn = await mkdtemp(join(tmpdir(), "edge-logout-"));
-  t.after(() => rm(persistIn, { recursive: true, force: true }));
-  const tokens = await Promise.all(BEARER_CONTRACTS.map(({ name }) => mint(name)));
+for (const ledger of /** @type {const} */ (["own", "missing"])) {
+  test(`a token that was logged out is refused after a restart, ledger: ${ledger}`, async (t) => {
+    const persistIn = await scratch(t);
+    const tokens = await Promise.all(BEARER_CONTRACTS.map(({ name }) => mint(name)));
 
-  const first = await start(t, { persistIn });
-  for (const [index, contract] of BEARER_CONTRACTS.entries()) contract.assertSuccess(await logout(first, contract, tokens[index]));
-  await first.dispose();
+    const first = await start(t, { persistIn, ledger });
+    for (const [index, contract] of BEARER_CONTRACTS.entries()) contract.assertSuccess(await logout(first, contract, tokens[index]));
+    await first.dispose();
 
-  const second = await start(t, { persistIn });
-  for (const [index, contract] of BEARER_CONTRACTS.entries()) {
-    assertAnswer(await logout(second, contract, tokens[index]), contract.refusals.revoked);
-    contract.assertSuccess(await logout(second, contract));
-  }
-});
+    const second = await start(t, { persistIn, ledger });
+    for (const [index, contract] of BEARER_CONTRACTS.entries()) {
+      assertAnswer(await logout(second, contract, tokens[index]), contract.refusals.revoked);
+      contract.assertSuccess(await logout(second, contract));
+    }
+  });
+}

@@ -15,7 +15,7 @@ export function assertSound(got) {
   assert.equal(got.headers.get("x-content-type-options"), "nosniff");
   assert.match(got.headers.get("x-request-id") ?? "", /^[A-Za-z0-9-]{1,64}$/);
   if (got.text !== "") assert.equal(got.headers.get("content-type"), "application/json", got.text);
-  if (got.status === 401) assert.match(got.headers.get("www-authenticate") ?? "", /^Bearer( error="\w+", error_description="[^"]+")?$/);
+  if (got.status === 401) assert.match(got.headers.get("www-authenticate") ?? "", /^Bearer( realm="edge-logout"| error="\w+", error_description="[^"]+")?$/);
   return got;
 }
 

@@ -29,3 +29,21 @@ export function gate() {
   const opened = new Promise((resolve) => (open = resolve));
   return { opened, open };
 }
+
+/**
+ * Does the same for all, so many at a time, and gives what came of each in their order.
+ * @template T, R
+ * @param {T[]} all
+ * @param {(one: T) => Promise<R>} work
+ * @param {number} [width]
+ * @returns {Promise<R[]>}
+ */
+export async function forAll(all, work, width = 8) {
+  const results = /** @type {R[]} */ (Array.from({ length: all.length }));
+  let next = 0;
+  const works = async () => {
+    for (let index = next++; index < all.length; index = next++) results[index] = await work(all[index]);
+  };
+  await Promise.all(Array.from({ length: width }, works));
+  return results;
+}

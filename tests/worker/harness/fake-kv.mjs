@@ -19,13 +19,13 @@ import { text } from "node:stream/consumers";
 /** @typedef {(operation: Operation) => Fault | undefined} Rule */
 /** @typedef {{ value: string, metadata: unknown, expiration?: number, writtenAt: number }} Entry */
 
-/** @param {number} count @param {Fault} fault @returns {Rule} the first operations, not the later ones */
+/** The first operations, not the later ones. @template Any @param {number} count @param {Any} fault @returns {() => Any | undefined} */
 export function times(count, fault) {
   let left = count;
   return () => (left-- > 0 ? fault : undefined);
 }
 
-/** @param {Fault} fault @returns {Rule} */
+/** @template Any @param {Any} fault @returns {() => Any} */
 export const always = (fault) => () => fault;
 
 /** @param {string} scope @param {Rule} rule @returns {Rule} a rule for revocations of one scope */

@@ -1,7 +1,6 @@
 // Several instances of the Worker with one ledger, each with a memory and a view of Workers KV of its own, as two of
 // Cloudflare's locations have; or with one view, as two isolates of one location.
 import { MAIN, workerOptions } from "./options.mjs";
-import { StaleKv } from "./stale-kv.mjs";
 import { Worker } from "./worker.mjs";
 
 /** @typedef {import("./worker.mjs").Owner} Owner */
@@ -12,7 +11,7 @@ import { Worker } from "./worker.mjs";
  * @template {string} Name
  * @param {Owner} owner
  * @param {Name[]} names
- * @param {Options & { kv?: StaleKv, isOneLocation?: boolean }} options
+ * @param {Options & { kv?: import("./stale-kv.mjs").StaleKv, isOneLocation?: boolean }} options
  */
 export async function startLocations(owner, names, { kv, isOneLocation = false, ...options }) {
   const host = new Worker();
@@ -26,7 +25,7 @@ export async function startLocations(owner, names, { kv, isOneLocation = false, 
   await host.run(options, workers);
   const found = await Promise.all(names.map(async (name, index) => {
     const worker = new Worker();
-    Object.assign(worker, { logs: host.logs, miniflare: host.miniflare });
+    Object.assign(worker, { logs: host.logs, miniflare: host.miniflare, hasLedger: options.ledger !== "missing" });
     return [name, await worker.at(index === 0 ? MAIN : name)];
   }));
   return /** @type {Record<Name, Worker>} */ (Object.fromEntries(found));

@@ -34,13 +34,18 @@ function kvNamespaces(namespaces) {
   return Object.fromEntries(bound.map(([name, kind]) => [name, kind instanceof FakeKv ? { id: name, remoteProxyConnectionString: /** @type {any} */ (kind.url) } : name]));
 }
 
-/** A Worker for Miniflare. @param {Options} options @param {string} [name] */
-export async function workerOptions(options, name = MAIN) {
-  const { configure, bindings = {}, namespaces = {}, ledger = "own", settling, services = {}, port = 0 } = options;
+/** @param {Options} options */
+function tableOf({ configure, settling }) {
   const table = shippedTable();
   if (settling !== undefined) table.ledger = { settling_seconds: settling };
   configure?.(table);
-  const all = { ...(await shippedBindings()), EDGE_LOGOUT: table, LOCATION: name, ...bindings };
+  return table;
+}
+
+/** A Worker for Miniflare. @param {Options} options @param {string} [name] */
+export async function workerOptions(options, name = MAIN) {
+  const { bindings, namespaces = {}, ledger = "own", services, port = 0 } = options;
+  const all = { ...(await shippedBindings()), EDGE_LOGOUT: tableOf(options), LOCATION: name, ...bindings };
   const elsewhere = name === MAIN ? {} : { scriptName: MAIN };
   return {
     name,

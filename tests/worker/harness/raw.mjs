@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:net";
-import { text } from "node:stream/consumers";
+import { buffer, text } from "node:stream/consumers";
 import { answer, assertSound } from "./answer.mjs";
 
 /** @typedef {import("./answer.mjs").Answer} Answer */
@@ -46,4 +46,15 @@ export async function postAndHold(url, path, token) {
   await once(socket, "connect");
   socket.write(`POST ${path} HTTP/1.1\r\nHost: ${url?.host}\r\nAuthorization: Bearer ${token}\r\nContent-Length: 0\r\n\r\n`);
   return socket;
+}
+
+/**
+ * The same to what need not be the Worker's own answer, and with what came back as it was sent.
+ * @param {Worker} worker
+ * @param {{ method: string, path: string, headers: string[][] }} what
+ */
+export async function send(worker, { method, path, headers }) {
+  const sent = request(new URL(`${worker.url?.origin}`), { method, path, headers: /** @type {any} */ ([["Host", worker.url?.host], ...headers].flat()), agent: false, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) }).end();
+  const [response] = /** @type {[import("node:http").IncomingMessage]} */ (await once(sent, "response"));
+  return { status: response.statusCode, headers: response.headers, body: await buffer(response) };
 }

@@ -3,6 +3,7 @@ import { Miniflare } from "miniflare";
 import { answer, assertSound } from "./answer.mjs";
 import { eventually } from "./eventually.mjs";
 import { FakeKv } from "./fake-kv.mjs";
+import "./scratch.mjs";
 import { MAIN, workerOptions } from "./options.mjs";
 
 /** @typedef {import("./answer.mjs").Answer} Answer */
@@ -27,6 +28,7 @@ export class Worker {
 
   /** @param {Options} options */
   async start(options) {
+    this.hasLedger = options.ledger !== "missing";
     await this.run(options, [await workerOptions(options)]);
     return this.at(MAIN);
   }
@@ -86,8 +88,26 @@ export class Worker {
     return /** @type {any} */ (await this.miniflare.getKVNamespace(binding));
   }
 
-  /** All that is in the simulated KV. @returns {Promise<StoredEntry[]>} */
-  async stored(binding = "REVOCATIONS") {
+  /** What a shard of the ledger answers. @param {Record<string, unknown>} question @returns {Promise<any>} */
+  async askLedger(question, shard = 0) {
+    const namespace = /** @type {any} */ (await this.miniflare?.getDurableObjectNamespace("LEDGER", MAIN));
+    const response = await namespace.get(namespace.idFromName(`shard-${shard}`)).fetch("http://ledger.invalid/", { method: "POST", body: JSON.stringify(question) });
+    if (response.status !== 200) throw new Error(`The ledger answers ${response.status}: ${await response.text()}`);
+    return response.json();
+  }
+
+  /** All that is in the simulated KV, once what the ledger has is there. @returns {Promise<StoredEntry[]>} */
+  stored() {
+    return eventually("Workers KV has what the ledger has", async () => {
+      const { entries = [] } = this.hasLedger ? await this.askLedger({ Changes: { Start: 0 } }) : {};
+      const stored = await this.listed("REVOCATIONS");
+      const digests = new Set(stored.map(({ name }) => name.split(":")[3]));
+      return entries.every((/** @type {[string]} */ [digest]) => digests.has(digest)) && stored;
+    });
+  }
+
+  /** All that is in a simulated KV now. @param {string} binding @returns {Promise<StoredEntry[]>} */
+  async listed(binding) {
     const namespace = await this.namespace(binding);
     const { keys, list_complete: isComplete } = await namespace.list({ limit: 1000 });
     if (!isComplete) throw new Error("More than a thousand keys: too many for a test");

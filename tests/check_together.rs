@@ -1,0 +1,91 @@
+//! Checks beside each other: requests of one isolate, and isolates of one location, hear the feed for each other.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod support;
+
+use std::time::Duration;
+
+use edge_logout::ports::within;
+use edge_logout::revocation::Freshness::Strong;
+use edge_logout::time::Timestamp;
+use support::authority::{BOUNDED, Isolate, LIMIT, token};
+use support::platform::{LedgerFault, TestPlatform};
+use support::run;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+/// Lets so many milliseconds pass.
+fn pass(platform: &TestPlatform, millis: u64) {
+    platform.pass(Duration::from_millis(millis));
+}
+
+#[test]
+fn a_recent_answer_of_another_isolate_of_the_location_does_too() {
+    let (platform, one, other) = (TestPlatform::at(NOW), Isolate::new(1), Isolate::new(1));
+    for round in 0..10 {
+        one.is_active(&platform, &token("a"), BOUNDED);
+        pass(&platform, 100);
+        other.is_active(&platform, &token("b"), BOUNDED);
+        assert_eq!(platform.asked("Changes"), round + 1, "two isolates, one poll");
+        pass(&platform, 1_001);
+    }
+}
+
+#[test]
+fn a_shared_answer_is_as_old_as_its_poll() {
+    let (platform, one, other) = (TestPlatform::at(NOW), Isolate::new(1), Isolate::new(1));
+    one.is_active(&platform, &token("a"), BOUNDED);
+    pass(&platform, 900);
+    other.is_active(&platform, &token("a"), BOUNDED);
+    pass(&platform, 101);
+    one.log_out(&platform, "a").unwrap();
+    other.is_active(&platform, &token("a"), BOUNDED);
+    assert_eq!(platform.asked("Changes"), 2, "its own poll, as the shared one is 1,001 ms old by now");
+}
+
+/// What a new isolate polls when this is what its location shares.
+fn polls_beside(millis_later: u64, text: impl FnOnce(String) -> String) -> usize {
+    let platform = TestPlatform::at(NOW);
+    Isolate::new(1).is_active(&platform, &token("a"), BOUNDED);
+    let shared = text(platform.shared.borrow()[&0].clone());
+    platform.shared.borrow_mut().insert(0, shared);
+    pass(&platform, millis_later);
+    assert!(Isolate::new(1).is_active(&platform, &token("b"), BOUNDED));
+    platform.asked("Changes") - 1
+}
+
+#[test]
+fn what_is_shared_is_used_only_when_it_is_recent_and_makes_sense() {
+    let asked_at = NOW.as_millis().to_string();
+    let future = (NOW.as_millis() + 1_500).to_string();
+    assert_eq!(polls_beside(1_000, |text| text), 0);
+    assert_eq!(polls_beside(1_001, |text| text), 1, "too old");
+    assert_eq!(polls_beside(1_000, |text| text.replace(&asked_at, &future)), 1, "asked for in the future");
+    assert_eq!(polls_beside(0, |_| "no JSON".to_owned()), 1);
+    assert_eq!(polls_beside(0, |text| text.replace("\"after\":0", "\"after\":7")), 1, "leads on from somewhere else");
+    assert_eq!(polls_beside(0, |text| text.replace("\"is_complete\":true", "\"is_complete\":false")), 1);
+}
+
+#[test]
+fn many_requests_at_once_hear_the_feed_once() {
+    let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
+    platform.ledger_down.set(Some(LedgerFault::Takes(Duration::from_millis(50))));
+    let names: Vec<_> = (0..100).map(|number| token(&number.to_string())).collect();
+    let checks = names.iter().map(|token| async { isolate.on(&platform).status(token, BOUNDED, LIMIT).await });
+    let statuses = run(futures_util::future::join_all(checks));
+    assert!(statuses.iter().all(|known| known.unwrap().freshness == BOUNDED));
+    assert_eq!(platform.asked("Changes"), 1);
+}
+
+#[test]
+fn who_waits_for_a_request_that_is_gone_goes_on_by_itself() {
+    let (platform, isolate, a) = (TestPlatform::at(NOW), Isolate::new(1), token("a"));
+    platform.ledger_faults.borrow_mut().push_back(LedgerFault::Hangs);
+    let authority = isolate.on(&platform);
+    let check = authority.status(&a, BOUNDED, LIMIT);
+    assert_eq!(run(within::<TestPlatform, _>(Duration::from_millis(1), check)), None);
+    assert_eq!(isolate.check(&platform, &a, BOUNDED).unwrap().freshness, Strong, "it may still be on its way");
+    platform.pass(Duration::from_secs(1));
+    assert_eq!(isolate.check(&platform, &a, BOUNDED).unwrap().freshness, BOUNDED);
+}

@@ -1,0 +1,134 @@
+//! What vendors keep besides: anonymous sessions, user directories, session stores.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod support;
+
+use std::cell::RefCell;
+
+use edge_logout::config::Config;
+use edge_logout::service::Service;
+use serde_json::{Value, json};
+use support::platform::TestPlatform;
+use support::request::TestRequest;
+use support::run;
+use support::shipped::{self, service, service_on_kv_alone_with};
+use support::tokens::{NOW, TestToken, now};
+
+const MONTH: i64 = 30 * 24 * 3600;
+
+#[test]
+fn a_storefronts_shopper_goes_on_as_a_visitor() {
+    let platform = TestPlatform::at(NOW);
+    let service = service();
+    let token = TestToken::of("commerce-engine-storefront")
+        .claim("store_id", json!("store-1"))
+        .claim("channel", json!({ "id": "web" }))
+        .claim("email", json!("jane@shop.example"));
+    let post = |token: &str| run(service.answer(&TestRequest::post("/auth/logout").bearer(token), &platform));
+    let body: Value = serde_json::from_str(&post(&token.sign()).reply.body.unwrap()).unwrap();
+    let user = &body["content"]["user"];
+    assert_eq!(
+        (&user["id"], &user["email"], &user["is_logged_in"]),
+        (&json!("user-1"), &json!("jane@shop.example"), &json!(false))
+    );
+    assert_eq!(
+        (&user["phone"], &user["is_phone_verified"], &user["login_methods"]),
+        (&Value::Null, &json!(false), &json!([]))
+    );
+    let claims_of = |token: &Value| -> Value {
+        use base64ct::{Base64UrlUnpadded, Encoding};
+        let claims = token.as_str().unwrap().split('.').nth(1).unwrap();
+        serde_json::from_slice(&Base64UrlUnpadded::decode_vec(claims).unwrap()).unwrap()
+    };
+    let (access, refresh) = (claims_of(&body["content"]["access_token"]), claims_of(&body["content"]["refresh_token"]));
+    assert_eq!((&access["store_id"], &access["channel"]), (&json!("store-1"), &json!({ "id": "web" })));
+    assert_eq!((&access["is_anonymous"], &access["is_logged_in"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&access["iat"], &access["exp"], &refresh["exp"]),
+        (&json!(now()), &json!(now() + 3600), &json!(now() + MONTH))
+    );
+    assert_eq!((&access["sid"], &access["ulid"]), (&refresh["sid"], &refresh["ulid"]));
+    assert_ne!(access["jti"], refresh["jti"]);
+    assert_eq!(access["ulid"].as_str().unwrap().len(), 26);
+    assert_eq!(post(body["content"]["refresh_token"].as_str().unwrap()).reply.status, 401, "no access token");
+    assert_eq!(post(body["content"]["access_token"].as_str().unwrap()).reply.status, 200, "the visitor can go, too");
+}
+
+#[test]
+fn a_visitors_session_ends_by_the_issuers_own_names() {
+    let service = service_on_kv_alone_with(|table| {
+        shipped::issuer(table, "commerce-engine-storefront")["claims"] =
+            json!({ "subject": "user_id", "session": "session_id" });
+    });
+    let platform = TestPlatform::at(NOW);
+    let post = |token: &str| run(service.answer(&TestRequest::post("/auth/logout").bearer(token), &platform));
+    let body: Value =
+        serde_json::from_str(&post(&TestToken::of("commerce-engine-storefront").sign()).reply.body.unwrap()).unwrap();
+    platform.index.borrow_mut().clear();
+    assert_eq!(post(body["content"]["access_token"].as_str().unwrap()).reply.status, 200);
+    assert_eq!(platform.scopes(), ["session", "token"]);
+}
+
+#[test]
+fn a_user_directory_decides_who_is_known() {
+    let logout = |platform: &TestPlatform| {
+        let service = service_on_kv_alone_with(|table| {
+            shipped::route(table, "commerce-engine-storefront")["user_directory"] = json!("USERS");
+        });
+        let token = TestToken::of("commerce-engine-storefront").claim("email", json!("old@shop.example")).sign();
+        let answer = run(service.answer(&TestRequest::post("/auth/logout").bearer(&token), platform));
+        let body: Value = serde_json::from_str(&answer.reply.body.unwrap()).unwrap();
+        (answer.reply.status, body, answer.log.outcome, platform.index.borrow().len())
+    };
+    let with = |users: Option<&[(&str, &str)]>| {
+        let mut platform = TestPlatform::at(NOW);
+        platform.directory =
+            users.map(|users| users.iter().map(|(id, user)| ((*id).to_owned(), (*user).to_owned())).collect());
+        logout(&platform)
+    };
+    let (status, body, outcome, written) =
+        with(Some(&[("user-1", r#"{"email":"new@shop.example","is_email_verified":true}"#)]));
+    let user = &body["content"]["user"];
+    assert_eq!((status, outcome, written), (200, "revoked", 2));
+    assert_eq!(
+        (&user["email"], &user["is_email_verified"], &user["id"]),
+        (&json!("new@shop.example"), &json!(true), &json!("user-1"))
+    );
+    let (status, body, outcome, written) = with(Some(&[]));
+    assert_eq!(
+        (status, &body["code"], outcome, written),
+        (404, &json!("not_found"), "revoked", 2),
+        "revoked all the same"
+    );
+    for failing in [None, Some([("user-1", "no JSON")].as_slice())] {
+        let (status, body, _, written) = with(failing);
+        assert_eq!((status, written), (200, 2), "the session has ended, whatever the directory does");
+        assert_eq!(body["content"]["user"]["email"], "old@shop.example");
+    }
+}
+
+#[test]
+fn a_session_is_deleted_from_the_vendors_store_as_well() {
+    let mut table = shipped::table();
+    shipped::route(&mut table, "loyaltydog")["session_store"] =
+        json!({ "url_secret": "REDIS", "key_prefix": "session:" });
+    let mut environment = shipped::environment_without_ledger();
+    environment.secrets.insert("REDIS".to_owned(), "redis://127.0.0.1".to_owned());
+    let service = Service::new(Config::parse(&table.to_string(), &environment).unwrap());
+    let request = TestRequest::post("/v2/giftcards/customers/logout")
+        .bearer(&TestToken::of("loyaltydog").sign())
+        .json(r#"{"sessionToken":"abc"}"#);
+    let mut platform = TestPlatform::at(NOW);
+    let failed = run(service.answer(&request, &platform));
+    assert_eq!(
+        (failed.reply.status, failed.log.reason),
+        (503, Some("session_store_unavailable")),
+        "{:?}",
+        failed.reply
+    );
+    assert_eq!(platform.scopes(), ["token"], "revoked here all the same");
+    platform.sessions = Some(RefCell::new(vec!["session:abc".to_owned(), "session:abcd".to_owned()]));
+    assert_eq!(run(service.answer(&request, &platform)).reply.status, 200, "trying again is safe");
+    assert_eq!(platform.sessions.unwrap().into_inner(), ["session:abcd"]);
+}
