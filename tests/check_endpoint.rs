@@ -147,7 +147,7 @@ fn when_it_cannot_be_told_that_is_told() {
     let token = TestToken::of("worth").sign();
     let faults: [(Break, &str); 4] = [
         (|asking| asking.platform.crypto_fails.set(1), "cannot_verify"),
-        (|asking| asking.platform.ledger_down.set(Some(LedgerFault::Hangs)), "timed_out"),
+        (|asking| asking.platform.ledger_down.set(Some(LedgerFault::Hangs)), "ledger_timed_out"),
         (|asking| asking.platform.ledger_down.set(Some(LedgerFault::Error(LedgerError::Failed))), "ledger_failed"),
         (
             |asking| asking.platform.find_faults.borrow_mut().push_back(Fault::Error(IndexError::Transient)),

@@ -19,7 +19,10 @@ pub struct Central(RefCell<HashMap<u64, (Micros, Rc<str>)>>);
 
 /// What a location remembers of it.
 #[derive(Default)]
-pub struct Cached(RefCell<HashMap<u64, (Micros, Option<Rc<str>>)>>);
+pub struct Cached(RefCell<HashMap<u64, Remembered>>);
+
+/// Until when, and what was found, if anything.
+type Remembered = (Micros, Option<Rc<str>>);
 
 impl Central {
     pub fn put(&self, key: &str, value: &str, now: Micros, random: &Random) {
@@ -35,7 +38,13 @@ impl Central {
 
 impl Cached {
     /// The values, and how long it took.
-    pub fn find(&self, keys: &[String], central: &Central, now: Micros, random: &Random) -> (Vec<Option<String>>, Micros) {
+    pub fn find(
+        &self,
+        keys: &[String],
+        central: &Central,
+        now: Micros,
+        random: &Random,
+    ) -> (Vec<Option<String>>, Micros) {
         let mut cached = self.0.borrow_mut();
         let mut is_hot = true;
         let mut values = Vec::with_capacity(keys.len());

@@ -1,28 +1,28 @@
 //! An isolate: the shipped [`Authority`] over the shipped memory, and the tokens that it has verified.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
 use edge_logout::revocation::{Authority, Doubt, Ended, Known, Matchable, Memory, Revocation, Status};
+use edge_logout::token::{Recent, RecentLimits};
 
 use super::clock::{self, Micros};
 use super::platform::Platform;
-use super::scenario::TOKENS_AN_ISOLATE;
 use super::tokens::ISSUER;
-use super::world::{Customer, SETTLING, Venue, World};
+use super::world::{Customer, Venue, World};
 
+/// As in `src/endpoints/judge.rs`.
+const TOKENS_AN_ISOLATE: RecentLimits = RecentLimits { tokens: 5_000, bytes: 4 * 1024 * 1024 };
 /// How long a check and a logout may take.
-const CHECK_LIMIT: Duration = Duration::from_secs(5);
+const CHECK_LIMIT: Duration = Duration::from_secs(3);
 const LOGOUT_LIMIT: Duration = Duration::from_secs(10);
 
 pub struct Isolate {
     pub used_at: Cell<Micros>,
     platform: Platform,
     memory: Memory,
-    tokens: RefCell<HashMap<u64, Rc<Matchable>>>,
-    in_order: RefCell<VecDeque<u64>>,
+    tokens: RefCell<Recent<Rc<Matchable>>>,
 }
 
 impl Isolate {
@@ -37,28 +37,22 @@ impl Isolate {
             used_at: Cell::new(clock::now()),
             platform,
             memory: Memory::new(shards),
-            tokens: RefCell::default(),
-            in_order: RefCell::default(),
+            tokens: RefCell::new(Recent::new(TOKENS_AN_ISOLATE)),
         }
     }
 
     fn authority(&self) -> Authority<'_, Platform> {
-        Authority { platform: &self.platform, memory: &self.memory, ledger: self.platform.world.ledger(), settling: SETTLING }
+        Authority { platform: &self.platform, memory: &self.memory, ledger: self.platform.world.ledger() }
     }
 
-    /// What this isolate knows of a customer's token; the oldest gives way when there are too many.
+    /// What this isolate knows of a customer's token: the shipped memory of tokens, as bounded as it is there.
     pub fn token(&self, customer: &Customer) -> Rc<Matchable> {
-        if let Some(known) = self.tokens.borrow().get(&customer.number) {
-            return Rc::clone(known);
+        let mut tokens = self.tokens.borrow_mut();
+        if let Some(known) = tokens.find(&customer.name) {
+            return known;
         }
         let token = Rc::new(Matchable::new(Ended::Jwt(&customer.token), ISSUER));
-        self.tokens.borrow_mut().insert(customer.number, Rc::clone(&token));
-        let mut in_order = self.in_order.borrow_mut();
-        in_order.push_back(customer.number);
-        if in_order.len() > TOKENS_AN_ISOLATE {
-            let oldest = in_order.pop_front();
-            oldest.and_then(|oldest| self.tokens.borrow_mut().remove(&oldest));
-        }
+        tokens.insert(&customer.name, Rc::clone(&token));
         token
     }
 

@@ -25,7 +25,6 @@ pub struct Counts {
     pub object_time: f64,
     pub rows_read: f64,
     pub rows_written: f64,
-    pub expiry_searches: f64,
     pub recalls: f64,
     pub recalls_found: f64,
     /// Checks that waited, and for how long.
@@ -38,8 +37,10 @@ pub struct Counts {
     /// The most requests that one shard had in one second.
     pub busiest_second: f64,
     pub longest_backlog: usize,
-    pub feed_entries: usize,
+    /// The revocations that an isolate remembers of all feeds.
     pub followed: usize,
+    /// How often a follower was told of a feed that is too large.
+    pub too_large: u64,
 }
 
 /// Durations.
@@ -51,6 +52,7 @@ impl Samples {
         self.0.push(u32::try_from(duration).unwrap_or(u32::MAX));
     }
 
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -12,6 +12,9 @@ use super::index::write_latency;
 use super::scenario::CACHE_LATENCY;
 use super::world::{Venue, World, timestamp};
 
+/// Half of the longest bound and a little more, where answers are shared for as long as they are of use.
+const LONG_SHARED: u32 = 4;
+
 pub struct Platform {
     pub world: Rc<World>,
     pub venue: Rc<Venue>,
@@ -49,11 +52,16 @@ impl Index for Platform {
 
 impl LedgerShards for Platform {
     async fn ask(&self, shard: u32, question: &str) -> Result<String, LedgerError> {
+        if self.world.polls_once.get() && question.starts_with(r#"{"Changes"#) {
+            self.venue.polled.borrow_mut().insert(shard, clock::now());
+        }
         let shard = self.world.shards.get(shard as usize).ok_or(LedgerError::Absent)?;
         // Each way is half the round trip, and up to a tenth more of it.
         let way = || self.venue.round_trip / 2 + self.world.random.between(0, self.venue.round_trip / 10 + 1);
         clock::after(way()).await;
-        let answer = Rc::clone(shard).serve(Rc::clone(&self.world), question.to_owned(), self.alike).await;
+        // Logouts elsewhere are simulated one by one.
+        let alike = if question.starts_with(r#"{"Record"#) { 1.0 } else { self.alike };
+        let answer = Rc::clone(shard).serve(Rc::clone(&self.world), question.to_owned(), alike).await;
         clock::after(way()).await;
         answer
     }
@@ -62,6 +70,9 @@ impl LedgerShards for Platform {
 impl SharedMemory for Platform {
     async fn recall(&self, shard: u32) -> Option<String> {
         clock::after(CACHE_LATENCY).await;
+        while self.venue.is_polled(shard) {
+            clock::after(CACHE_LATENCY).await;
+        }
         let found = self.venue.recall(shard);
         self.world.count(|counts| {
             counts.recalls += self.alike;
@@ -72,6 +83,7 @@ impl SharedMemory for Platform {
 
     async fn share(&self, shard: u32, text: &str, seconds: u32) {
         clock::after(CACHE_LATENCY).await;
+        let seconds = if self.world.polls_once.get() { seconds.max(LONG_SHARED) } else { seconds };
         self.venue.share(shard, text, seconds);
     }
 }

@@ -69,7 +69,9 @@ impl Bill {
         let in_ledger = if shards == 0 { 0.0 } else { round.alive * BYTES_IN_LEDGER / 1e9 };
         let swept = if shards == 0 { 0.0 } else { round.per_second * SWEPT as f64 };
         Self {
-            worker: SUBSCRIPTION + REQUESTS.of((counts.checks + counts.logouts) / seconds) + CPU_MILLISECONDS.of(cpu / seconds),
+            worker: SUBSCRIPTION
+                + REQUESTS.of((counts.checks + counts.logouts) / seconds)
+                + CPU_MILLISECONDS.of(cpu / seconds),
             kv_reads: KV_READS.of(counts.kv_keys_read / seconds),
             kv_writes: KV_WRITES.of(round.per_second) + KV_GIGABYTES.of_amount(round.alive * BYTES_IN_KV / 1e9),
             object_requests: OBJECT_REQUESTS.of((calls + counts.alarms) / seconds),

@@ -1,4 +1,4 @@
-//! Chance with a seed: SplitMix64 (Steele, Lea and Flood, 2014).
+//! Chance with a seed: `SplitMix64` (Steele, Lea and Flood, 2014).
 
 use std::cell::Cell;
 

@@ -20,8 +20,6 @@ pub const SWEPT: u64 = 1;
 pub struct RowBill {
     pub read: u64,
     pub written: u64,
-    /// How often the first expiry was looked for, which reads what `EXPIRY_IS_INDEXED` says.
-    pub expiry_searches: u64,
 }
 
 /// One shard's table.
@@ -44,7 +42,7 @@ impl Table {
             agenda: BTreeSet::new(),
             expiry: BTreeSet::new(),
             waiting: 0,
-            head: Head { epoch: "simulated".to_owned(), latest: 0, trimmed: 0, swept_at: start },
+            head: Head { epoch: "simulated".to_owned(), latest: 0, trimmed: 0, swept_at: start, first_expiry: None },
             bill: Cell::default(),
         }
     }
@@ -54,12 +52,7 @@ impl Table {
         self.bill.take()
     }
 
-    /// How many revocations are in the feed.
-    pub fn feed_len(&self) -> usize {
-        self.feed.len()
-    }
-
-    /// How many of them wait to be written to the index.
+    /// How many revocations wait to be written to the index.
     pub const fn waiting(&self) -> usize {
         self.waiting
     }
@@ -168,17 +161,18 @@ impl Rows for Table {
         Ok(())
     }
 
-    fn remove_expired(&mut self, by: Timestamp) -> Result<(), Infallible> {
-        while let Some((_, key)) = self.expiry.first().filter(|(at, _)| *at <= by).cloned() {
+    fn remove_expired(&mut self, by: Timestamp, limit: usize) -> Result<bool, Infallible> {
+        self.reads(self.rows.len());
+        for _ in 0..limit {
+            let Some((_, key)) = self.expiry.first().filter(|(at, _)| *at <= by).cloned() else { return Ok(true) };
             self.remove(&key);
             self.writes(SWEPT);
         }
-        Ok(())
+        Ok(self.expiry.first().is_none_or(|(at, _)| *at > by))
     }
 
-    fn next_expiry(&self) -> Result<Option<Timestamp>, Infallible> {
-        let bill = self.bill.get();
-        self.bill.set(RowBill { expiry_searches: bill.expiry_searches + 1, ..bill });
+    fn first_expiry(&self) -> Result<Option<Timestamp>, Infallible> {
+        self.reads(self.rows.len());
         Ok(self.expiry.first().map(|(at, _)| *at))
     }
 }

@@ -3,9 +3,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use edge_logout::ports::LedgerError;
-use edge_logout::revocation::ledger::{Ledger, Row};
+use edge_logout::revocation::feed::Changes;
+use edge_logout::revocation::ledger::{Ledger, Row, Since};
 use edge_logout::revocation::{LedgerQuestion, answer_question};
 use edge_logout::time::Timestamp;
 use futures_util::future::join_all;
@@ -17,10 +19,11 @@ use super::scenario::{LONGEST_QUEUE, OUTPUT_GATE, SERVICE};
 use super::world::{World, timestamp};
 
 /// As in the object.
-const WRITES_AT_ONCE: usize = 24;
+const WRITES_AT_ONCE: usize = 6;
 const WRITES_PER_ALARM: usize = 720;
-/// Simultaneous open connections of an invocation.
-const CONNECTIONS: usize = 6;
+
+/// Locations do not poll at the same moment: over so many microseconds are those spread that are not simulated.
+const SPREAD: f64 = 10.0 * SECOND as f64;
 
 pub struct Shard {
     ledger: RefCell<Ledger<Table>>,
@@ -34,7 +37,7 @@ pub struct Shard {
 struct Queue {
     seen_at: Cell<Micros>,
     work: Cell<f64>,
-    /// The work of locations that are not simulated: it arrives over the second after that of those that are.
+    /// The work of locations that are not simulated: it arrives over some seconds after that of those that are.
     of_others: Cell<f64>,
     second: Cell<Micros>,
     in_second: Cell<f64>,
@@ -45,22 +48,24 @@ impl Queue {
     fn enter(&self, alike: f64) -> (Option<Micros>, f64) {
         let now = clock::now();
         let passed = (now - self.seen_at.replace(now)) as f64;
-        let arrived = self.of_others.get() * (1.0 - (-passed / SECOND as f64).exp());
-        self.of_others.set(self.of_others.get() - arrived + (alike - 1.0) * SERVICE as f64);
+        let arrived = self.of_others.get() * (1.0 - (-passed / SPREAD).exp());
+        self.of_others.set(self.of_others.get() - arrived);
         let work = (self.work.get() + arrived - passed).clamp(0.0, 2.0 * LONGEST_QUEUE as f64);
         self.work.set(work);
-        let finished = if self.second.replace(now / SECOND) == now / SECOND { 0.0 } else { self.in_second.replace(0.0) };
+        let finished =
+            if self.second.replace(now / SECOND) == now / SECOND { 0.0 } else { self.in_second.replace(0.0) };
         self.in_second.set(self.in_second.get() + alike);
         if work > LONGEST_QUEUE as f64 {
             return (None, finished);
         }
         self.work.set(work + SERVICE as f64);
+        self.of_others.set(self.of_others.get() + (alike - 1.0) * SERVICE as f64);
         (Some(work as Micros), finished)
     }
 }
 
 impl Shard {
-    pub fn new(settling: std::time::Duration) -> Self {
+    pub fn new(settling: Duration) -> Self {
         Self {
             ledger: RefCell::new(Ledger { rows: Table::new(), settling }),
             queue: Queue::default(),
@@ -69,17 +74,11 @@ impl Shard {
         }
     }
 
-    pub fn feed_len(&self) -> usize {
-        self.ledger.borrow().rows.feed_len()
-    }
-
     /// What the feed tells a follower, at no cost to anybody.
-    pub fn look(&self, since: &edge_logout::revocation::ledger::Since) -> edge_logout::revocation::feed::Changes {
+    pub fn look(&self, since: &Since) -> Changes {
         let ledger = self.ledger.borrow();
-        let bill = ledger.rows.take_bill();
         let Ok(changes) = ledger.changes(since);
         ledger.rows.take_bill();
-        drop((ledger, bill));
         changes
     }
 
@@ -94,7 +93,7 @@ impl Shard {
         let (answer, next) = {
             let mut ledger = self.ledger.borrow_mut();
             let Ok(answer) = answer_question(&mut *ledger, &question, timestamp(clock::now()));
-            let Ok(next) = if is_record { ledger.next_alarm() } else { Ok(None) };
+            let Ok(next) = if is_record || self.alarm_at.get().is_none() { ledger.next_alarm() } else { Ok(None) };
             (answer, next)
         };
         world.count(|counts| {
@@ -106,8 +105,8 @@ impl Shard {
             counts.object_time += (SERVICE + if is_record { OUTPUT_GATE } else { 0 }) as f64 * alike;
         });
         self.bill(&world, alike);
+        self.wake_at(&world, next);
         if is_record {
-            self.wake_at(&world, next);
             clock::after(OUTPUT_GATE).await;
         }
         Ok(answer)
@@ -118,7 +117,6 @@ impl Shard {
         world.count(|counts| {
             counts.rows_read += bill.read as f64 * alike;
             counts.rows_written += bill.written as f64 * alike;
-            counts.expiry_searches += bill.expiry_searches as f64 * alike;
         });
     }
 
@@ -166,10 +164,11 @@ impl Shard {
                 break;
             }
             left = left.saturating_sub(due.len());
-            join_all((0..CONNECTIONS).map(|lane| write(world, due.iter().skip(lane).step_by(CONNECTIONS)))).await;
+            let sent_at = timestamp(clock::now());
+            join_all(due.iter().map(|row| write(world, row))).await;
             let mut ledger = self.ledger.borrow_mut();
             for row in &due {
-                let Ok(()) = ledger.indexed(&row.revocation.key, row.version, timestamp(clock::now()));
+                let Ok(()) = ledger.indexed(&row.revocation.key, row.version, sent_at, timestamp(clock::now()));
             }
             let waiting = ledger.rows.waiting();
             world.count(|counts| counts.longest_backlog = counts.longest_backlog.max(waiting));
@@ -177,10 +176,8 @@ impl Shard {
     }
 }
 
-async fn write(world: &World, rows: impl Iterator<Item = &Row>) {
-    for row in rows {
-        let entry = row.revocation.entry(timestamp(clock::now()));
-        clock::after(write_latency(&world.random)).await;
-        world.put(&entry);
-    }
+async fn write(world: &World, row: &Row) {
+    let entry = row.revocation.entry(timestamp(clock::now()));
+    clock::after(write_latency(&world.random)).await;
+    world.put(&entry);
 }

@@ -53,7 +53,8 @@ impl Mint {
             claim_names: ClaimNames::default(),
             required_claims: Vec::new(),
         };
-        let revocation = RevocationRules { issuer: ISSUER.to_owned(), leeway: rules.leeway, longest_lifetime: LIFETIME };
+        let revocation =
+            RevocationRules { issuer: ISSUER.to_owned(), leeway: rules.leeway, longest_lifetime: LIFETIME };
         Self { rules, revocation }
     }
 

@@ -32,6 +32,9 @@ pub fn begin(world: &Rc<World>) {
 async fn checks(world: Rc<World>, venue: Rc<Venue>) {
     loop {
         clock::after(world.random.pause(venue.rate)).await;
+        if world.random.unit() > world.begun() {
+            continue;
+        }
         let isolate = venue.isolate(&world);
         let token = isolate.token(&venue.active_customer(&world));
         isolate.check(token);
@@ -64,7 +67,7 @@ async fn logouts_elsewhere(world: Rc<World>, per_second: f64) {
     loop {
         clock::after(world.random.pause(per_second)).await;
         number += 1;
-        let revocations = revocations(&world, &Customer { number, token: world.mint.token(number) });
+        let revocations = revocations(&world, &Customer::new(&world, number));
         let isolate = Rc::clone(&isolate);
         clock::spawn(async move {
             isolate.revoke(&revocations).await;
@@ -124,7 +127,8 @@ async fn watched_logout(world: Rc<World>) {
         }
     }
     for venue in &venues {
-        for _ in 0..venue.isolates.borrow().len().min(USED_IN) {
+        let isolates = venue.isolates.borrow().len();
+        for _ in 0..isolates.min(USED_IN) {
             let isolate = venue.isolate(&world);
             let token = isolate.token(&customer);
             isolate.check(token);

@@ -20,6 +20,10 @@ use super::shard::Shard;
 use super::tokens::{BEGINNING, Mint};
 
 pub const SETTLING: Duration = Duration::from_mins(2);
+/// How long it takes until a new version has all the traffic of a large service.
+pub const TAKE_OVER: Micros = 60 * SECOND;
+/// Longer than this nobody waits for the poll of another isolate.
+const LONGEST_POLL: Micros = SECOND;
 
 /// The moment of the core's clock.
 pub fn timestamp(at: Micros) -> Timestamp {
@@ -34,6 +38,8 @@ pub struct World {
     pub venues: Vec<Rc<Venue>>,
     pub central: Central,
     pub mint: Mint,
+    /// Whether a location has one poll under way at a time, which the shipped code does not see to.
+    pub polls_once: Cell<bool>,
     numbers: Cell<u64>,
     counts: RefCell<Counts>,
     is_measured: Cell<bool>,
@@ -41,8 +47,15 @@ pub struct World {
 
 /// A customer's token.
 pub struct Customer {
-    pub number: u64,
+    /// As long as a token is.
+    pub name: String,
     pub token: VerifiedToken,
+}
+
+impl Customer {
+    pub fn new(world: &World, number: u64) -> Self {
+        Self { name: format!("{number:0>400}"), token: world.mint.token(number) }
+    }
 }
 
 /// A location.
@@ -52,6 +65,8 @@ pub struct Venue {
     pub isolates: RefCell<Vec<Rc<Isolate>>>,
     pub cached: Cached,
     shared: RefCell<HashMap<u32, (Micros, Rc<str>)>>,
+    /// The shards that are being polled from here, and since when.
+    pub polled: RefCell<HashMap<u32, Micros>>,
     customers: RefCell<Vec<Option<Rc<Customer>>>>,
     activity: Zipf,
 }
@@ -68,6 +83,7 @@ impl World {
             venues: scenario.places.iter().map(|place| Rc::new(Venue::new(place))).collect(),
             central: Central::default(),
             mint: Mint::new(),
+            polls_once: Cell::new(false),
             numbers: Cell::new(0),
             counts: RefCell::default(),
             is_measured: Cell::new(false),
@@ -85,7 +101,20 @@ impl World {
         (shards > 0).then_some(LedgerRules { shards, settling: SETTLING })
     }
 
+    /// How much of the traffic there is already: a new version takes over step by step.
+    pub fn begun(&self) -> f64 {
+        if self.scenario.alike > 1.0 { (clock::now() as f64 / TAKE_OVER as f64).min(1.0) } else { 1.0 }
+    }
+
+    /// Whether more than one check in a hundred cannot be told.
+    pub fn fails(&self) -> bool {
+        let counts = self.counts.borrow();
+        counts.checks > 1_000.0 && counts.doubts / counts.checks > 0.01
+    }
+
+    /// Begins to count anew.
     pub fn begin_measuring(&self) {
+        self.counts.take();
         self.is_measured.set(true);
     }
 
@@ -107,14 +136,11 @@ impl World {
 
     /// Ends everything and gives what was counted.
     pub fn end(&self) -> Counts {
-        let feed = self.shards.iter().map(|shard| shard.feed_len()).sum();
         clock::reset();
         for venue in &self.venues {
             venue.isolates.take();
         }
-        let mut counts = self.counts.take();
-        counts.feed_entries = feed;
-        counts
+        self.counts.take()
     }
 }
 
@@ -126,24 +152,33 @@ impl Venue {
             isolates: RefCell::default(),
             cached: Cached::default(),
             shared: RefCell::default(),
+            polled: RefCell::default(),
             customers: RefCell::new(vec![None; place.customers]),
             activity: Zipf::new(place.customers, SKEW),
         }
     }
 
     pub fn recall(&self, shard: u32) -> Option<String> {
-        let shared = self.shared.borrow();
-        shared.get(&shard).filter(|(until, _)| clock::now() < *until).map(|(_, text)| text.to_string())
+        let answers = self.shared.borrow();
+        answers.get(&shard).filter(|(until, _)| clock::now() < *until).map(|(_, text)| text.to_string())
     }
 
     pub fn share(&self, shard: u32, text: &str, seconds: u32) {
         let until = clock::now() + Micros::from(seconds) * SECOND;
         self.shared.borrow_mut().insert(shard, (until, Rc::from(text)));
+        self.polled.borrow_mut().remove(&shard);
+    }
+
+    /// Whether an answer is on its way that this location will share.
+    pub fn is_polled(&self, shard: u32) -> bool {
+        let polled = self.polled.borrow();
+        polled.get(&shard).is_some_and(|since| since + LONGEST_POLL > clock::now())
     }
 
     /// Any isolate; one that has been idle for long is another one by now.
     pub fn isolate(self: &Rc<Self>, world: &Rc<World>) -> Rc<Isolate> {
-        let place = world.random.below(self.isolates.borrow().len());
+        let begun = (self.isolates.borrow().len() as f64 * world.begun()).ceil().max(1.0);
+        let place = world.random.below(begun as usize);
         let isolate = Rc::clone(&self.isolates.borrow()[place]);
         if isolate.used_at.get() + IDLE_LIFE >= clock::now() {
             return isolate;
@@ -181,7 +216,7 @@ impl Venue {
         let mut customers = self.customers.borrow_mut();
         let new = || {
             let number = world.number();
-            Rc::new(Customer { number, token: world.mint.token(number) })
+            Rc::new(Customer::new(world, number))
         };
         Rc::clone(customers[place].get_or_insert_with(new))
     }

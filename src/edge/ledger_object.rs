@@ -16,14 +16,12 @@ use super::platform::{EdgeClock, now};
 use super::{kv, log};
 use crate::config::REVOCATIONS;
 use crate::ports::{IndexError, within};
-use crate::revocation::ledger::{Ledger as Decisions, Row};
+use crate::revocation::ledger::{Ledger as Decisions, Row, WRITE_LIMIT};
 use crate::revocation::{LedgerQuestion, answer_question};
 use crate::time::Timestamp;
 
 /// How many entries are written to the index at once: the runtime lets six calls wait at a time.
 const WRITES_AT_ONCE: usize = 6;
-/// How long a write may take before it counts as failed.
-const WRITE_LIMIT: Duration = Duration::from_secs(5);
 /// How many entries one alarm writes at the most: an invocation has a thousand operations.
 const WRITES_PER_ALARM: usize = 720;
 /// When to try again what the database itself has failed at.

@@ -18,6 +18,9 @@ use crate::time::Timestamp;
 /// The most keys that Workers KV reads at once.
 const KV_BULK: usize = 100;
 
+/// How much of the time is kept for judging what has been answered.
+const JUDGING: Duration = Duration::from_millis(100);
+
 /// What is known of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -60,30 +63,24 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         freshness: Freshness,
         limit: Duration,
     ) -> Vec<Result<Known, Doubt>> {
-        let freshness = match freshness {
-            // Half the time, so that the stronger way has the other half.
-            Freshness::Bounded(bound) => {
-                match within::<P, _>(limit.checked_div(2).unwrap_or(limit), self.hear(tokens, bound)).await {
-                    Some(Ok(())) => freshness,
-                    // Another call would make it worse.
-                    Some(Err(Unheard::Ledger(LedgerError::Overloaded))) => {
-                        return vec![Err(Doubt::Ledger(LedgerError::Overloaded)); tokens.len()];
-                    }
-                    Some(Err(_)) | None => Freshness::Strong,
-                }
-            }
-            kept => kept,
+        let begin = self.platform.now();
+        let freshness = match self.keep(freshness, tokens, limit).await {
+            Ok(kept) => kept,
+            Err(doubt) => return vec![Err(doubt); tokens.len()],
         };
         // After the feed was heard: what has left the feed by now is in the answer of the index.
         let asked_at = self.platform.now();
+        let freshness = self.still_kept(freshness, tokens, begin, asked_at);
         // Judged before anything else is waited for, since memory may forget meanwhile what the index was not asked for.
         let ended: Vec<_> = tokens.iter().map(|token| self.memory.ends(token)).collect();
         let unknown: Vec<_> = tokens.iter().map(|token| self.needs_index(token, freshness, asked_at)).collect();
         let asked: Vec<_> =
             tokens.iter().zip(&unknown).filter(|(_, unknown)| **unknown).map(|(token, _)| *token).collect();
+        // Each for itself, and a little earlier than the whole: the word of one counts when the other one hangs.
+        let left = limit.saturating_sub(asked_at.since(begin)).saturating_sub(JUDGING);
         let (of_ledger, of_index) = match freshness {
-            Freshness::Strong => join(self.ask_ledger(tokens), self.ask_index(&asked)).await,
-            Freshness::Bounded(_) | Freshness::Eventual => (None, self.ask_index(&asked).await),
+            Freshness::Strong => join(self.ask_ledger(tokens, left), self.ask_index(&asked, left)).await,
+            Freshness::Bounded(_) | Freshness::Eventual => (None, self.ask_index(&asked, left).await),
         };
         let judge = |((token, ended), unknown): ((&&Matchable, Option<Scope>), bool)| {
             let evidence = [of_ledger.as_ref(), of_index.as_ref().filter(|_| unknown)];
@@ -91,12 +88,36 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
                 Some(scope) => Status::Revoked(scope),
                 None => judge(token, evidence)?,
             };
+            // From now on this isolate refuses it under every freshness.
+            for (digest, limits) in evidence.into_iter().flatten().flat_map(|evidence| evidence.endings(token)) {
+                self.memory.note_ending(digest, limits, self.platform.now());
+            }
             if unknown && status == Status::Active {
                 self.memory.note_asked(token, asked_at);
             }
             Ok(Known { status, freshness })
         };
         tokens.iter().zip(ended).zip(unknown).map(judge).collect()
+    }
+
+    /// The promise that can be kept: the one asked for, once the feeds were heard, or the stronger one.
+    async fn keep(&self, freshness: Freshness, tokens: &[&Matchable], limit: Duration) -> Result<Freshness, Doubt> {
+        let Freshness::Bounded(bound) = freshness else { return Ok(freshness) };
+        // Half the time, so that the stronger way has the other half.
+        let limit = limit.checked_div(2).unwrap_or(limit);
+        match within::<P, _>(limit, self.hear(tokens, bound)).await {
+            Some(Ok(())) => Ok(freshness),
+            // Another call would make it worse.
+            Some(Err(Unheard::Ledger(LedgerError::Overloaded))) => Err(Doubt::Ledger(LedgerError::Overloaded)),
+            Some(Err(_)) | None => Ok(Freshness::Strong),
+        }
+    }
+
+    /// Since a feed was heard, another request may have found a gap in it, or that there is too much of it.
+    fn still_kept(&self, kept: Freshness, tokens: &[&Matchable], begin: Timestamp, now: Timestamp) -> Freshness {
+        let Freshness::Bounded(bound) = kept else { return kept };
+        let is_synced = |shard: u32| self.memory.is_synced(shard, begin.minus(bound), now);
+        if self.memory.shards_of(tokens).into_iter().all(is_synced) { kept } else { Freshness::Strong }
     }
 
     fn needs_index(&self, token: &Matchable, freshness: Freshness, now: Timestamp) -> bool {
@@ -112,28 +133,28 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     async fn hear(&self, tokens: &[&Matchable], bound: Duration) -> Result<(), Unheard> {
         let now = self.platform.now();
         let shards = self.memory.shards_of(tokens);
-        let old = shards.into_iter().filter(|shard| !self.memory.is_synced(*shard, bound, now));
+        let old = shards.into_iter().filter(|shard| !self.memory.is_synced(*shard, now.minus(bound), now));
         let heard = join_all(old.map(|shard| hear(self.platform, self.memory, shard, bound, now))).await;
         heard.into_iter().collect()
     }
 
-    async fn ask_ledger(&self, tokens: &[&Matchable]) -> Option<Evidence> {
+    async fn ask_ledger(&self, tokens: &[&Matchable], limit: Duration) -> Option<Evidence> {
         let ask = async |shard: u32| {
             let keys =
                 tokens.iter().flat_map(|token| &token.keys).filter(|key| self.memory.shard_of(&key.digest) == shard);
             let keys = distinct(keys.map(|key| &key.key));
-            let found = client::contains(self.platform, shard, keys.clone()).await;
-            Evidence::of_ledger(keys, found)
+            let found = within::<P, _>(limit, client::contains(self.platform, shard, keys.clone())).await;
+            Evidence::of_ledger(keys, found.unwrap_or(Err(LedgerError::TimedOut)))
         };
         let shards = self.memory.shards_of(tokens);
         let answers = join_all(shards.into_iter().map(ask)).await;
         Some(Evidence::all(answers))
     }
 
-    async fn ask_index(&self, tokens: &[&Matchable]) -> Option<Evidence> {
+    async fn ask_index(&self, tokens: &[&Matchable], limit: Duration) -> Option<Evidence> {
         let keys = distinct(tokens.iter().flat_map(|token| &token.keys).map(|key| &key.key));
         let ask = async |keys: &[String]| {
-            let found = self.platform.find(keys).await;
+            let found = within::<P, _>(limit, self.platform.find(keys)).await.unwrap_or(Err(IndexError::TimedOut));
             // An answer about other than what was asked tells nothing.
             let found = found
                 .and_then(|values| if values.len() == keys.len() { Ok(values) } else { Err(IndexError::Permanent) });

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::authority::Doubt;
 use super::check::Status;
 use super::plan::Matchable;
-use super::record::{Limits, StoredRevocation};
+use super::record::{Digest, Limits, StoredRevocation};
 use crate::ports::{IndexError, LedgerError};
 
 /// What was said of each key that was asked for.
@@ -53,6 +53,16 @@ impl Evidence {
             }
         }
         status
+    }
+}
+
+impl Evidence {
+    /// The revocations that end a token.
+    pub(super) fn endings(&self, token: &Matchable) -> impl Iterator<Item = (Digest, Limits)> {
+        token.keys.iter().filter_map(|key| match self.0.get(&key.key) {
+            Some(Ok(Found::Revocation(limits))) if limits.match_token(token.issued_at) => Some((key.digest, *limits)),
+            _ => None,
+        })
     }
 }
 

@@ -178,7 +178,8 @@ impl Follower {
                 self.left.push_back((changes.oldest, received_at));
             }
             self.oldest = self.oldest.max(changes.oldest);
-            self.whole = self.version;
+            // Not the version: a page that was heard in part may have gone further.
+            self.whole = self.whole.max(changes.upto);
             self.synced_at = self.synced_at.max(asked_at);
             self.is_starting = false;
         }

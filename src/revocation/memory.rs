@@ -38,7 +38,7 @@ struct Shard {
     hearing_since: Option<Timestamp>,
 }
 
-/// What this isolate has recorded itself: refused here at once, whatever the feed and the index say.
+/// What this isolate has recorded itself, or was told: refused here at once, whatever the feed and the index say.
 #[derive(Debug, Default)]
 struct Own {
     limits: HashMap<Digest, (Limits, Timestamp)>,
@@ -119,11 +119,11 @@ impl Memory {
         token.keys.iter().find(|key| is_ended(&key.digest)).map(|key| key.scope)
     }
 
-    /// Whether the shard's feed is known as it was within the last `bound`.
+    /// Whether the shard's feed is known as it was at some moment from `since` to now.
     #[must_use]
-    pub fn is_synced(&self, shard: u32, bound: Duration, now: Timestamp) -> bool {
+    pub fn is_synced(&self, shard: u32, since: Timestamp, now: Timestamp) -> bool {
         // Heard in the future: the clock was set back, and nobody knows how long ago that is.
-        self.synced_at(shard).is_some_and(|synced_at| synced_at >= now.minus(bound) && synced_at <= now)
+        self.synced_at(shard).is_some_and(|synced_at| synced_at >= since && synced_at <= now)
     }
 
     fn synced_at(&self, shard: u32) -> Option<Timestamp> {
@@ -144,7 +144,7 @@ impl Memory {
     /// asked.
     #[must_use]
     pub fn is_complete_for(&self, token: &Matchable, bound: Duration, now: Timestamp) -> bool {
-        let is_synced = |digest: &Digest| self.is_synced(self.shard_of(digest), bound, now);
+        let is_synced = |digest: &Digest| self.is_synced(self.shard_of(digest), now.minus(bound), now);
         token.keys.iter().all(|key| is_synced(&key.digest)) && self.vouches_for(token, now)
     }
 
@@ -228,14 +228,19 @@ impl Memory {
 
     /// Remembers what was recorded here.
     pub fn note(&self, revocations: &[Revocation], now: Timestamp) {
-        let mut own = self.own.borrow_mut();
         for revocation in revocations {
-            let Some(digest) = Digest::of_key(&revocation.key) else { continue };
-            let limits = revocation.limits();
-            let wider = own.limits.get(&digest).map_or(limits, |(known, _)| known.widened_by(&limits));
-            own.limits.insert(digest, (wider, now));
-            own.in_order.push_back((now, digest));
+            if let Some(digest) = Digest::of_key(&revocation.key) {
+                self.note_ending(digest, revocation.limits(), now);
+            }
         }
+    }
+
+    /// Remembers a revocation that was recorded here or found.
+    pub(super) fn note_ending(&self, digest: Digest, limits: Limits, now: Timestamp) {
+        let mut own = self.own.borrow_mut();
+        let wider = own.limits.get(&digest).map_or(limits, |(known, _)| known.widened_by(&limits));
+        own.limits.insert(digest, (wider, now));
+        own.in_order.push_back((now, digest));
         own.forget(now);
     }
 }

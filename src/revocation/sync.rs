@@ -51,7 +51,7 @@ pub(super) async fn hear<P: Clock + LedgerShards + SharedMemory>(
     // No future of another request may be waited for: it would be woken outside of its own request.
     while !memory.begin_hearing(shard, platform.now()) {
         P::sleep(LOOK_AGAIN).await;
-        if memory.is_synced(shard, bound, begin.max(platform.now())) {
+        if memory.is_synced(shard, begin.minus(bound), platform.now()) {
             return Ok(());
         }
     }
