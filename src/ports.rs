@@ -102,11 +102,11 @@ pub trait LedgerShards {
 /// What isolates of one location share: the Cache API. It may forget and it may fail; nothing depends on it.
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
 pub trait SharedMemory {
-    /// What is shared of a shard's feed.
-    async fn recall(&self, shard: u32) -> Option<String>;
+    /// What is shared under a name.
+    async fn recall(&self, name: &str) -> Option<String>;
 
-    /// Shares an answer of a shard's feed for some seconds.
-    async fn share(&self, shard: u32, text: &str, seconds: u32);
+    /// Shares a text for some seconds.
+    async fn share(&self, name: &str, text: &str, seconds: u32);
 }
 
 /// Something outside did not answer as it should.

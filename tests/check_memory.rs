@@ -163,14 +163,14 @@ fn eventual_asks_the_index_every_time_and_nobody_else() {
 }
 
 #[test]
-fn half_way_through_the_bound_a_refresh_is_wanted_once() {
+fn about_half_way_through_the_bound_a_refresh_is_wanted_once() {
     let (platform, isolate, a) = (TestPlatform::at(NOW), Isolate::new(1), token("a"));
     let wants = |platform: &TestPlatform| isolate.memory.wants_refresh(BOUND, platform.now());
     assert!(!wants(&platform), "a feed that nobody uses is not heard");
     isolate.is_active(&platform, &a, BOUNDED);
-    pass(&platform, 500);
+    pass(&platform, 399);
     assert!(!wants(&platform));
-    pass(&platform, 1);
+    pass(&platform, 202);
     assert!(wants(&platform));
     run(isolate.on(&platform).refresh(BOUND));
     assert!(!wants(&platform) && platform.asked("Changes") == 2);

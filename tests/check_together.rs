@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use edge_logout::ports::within;
+use edge_logout::ports::{Clock, within};
 use edge_logout::revocation::Freshness::Strong;
 use edge_logout::time::Timestamp;
 use support::authority::{BOUNDED, Isolate, LIMIT, token};
@@ -48,8 +48,8 @@ fn a_shared_answer_is_as_old_as_its_poll() {
 fn polls_beside(millis_later: u64, text: impl FnOnce(String) -> String) -> usize {
     let platform = TestPlatform::at(NOW);
     Isolate::new(1).is_active(&platform, &token("a"), BOUNDED);
-    let shared = text(platform.shared.borrow()[&0].clone());
-    platform.shared.borrow_mut().insert(0, shared);
+    let shared = text(platform.shared.borrow()["feed-0"].clone());
+    platform.shared.borrow_mut().insert("feed-0".to_owned(), shared);
     pass(&platform, millis_later);
     assert!(Isolate::new(1).is_active(&platform, &token("b"), BOUNDED));
     platform.asked("Changes") - 1
@@ -76,6 +76,49 @@ fn many_requests_at_once_hear_the_feed_once() {
     let statuses = run(futures_util::future::join_all(checks));
     assert!(statuses.iter().all(|known| known.unwrap().freshness == BOUNDED));
     assert_eq!(platform.asked("Changes"), 1);
+}
+
+#[test]
+fn isolates_of_a_location_poll_one_at_a_time() {
+    let platform = TestPlatform::at(NOW);
+    platform.ledger_down.set(Some(LedgerFault::Takes(Duration::from_millis(50))));
+    let isolates: Vec<_> = (0..20).map(|_| Isolate::new(1)).collect();
+    let a = token("a");
+    for round in 1..4 {
+        let checks = isolates.iter().map(|isolate| async { isolate.on(&platform).status(&a, BOUNDED, LIMIT).await });
+        let statuses = run(futures_util::future::join_all(checks));
+        assert!(statuses.iter().all(|known| known.unwrap().freshness == BOUNDED));
+        assert_eq!(platform.asked("Changes"), round);
+        pass(&platform, 1_001);
+    }
+}
+
+#[test]
+fn a_poll_that_another_isolate_never_ends_is_not_waited_for_long() {
+    let (platform, a) = (TestPlatform::at(NOW), token("a"));
+    platform.ledger_faults.borrow_mut().push_back(LedgerFault::Hangs);
+    let (gone, other) = (Isolate::new(1), Isolate::new(1));
+    let authority = gone.on(&platform);
+    assert_eq!(run(within::<TestPlatform, _>(Duration::from_millis(1), authority.status(&a, BOUNDED, LIMIT))), None);
+    assert_eq!(other.check(&platform, &a, BOUNDED).unwrap().freshness, BOUNDED);
+    assert!(platform.now().since(NOW) < Duration::from_secs(1), "{:?}", platform.now());
+}
+
+#[test]
+fn isolates_do_not_refresh_in_step() {
+    let platform = TestPlatform::at(NOW);
+    let isolates: Vec<_> = (0..40).map(|_| Isolate::new(1)).collect();
+    isolates.iter().for_each(|isolate| assert!(isolate.is_active(&platform, &token("a"), BOUNDED)));
+    let second = Duration::from_secs(1);
+    let due = |millis| {
+        isolates
+            .iter()
+            .filter(|isolate| isolate.memory.wants_refresh(second, NOW.plus(Duration::from_millis(millis))))
+            .count()
+    };
+    assert_eq!(due(399), 0);
+    assert!((1..40).contains(&due(500)), "{}", due(500));
+    assert_eq!(due(602), 40);
 }
 
 #[test]

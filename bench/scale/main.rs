@@ -44,7 +44,7 @@ const ISOLATES: [usize; 6] = [1, 2, 4, 8, 16, 32];
 fn main() -> io::Result<()> {
     let bound = Promise::ALL[2];
     let polls = run::in_parallel(ISOLATES.len(), |number| {
-        [Polling::Shipped, Polling::Together].map(|polling| run::polls_of_location(ISOLATES[number], bound, polling))
+        [Polling::Shipped, Polling::Alone].map(|polling| run::polls_of_location(ISOLATES[number], bound, polling))
     });
     let polls: Vec<(usize, [f64; 2])> = ISOLATES.into_iter().zip(polls).collect();
     let mut outcomes = run::all();

@@ -12,9 +12,6 @@ use super::index::write_latency;
 use super::scenario::CACHE_LATENCY;
 use super::world::{Venue, World, timestamp};
 
-/// Half of the longest bound and a little more, where answers are shared for as long as they are of use.
-const LONG_SHARED: u32 = 4;
-
 pub struct Platform {
     pub world: Rc<World>,
     pub venue: Rc<Venue>,
@@ -52,9 +49,6 @@ impl Index for Platform {
 
 impl LedgerShards for Platform {
     async fn ask(&self, shard: u32, question: &str) -> Result<String, LedgerError> {
-        if self.world.polls_once.get() && question.starts_with(r#"{"Changes"#) {
-            self.venue.polled.borrow_mut().insert(shard, clock::now());
-        }
         let shard = self.world.shards.get(shard as usize).ok_or(LedgerError::Absent)?;
         // Each way is half the round trip, and up to a tenth more of it.
         let way = || self.venue.round_trip / 2 + self.world.random.between(0, self.venue.round_trip / 10 + 1);
@@ -68,12 +62,9 @@ impl LedgerShards for Platform {
 }
 
 impl SharedMemory for Platform {
-    async fn recall(&self, shard: u32) -> Option<String> {
+    async fn recall(&self, name: &str) -> Option<String> {
         clock::after(CACHE_LATENCY).await;
-        while self.venue.is_polled(shard) {
-            clock::after(CACHE_LATENCY).await;
-        }
-        let found = self.venue.recall(shard);
+        let found = self.venue.recall(name);
         self.world.count(|counts| {
             counts.recalls += self.alike;
             counts.recalls_found += if found.is_some() { self.alike } else { 0.0 };
@@ -81,9 +72,11 @@ impl SharedMemory for Platform {
         found
     }
 
-    async fn share(&self, shard: u32, text: &str, seconds: u32) {
+    async fn share(&self, name: &str, text: &str, seconds: u32) {
         clock::after(CACHE_LATENCY).await;
-        let seconds = if self.world.polls_once.get() { seconds.max(LONG_SHARED) } else { seconds };
-        self.venue.share(shard, text, seconds);
+        if self.world.polls_alone.get() && name.starts_with("claim") {
+            return;
+        }
+        self.venue.share(name, text, seconds);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::report::number;
-use super::run::{Outcome, Polling};
+use super::run::Outcome;
 use super::scenario::Promise;
 
 const WIDTH: f64 = 760.0;
@@ -98,10 +98,6 @@ fn groups(plot: &mut Plot, outcomes: &mut [Outcome], value: impl Fn(&mut Outcome
                     let value = value(outcome);
                     let caption = format!("{}, {}: {}", outcome.scenario.title, outcome.name(), number(value));
                     plot.bar(x, (step - 20.0) / 5.0 - 3.0, value, COLOURS[place], &caption);
-                    if outcome.polling == Polling::Together {
-                        let y = plot.height(value) - 5.0;
-                        plot.label("small", "middle", x + 12.0, y, "*");
-                    }
                 }
                 None => plot.add(&format!(
                     r#"<text class="small" transform="translate({:.1} {:.1}) rotate(-90)">does not hold</text>"#,
@@ -115,13 +111,6 @@ fn groups(plot: &mut Plot, outcomes: &mut [Outcome], value: impl Fn(&mut Outcome
         let rate = format!("{} checks/s", number(scenario.checks_per_second()));
         plot.label("small", "middle", left + step / 2.0, BOTTOM + 34.0, &rate);
     }
-    plot.label(
-        "small",
-        "start",
-        LEFT,
-        BOTTOM + 54.0,
-        "* only where the isolates of a location poll together, which the shipped code does not see to",
-    );
 }
 
 fn is_of_one_scenario(one: &Outcome, next: &Outcome) -> bool {
@@ -147,7 +136,7 @@ pub fn staleness(outcomes: &mut [Outcome]) -> String {
 pub fn polls(polls: &[(usize, [f64; 2])]) -> String {
     let title = "Polls of one location, by how many isolates it has (bound 1 s, round trip 70 ms)";
     let mut plot = Plot::new(title, "polls a second", 1.0, 100.0);
-    let names = ["as shipped", "polling together: one poll of a location under way at a time"];
+    let names = ["as shipped", "were each isolate to poll alone"];
     plot.legend(&names.map(str::to_owned).into_iter().zip(COLOURS).collect::<Vec<_>>());
     let step = (RIGHT - LEFT) / polls.len() as f64;
     let x = |place: usize| LEFT + (place as f64 + 0.5) * step;

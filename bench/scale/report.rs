@@ -126,10 +126,10 @@ fn costs(text: &mut String, outcomes: &[Outcome]) {
 }
 
 fn location(text: &mut String, polls: &[(usize, [f64; 2])]) {
-    let columns = ["isolates in a location", "polls/s as shipped", "polls/s, polling together"];
+    let columns = ["isolates in a location", "polls/s as shipped", "polls/s, were each to poll alone"];
     head(text, "Polls of one location, bound 1 s, round trip 70 ms", &columns);
-    for (isolates, [shipped, once]) in polls {
-        line(text, &[isolates.to_string(), number(*shipped), number(*once)]);
+    for (isolates, [shipped, alone]) in polls {
+        line(text, &[isolates.to_string(), number(*shipped), number(*alone)]);
     }
 }
 

@@ -25,7 +25,6 @@ const MAX_FOLLOWED: usize = 100_000;
 pub struct Outcome {
     pub scenario: Scenario,
     pub promise: Promise,
-    pub polling: Polling,
     pub seconds: f64,
     pub counts: Counts,
     pub staleness: Counts,
@@ -35,10 +34,10 @@ pub struct Outcome {
 /// How isolates of one location poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Polling {
-    /// Each for itself, unless a recent answer is shared already.
+    /// While one of them polls the others wait for its answer.
     Shipped,
-    /// While one of them polls the others wait for its answer, and it is shared for as long as it is of use.
-    Together,
+    /// Each for itself, unless a recent answer is shared already.
+    Alone,
 }
 
 /// Ordinary traffic alone: what it costs.
@@ -47,7 +46,7 @@ pub fn costs(scenario: &Scenario, promise: Promise, polling: Polling) -> Counts 
         return Counts { checks: 1.0, doubts: 1.0, ..Counts::default() };
     }
     let world = World::new(scenario, promise, SEED);
-    world.polls_once.set(polling == Polling::Together);
+    world.polls_alone.set(polling == Polling::Alone);
     traffic::begin(&world);
     clock::spawn(follow(Rc::clone(&world)));
     let warm_up = promise.warm_up();
@@ -78,7 +77,7 @@ pub fn staleness(scenario: &Scenario, promise: Promise, polling: Polling) -> Cou
         return Counts::default();
     }
     let world = World::new(scenario, promise, SEED);
-    world.polls_once.set(polling == Polling::Together);
+    world.polls_alone.set(polling == Polling::Alone);
     traffic::begin(&world);
     let taken_over = if scenario.alike > 1.0 { TAKE_OVER } else { 0 };
     world.begin_measuring();
@@ -158,7 +157,7 @@ pub fn polls_of_location(isolates: usize, bound: Promise, polling: Polling) -> f
         measured: 10 * SECOND,
     };
     let world = World::new(&scenario, bound, SEED);
-    world.polls_once.set(polling == Polling::Together);
+    world.polls_alone.set(polling == Polling::Alone);
     traffic::begin(&world);
     clock::run_until(5 * SECOND);
     world.begin_measuring();
@@ -189,17 +188,13 @@ pub fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> V
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Every scenario under every promise; where a location has many isolates, with both ways to poll.
+/// Every scenario under every promise.
 fn jobs() -> Vec<(Scenario, Promise, Polling)> {
     let mut jobs = Vec::new();
     for scenario in Scenario::ALL {
         for promise in Promise::ALL {
             let scenario = scenario().configured_for(promise);
-            let is_large = scenario.name == "worldwide" && matches!(promise.0, Freshness::Bounded(_));
-            jobs.push((scenario.clone(), promise, Polling::Shipped));
-            if is_large {
-                jobs.push((scenario, promise, Polling::Together));
-            }
+            jobs.push((scenario, promise, Polling::Shipped));
         }
     }
     jobs
@@ -217,12 +212,12 @@ pub fn all() -> Vec<Outcome> {
         eprintln!("{}, {}: {}", scenario.title, promise.name(), if is_costs { "costs" } else { "staleness" });
         counts
     });
-    let outcome = |(scenario, promise, polling): (Scenario, Promise, Polling)| {
+    let outcome = |(scenario, promise, _): (Scenario, Promise, Polling)| {
         let (staleness, counts) = (counted.pop().expect("two a job"), counted.pop().expect("two a job"));
         let seconds = scenario.measured as f64 / SECOND as f64;
         let shards = if promise.0 == Freshness::Eventual { 0 } else { scenario.shards };
         let bill = Bill::of(&counts, seconds, shards, &Revocations::of(scenario.logouts_per_second));
-        Outcome { scenario, promise, polling, seconds, counts, staleness, bill }
+        Outcome { scenario, promise, seconds, counts, staleness, bill }
     };
     jobs.into_iter().map(outcome).collect()
 }
@@ -234,7 +229,6 @@ impl Outcome {
     }
 
     pub fn name(&self) -> String {
-        let how = if self.polling == Polling::Shipped { "" } else { ", polling together" };
-        format!("{}{how}", self.promise.name())
+        self.promise.name()
     }
 }

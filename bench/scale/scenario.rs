@@ -131,7 +131,7 @@ impl Scenario {
         self.name == "worldwide"
             && match promise.0 {
                 Freshness::Strong => true,
-                Freshness::Bounded(_) => polling == Polling::Shipped,
+                Freshness::Bounded(_) => polling == Polling::Alone,
                 Freshness::Eventual => false,
             }
     }

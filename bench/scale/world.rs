@@ -22,8 +22,6 @@ use super::tokens::{BEGINNING, Mint};
 pub const SETTLING: Duration = Duration::from_mins(2);
 /// How long it takes until a new version has all the traffic of a large service.
 pub const TAKE_OVER: Micros = 60 * SECOND;
-/// Longer than this nobody waits for the poll of another isolate.
-const LONGEST_POLL: Micros = SECOND;
 
 /// The moment of the core's clock.
 pub fn timestamp(at: Micros) -> Timestamp {
@@ -38,8 +36,8 @@ pub struct World {
     pub venues: Vec<Rc<Venue>>,
     pub central: Central,
     pub mint: Mint,
-    /// Whether a location has one poll under way at a time, which the shipped code does not see to.
-    pub polls_once: Cell<bool>,
+    /// Whether isolates do not tell each other that they poll, as if the Cache API had no room for it.
+    pub polls_alone: Cell<bool>,
     numbers: Cell<u64>,
     counts: RefCell<Counts>,
     is_measured: Cell<bool>,
@@ -64,9 +62,7 @@ pub struct Venue {
     pub rate: f64,
     pub isolates: RefCell<Vec<Rc<Isolate>>>,
     pub cached: Cached,
-    shared: RefCell<HashMap<u32, (Micros, Rc<str>)>>,
-    /// The shards that are being polled from here, and since when.
-    pub polled: RefCell<HashMap<u32, Micros>>,
+    shared: RefCell<HashMap<String, (Micros, Rc<str>)>>,
     customers: RefCell<Vec<Option<Rc<Customer>>>>,
     activity: Zipf,
 }
@@ -83,7 +79,7 @@ impl World {
             venues: scenario.places.iter().map(|place| Rc::new(Venue::new(place))).collect(),
             central: Central::default(),
             mint: Mint::new(),
-            polls_once: Cell::new(false),
+            polls_alone: Cell::new(false),
             numbers: Cell::new(0),
             counts: RefCell::default(),
             is_measured: Cell::new(false),
@@ -152,27 +148,19 @@ impl Venue {
             isolates: RefCell::default(),
             cached: Cached::default(),
             shared: RefCell::default(),
-            polled: RefCell::default(),
             customers: RefCell::new(vec![None; place.customers]),
             activity: Zipf::new(place.customers, SKEW),
         }
     }
 
-    pub fn recall(&self, shard: u32) -> Option<String> {
+    pub fn recall(&self, name: &str) -> Option<String> {
         let answers = self.shared.borrow();
-        answers.get(&shard).filter(|(until, _)| clock::now() < *until).map(|(_, text)| text.to_string())
+        answers.get(name).filter(|(until, _)| clock::now() < *until).map(|(_, text)| text.to_string())
     }
 
-    pub fn share(&self, shard: u32, text: &str, seconds: u32) {
+    pub fn share(&self, name: &str, text: &str, seconds: u32) {
         let until = clock::now() + Micros::from(seconds) * SECOND;
-        self.shared.borrow_mut().insert(shard, (until, Rc::from(text)));
-        self.polled.borrow_mut().remove(&shard);
-    }
-
-    /// Whether an answer is on its way that this location will share.
-    pub fn is_polled(&self, shard: u32) -> bool {
-        let polled = self.polled.borrow();
-        polled.get(&shard).is_some_and(|since| since + LONGEST_POLL > clock::now())
+        self.shared.borrow_mut().insert(name.to_owned(), (until, Rc::from(text)));
     }
 
     /// Any isolate; one that has been idle for long is another one by now.

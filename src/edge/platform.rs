@@ -29,9 +29,9 @@ impl EdgePlatform {
         Self { env: env.clone(), revocations: OnceCell::new() }
     }
 
-    /// Another deployment of the same zone has other shards: their answers must not meet.
-    fn feed_url(&self, shard: u32) -> Option<String> {
-        Some(format!("https://{}.ledger.invalid/feed", ledger::shard_id(&self.env, shard)?))
+    /// Another deployment of the same zone has another ledger: what they share must not meet.
+    fn shared_url(&self, name: &str) -> Option<String> {
+        Some(format!("https://{}.ledger.invalid/{name}", ledger::id(&self.env)?))
     }
 
     fn revocations(&self) -> Result<&KvStore, IndexError> {
@@ -95,12 +95,12 @@ impl LedgerShards for EdgePlatform {
 }
 
 impl SharedMemory for EdgePlatform {
-    async fn recall(&self, shard: u32) -> Option<String> {
-        shared::recall(&self.feed_url(shard)?).await
+    async fn recall(&self, name: &str) -> Option<String> {
+        shared::recall(&self.shared_url(name)?).await
     }
 
-    async fn share(&self, shard: u32, text: &str, seconds: u32) {
-        if let Some(url) = self.feed_url(shard) {
+    async fn share(&self, name: &str, text: &str, seconds: u32) {
+        if let Some(url) = self.shared_url(name) {
             // Who shares nothing costs the others a call of their own.
             let _ = shared::share(&url, text, seconds).await;
         }

@@ -117,7 +117,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         Ok(())
     }
 
-    /// Hears the feeds that were heard of longer ago than half of what the issuers' bounds allow, so that no check has
+    /// Hears the feeds that were heard of longer ago than about half of what the issuers' bounds allow, so that no check has
     /// to wait for them. To be done when the request has been answered.
     pub async fn refresh(&self, bound: Duration) {
         let half = bound.checked_div(2).unwrap_or(bound);

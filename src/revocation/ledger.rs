@@ -20,9 +20,11 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How long revocations gather before they are written to the index together.
 const GATHERING: Duration = Duration::from_millis(100);
-/// How long after it was sent a write to the index may still arrive: it is given up after five seconds at the latest,
-/// or its answer is lost, and it may arrive a minute after that.
-const LATE_WRITE: Duration = Duration::from_secs(65);
+/// How long a write to the index is waited for.
+pub const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a write to the index may still arrive that is on its way: it may be given up only at its limit, and arrive a
+/// minute later all the same.
+const LATE_WRITE: Duration = Duration::from_mins(1).saturating_add(WRITE_LIMIT);
 /// The most entries in one answer of the feed.
 pub const PAGE: usize = 2_000;
 /// So many of the newest changes are told to a follower that knows them already: the answer then does for others of its

@@ -36,6 +36,9 @@ struct Shard {
     follower: Option<Follower>,
     too_large_until: Option<Timestamp>,
     hearing_since: Option<Timestamp>,
+    /// How late it is to be heard again, by chance: isolates of a location that have heard the same answer must not all
+    /// ask for the next one in the same moment.
+    lateness: u8,
 }
 
 /// What this isolate has recorded itself, or was told: refused here at once, whatever the feed and the index say.
@@ -202,7 +205,7 @@ impl Memory {
         self.shards.iter().any(|shard| shard.borrow().is_due(bound, now))
     }
 
-    /// The shards whose feeds are in use and were heard of longer ago than half the bound: to be heard again before
+    /// The shards whose feeds are in use and were heard of longer ago than about half the bound: to be heard again before
     /// anybody has to wait for it. Whoever asks is expected to do so, and to say when that has ended.
     pub(super) fn begin_refresh(&self, bound: Duration, now: Timestamp) -> Vec<u32> {
         let due = |(shard, index): (&RefCell<Shard>, u32)| shard.borrow().is_due(bound, now).then_some(index);
@@ -222,7 +225,9 @@ impl Memory {
 
     pub(super) fn end_hearing(&self, shard: u32) {
         if let Some(shard) = self.shard(shard) {
-            shard.borrow_mut().hearing_since = None;
+            let mut shard = shard.borrow_mut();
+            shard.hearing_since = None;
+            shard.lateness = getrandom::u32().map_or(0, |random| random.to_be_bytes()[0]);
         }
     }
 
@@ -246,10 +251,12 @@ impl Memory {
 }
 
 impl Shard {
-    /// Whether its feed is followed, and is known only to half the bound ago, or not yet to its end.
+    /// Whether its feed is followed, and is known only to about half the bound ago (0.4 to 0.6), or not yet to its end.
     fn is_due(&self, bound: Duration, now: Timestamp) -> bool {
-        let half = now.minus(bound.checked_div(2).unwrap_or(bound));
-        let is_old = |follower: &Follower| follower.synced_at().is_none_or(|heard| heard < half);
+        let fifth = bound.checked_div(5).unwrap_or(bound);
+        let chance = fifth.saturating_mul(self.lateness.into()).checked_div(255).unwrap_or(fifth);
+        let due = now.minus(fifth.saturating_mul(2).saturating_add(chance));
+        let is_old = |follower: &Follower| follower.synced_at().is_none_or(|heard| heard < due);
         self.follower.as_ref().is_some_and(is_old) && !self.is_being_heard(now)
     }
 

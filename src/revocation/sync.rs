@@ -1,5 +1,6 @@
 //! Following the feed: from what another isolate of the location shares, or by a poll of one's own.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,10 +15,13 @@ use crate::time::Timestamp;
 const MAX_PAGES: usize = 64;
 /// The most entries in an answer that is shared: those who need more than the newest ask for themselves.
 const MAX_SHARED_ENTRIES: usize = 500;
-/// The Cache API's lifetimes have whole seconds. What counts is the time in the answer.
-const SHARED_SECONDS: u32 = 2;
+/// How much longer than the bound an answer is shared: lifetimes of the Cache API have whole seconds. What counts is the
+/// time in the answer.
+const SHARED_LONGER_SECONDS: u64 = 2;
 /// How long the Cache API may take. Nothing depends on it.
 const SHARING_LIMIT: Duration = Duration::from_millis(100);
+/// How long a poll that another isolate of the location has begun is waited for.
+const CLAIM_LIMIT: Duration = Duration::from_millis(400);
 /// How often a request looks whether another one of its isolate has heard the feed.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -60,16 +64,45 @@ pub(super) async fn hear<P: Clock + LedgerShards + SharedMemory>(
     heard
 }
 
-/// Hears a shard's feed to its end, as it was within the last `bound` or later.
+/// Hears a shard's feed to its end, as it was within the last `bound` or later: by what an isolate of this location has
+/// asked for, is asking for, or by a poll of its own. So a shard hears of a location only one poll at a time.
 pub(super) async fn sync<P: Clock + LedgerShards + SharedMemory>(
     platform: &P,
     memory: &Memory,
     shard: u32,
     bound: Duration,
 ) -> Result<(), Unheard> {
-    if take_shared(platform, memory, shard, bound).await {
-        return Ok(());
+    let (feed, claim) = (format!("feed-{shard}"), format!("claim-{shard}"));
+    let location = Location { platform, feed, claim, is_slow: Cell::new(false) };
+    let begin = platform.now();
+    loop {
+        let heard = location.recall(&location.feed).await;
+        if heard.as_deref().is_some_and(|heard| take_shared(platform, memory, shard, bound, heard)) {
+            return Ok(());
+        }
+        let waited = platform.now().since(begin);
+        if waited >= CLAIM_LIMIT || !location.is_claimed(heard.as_deref()).await {
+            break;
+        }
+        P::sleep(LOOK_AGAIN).await;
     }
+    let now = platform.now();
+    location.share(&location.claim, &now.as_millis().to_string(), 1).await;
+    let polled = poll(platform, memory, shard, bound, &location).await;
+    if polled.is_err() {
+        // Nobody need wait for it.
+        location.share(&location.claim, "0", 1).await;
+    }
+    polled
+}
+
+async fn poll<P: Clock + LedgerShards + SharedMemory>(
+    platform: &P,
+    memory: &Memory,
+    shard: u32,
+    bound: Duration,
+    location: &Location<'_, P>,
+) -> Result<(), Unheard> {
     let mut gaps = 0_u8;
     for _ in 0..MAX_PAGES {
         let asked_at = platform.now();
@@ -77,8 +110,11 @@ pub(super) async fn sync<P: Clock + LedgerShards + SharedMemory>(
         let changes = client::changes(platform, shard, since).await.map_err(Unheard::Ledger)?;
         match memory.take(shard, &changes, asked_at, platform.now()) {
             Applied::Fully => {
-                if changes.entries.len() <= MAX_SHARED_ENTRIES {
-                    share(platform, shard, Shared { asked_at, changes }).await;
+                if changes.entries.len() <= MAX_SHARED_ENTRIES
+                    && let Ok(text) = serde_json::to_string(&Shared { asked_at, changes })
+                {
+                    let seconds = bound.as_secs().saturating_add(SHARED_LONGER_SECONDS);
+                    location.share(&location.feed, &text, u32::try_from(seconds).unwrap_or(u32::MAX)).await;
                 }
                 return Ok(());
             }
@@ -93,17 +129,57 @@ pub(super) async fn sync<P: Clock + LedgerShards + SharedMemory>(
 }
 
 /// Takes in what another isolate of this location has asked for, when it is recent enough.
-async fn take_shared<P: Clock + SharedMemory>(platform: &P, memory: &Memory, shard: u32, bound: Duration) -> bool {
-    let heard = platform.now().minus(bound);
-    let Some(Some(text)) = within::<P, _>(SHARING_LIMIT, platform.recall(shard)).await else { return false };
-    let Ok(Shared { asked_at, changes }) = serde_json::from_str::<Shared>(&text) else { return false };
+fn take_shared(platform: &impl Clock, memory: &Memory, shard: u32, bound: Duration, text: &str) -> bool {
+    let Ok(Shared { asked_at, changes }) = serde_json::from_str::<Shared>(text) else { return false };
     let now = platform.now();
     // Asked for in the future: a clock of this location is wrong, and nobody knows which.
-    asked_at >= heard && asked_at <= now && memory.take_shared(shard, &changes, asked_at, now)
+    asked_at >= now.minus(bound) && asked_at <= now && memory.take_shared(shard, &changes, asked_at, now)
 }
 
-async fn share<P: Clock + SharedMemory>(platform: &P, shard: u32, heard: Shared) {
-    if let Ok(text) = serde_json::to_string(&heard) {
-        let _ = within::<P, _>(SHARING_LIMIT, platform.share(shard, &text, SHARED_SECONDS)).await;
+/// What the isolates of a location share of one shard. Where that fails, each polls for itself.
+struct Location<'a, P> {
+    platform: &'a P,
+    /// The name of the latest answer of the feed.
+    feed: String,
+    /// The name of the moment at which a poll began.
+    claim: String,
+    is_slow: Cell<bool>,
+}
+
+impl<P: Clock + SharedMemory> Location<'_, P> {
+    async fn recall(&self, name: &str) -> Option<String> {
+        self.in_time(self.platform.recall(name)).await.flatten()
     }
+
+    async fn share(&self, name: &str, text: &str, seconds: u32) {
+        // Who shares nothing costs the others a poll.
+        let _ = self.in_time(self.platform.share(name, text, seconds)).await;
+    }
+
+    /// Once it has taken too long it is not asked again.
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        if self.is_slow.get() {
+            return None;
+        }
+        let done = within::<P, _>(SHARING_LIMIT, work).await;
+        self.is_slow.set(done.is_none());
+        done
+    }
+
+    /// Whether a poll has begun lately whose answer is not shared yet.
+    async fn is_claimed(&self, heard: Option<&str>) -> bool {
+        let Some(claimed_at) = self.recall(&self.claim).await.and_then(|text| text.parse().ok()) else { return false };
+        let claimed_at = Timestamp::from_millis(claimed_at);
+        let now = self.platform.now();
+        let is_answered = heard.and_then(|heard| serde_json::from_str::<Heard>(heard).ok());
+        claimed_at <= now
+            && now.since(claimed_at) < CLAIM_LIMIT
+            && is_answered.is_none_or(|heard| heard.asked_at < claimed_at)
+    }
+}
+
+/// When a shared answer was asked for.
+#[derive(Deserialize)]
+struct Heard {
+    asked_at: Timestamp,
 }

@@ -75,7 +75,7 @@ pub struct TestPlatform {
     /// All calls to the ledger that were tried, in order.
     pub asked: RefCell<Vec<(u32, String)>>,
     /// What isolates of this location share.
-    pub shared: RefCell<BTreeMap<u32, String>>,
+    pub shared: RefCell<BTreeMap<String, String>>,
     /// Whether sharing never ends.
     pub sharing_hangs: Cell<bool>,
     /// How often somebody looked for what is shared.

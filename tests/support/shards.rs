@@ -87,14 +87,14 @@ impl LedgerShards for TestPlatform {
 }
 
 impl SharedMemory for TestPlatform {
-    async fn recall(&self, shard: u32) -> Option<String> {
+    async fn recall(&self, name: &str) -> Option<String> {
         self.recalls.set(self.recalls.get() + 1);
         self.hang_when_sharing().await;
-        self.shared.borrow().get(&shard).cloned()
+        self.shared.borrow().get(name).cloned()
     }
 
-    async fn share(&self, shard: u32, text: &str, _seconds: u32) {
+    async fn share(&self, name: &str, text: &str, _seconds: u32) {
         self.hang_when_sharing().await;
-        self.shared.borrow_mut().insert(shard, text.to_owned());
+        self.shared.borrow_mut().insert(name.to_owned(), text.to_owned());
     }
 }
