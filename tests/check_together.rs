@@ -108,7 +108,9 @@ fn a_poll_that_another_isolate_never_ends_is_not_waited_for_long() {
 fn isolates_do_not_refresh_in_step() {
     let platform = TestPlatform::at(NOW);
     let isolates: Vec<_> = (0..40).map(|_| Isolate::new(1)).collect();
-    isolates.iter().for_each(|isolate| assert!(isolate.is_active(&platform, &token("a"), BOUNDED)));
+    for isolate in &isolates {
+        assert!(isolate.is_active(&platform, &token("a"), BOUNDED));
+    }
     let second = Duration::from_secs(1);
     let due = |millis| {
         isolates

@@ -199,7 +199,7 @@ impl Memory {
         leads_on && changes.is_complete && self.take(shard, changes, asked_at, received_at) == Applied::Fully
     }
 
-    /// Whether [`Memory::begin_refresh`] would find any.
+    /// Whether any feed is due to be heard again.
     #[must_use]
     pub fn wants_refresh(&self, bound: Duration, now: Timestamp) -> bool {
         self.shards.iter().any(|shard| shard.borrow().is_due(bound, now))

@@ -78,7 +78,7 @@ impl Digest {
         format!("{VERSION}:{issuer}:{}:{}", scope.name(), self.text())
     }
 
-    /// The digest of a key, `None` when the text is none that [`key`] makes.
+    /// The digest of a key, `None` when the text is no key.
     #[must_use]
     pub fn of_key(key: &str) -> Option<Self> {
         Self::parse(key.rsplit_once(':')?.1)
