@@ -33,10 +33,11 @@ impl Isolate {
 
     pub fn on(platform: Platform) -> Self {
         let shards = platform.world.ledger().map_or(0, |rules| rules.shards);
+        let seed = platform.world.random.between(0, u32::MAX.into());
         Self {
             used_at: Cell::new(clock::now()),
             platform,
-            memory: Memory::new(shards),
+            memory: Memory::seeded(shards, seed),
             tokens: RefCell::new(Recent::new(TOKENS_AN_ISOLATE)),
         }
     }

@@ -29,6 +29,7 @@ pub struct Memory {
     /// The latest time seen, and how often the clock was set back.
     latest: Cell<Timestamp>,
     era: Cell<u32>,
+    chance: Cell<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -52,12 +53,26 @@ impl Memory {
     /// An empty memory of a ledger with so many shards; none without a ledger.
     #[must_use]
     pub fn new(shards: u32) -> Self {
+        Self::seeded(shards, getrandom::u64().unwrap_or_default())
+    }
+
+    /// The same, whose chances are those of a seed.
+    #[must_use]
+    pub fn seeded(shards: u32, seed: u64) -> Self {
         Self {
+            chance: Cell::new(seed),
             shards: (0..shards).map(|_| RefCell::default()).collect(),
             own: RefCell::default(),
             latest: Cell::new(Timestamp::from_millis(0)),
             era: Cell::new(0),
         }
+    }
+
+    /// A number by chance, of no use for secrets: a linear congruential generator's highest byte (Knuth's MMIX).
+    fn chance(&self) -> u8 {
+        let next = self.chance.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.chance.set(next);
+        next.to_be_bytes()[0]
     }
 
     /// Begins afresh when the clock was set back: what was noted by then is of times that are still to come.
@@ -227,7 +242,7 @@ impl Memory {
         if let Some(shard) = self.shard(shard) {
             let mut shard = shard.borrow_mut();
             shard.hearing_since = None;
-            shard.lateness = getrandom::u32().map_or(0, |random| random.to_be_bytes()[0]);
+            shard.lateness = self.chance();
         }
     }
 
