@@ -39,7 +39,7 @@ test("an empty .dev.vars gets every secret and the permission to use development
 });
 
 test("a .dev.vars keeps what it says and gets what it lacks", async () => {
-  const mine = "COMMERCE_ENGINE_STOREFRONT_KEY=mine";
+  const mine = "COMMERCE_ENGINE_STOREFRONT_KEY=mine\nBATCH_CHECK_SECRET=mine";
   assert.equal(await missingFrom(mine), '\nEDGE_LOGOUT_DEVELOPMENT="true"\n');
   assert.equal(await missingFrom(`${mine}\nexport EDGE_LOGOUT_DEVELOPMENT=false`), "");
 });
