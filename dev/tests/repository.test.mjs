@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { inRoot } from "../lib/paths.mjs";
+import { filesBelow } from "../lib/hash.mjs";
+import { ROOT, inRoot } from "../lib/paths.mjs";
 import { isAtLeast } from "../lib/versions.mjs";
 
 /** @param {string} path */
@@ -27,6 +28,15 @@ test("every package that a dependency may need is locked, also those of other pl
       assert.ok(places.some((place) => place in packages), `${path} -> ${name}`);
     }
   }
+});
+
+test("every native test that docs/guarantees.md names is there", async () => {
+  const files = [...(await filesBelow(ROOT, "tests")), ...(await filesBelow(ROOT, "src"))].filter((file) => file.endsWith(".rs"));
+  const sources = (await Promise.all(files.map((file) => readFile(inRoot(file), "utf8")))).join("\n");
+  const bullets = (await readFile(inRoot("docs/guarantees.md"), "utf8")).split("\n").filter((line) => /^(- |  )/.test(line));
+  const named = bullets.flatMap((line) => [...line.matchAll(/`([a-z0-9]+(?:_[a-z0-9]+){3,})`/g)].map(([, name]) => name));
+  assert.ok(named.length > 50);
+  assert.deepEqual(named.filter((name) => !sources.includes(`fn ${name}(`)), []);
 });
 
 test("versions are compared by their numbers", () => {
