@@ -102,6 +102,7 @@ fn a_poll_that_another_isolate_never_ends_is_not_waited_for_long() {
     assert_eq!(run(within::<TestPlatform, _>(Duration::from_millis(1), authority.status(&a, BOUNDED, LIMIT))), None);
     assert_eq!(other.check(&platform, &a, BOUNDED).unwrap().freshness, BOUNDED);
     assert!(platform.now().since(NOW) < Duration::from_secs(1), "{:?}", platform.now());
+    assert!(platform.recalls.get() <= 16, "{} calls: a request has only so many", platform.recalls.get());
 }
 
 #[test]

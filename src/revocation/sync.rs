@@ -22,6 +22,9 @@ const SHARED_LONGER_SECONDS: u64 = 2;
 const SHARING_LIMIT: Duration = Duration::from_millis(100);
 /// How long a poll that another isolate of the location has begun is waited for.
 const CLAIM_LIMIT: Duration = Duration::from_millis(400);
+/// When it is looked for first whether that poll has ended; every pause is twice the one before, since a request has
+/// only so many calls.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
 /// How often a request looks whether another one of its isolate has heard the feed.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -74,7 +77,7 @@ pub(super) async fn sync<P: Clock + LedgerShards + SharedMemory>(
 ) -> Result<(), Unheard> {
     let (feed, claim) = (format!("feed-{shard}"), format!("claim-{shard}"));
     let location = Location { platform, feed, claim, is_slow: Cell::new(false) };
-    let begin = platform.now();
+    let (begin, mut pause) = (platform.now(), FIRST_LOOK);
     loop {
         let heard = location.recall(&location.feed).await;
         if heard.as_deref().is_some_and(|heard| take_shared(platform, memory, shard, bound, heard)) {
@@ -84,7 +87,8 @@ pub(super) async fn sync<P: Clock + LedgerShards + SharedMemory>(
         if waited >= CLAIM_LIMIT || !location.is_claimed(heard.as_deref()).await {
             break;
         }
-        P::sleep(LOOK_AGAIN).await;
+        P::sleep(pause).await;
+        pause = pause.saturating_mul(2);
     }
     let now = platform.now();
     location.share(&location.claim, &now.as_millis().to_string(), 1).await;
