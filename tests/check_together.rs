@@ -6,9 +6,9 @@ mod support;
 
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, within};
-use edge_logout::revocation::Freshness::Strong;
+use edge_logout::ports::{Clock, LedgerError, within};
 use edge_logout::time::Timestamp;
+use futures_util::future::{Either, select};
 use support::authority::{BOUNDED, Isolate, LIMIT, token};
 use support::platform::{LedgerFault, TestPlatform};
 use support::run;
@@ -131,7 +131,27 @@ fn who_waits_for_a_request_that_is_gone_goes_on_by_itself() {
     let authority = isolate.on(&platform);
     let check = authority.status(&a, BOUNDED, LIMIT);
     assert_eq!(run(within::<TestPlatform, _>(Duration::from_millis(1), check)), None);
-    assert_eq!(isolate.check(&platform, &a, BOUNDED).unwrap().freshness, Strong, "it may still be on its way");
-    platform.pass(Duration::from_secs(1));
     assert_eq!(isolate.check(&platform, &a, BOUNDED).unwrap().freshness, BOUNDED);
+}
+
+#[test]
+fn who_waits_for_a_request_that_never_ends_goes_on_by_itself() {
+    let (platform, isolate, a, b) = (TestPlatform::at(NOW), Isolate::new(1), token("a"), token("b"));
+    platform.ledger_faults.borrow_mut().push_back(LedgerFault::Hangs);
+    let authority = isolate.on(&platform);
+    let hangs = std::pin::pin!(authority.status(&a, BOUNDED, LIMIT));
+    let other = std::pin::pin!(authority.status(&b, BOUNDED, LIMIT));
+    let Either::Right((known, _)) = run(select(hangs, other)) else { panic!("the one that hangs has ended first") };
+    assert_eq!(known.unwrap().freshness, BOUNDED);
+}
+
+#[test]
+fn when_the_feed_fails_nobody_waits_for_it_in_turn() {
+    let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
+    platform.ledger_faults.borrow_mut().push_back(LedgerFault::Error(LedgerError::Failed));
+    let names: Vec<_> = (0..100).map(|number| token(&number.to_string())).collect();
+    let checks = names.iter().map(|token| async { isolate.on(&platform).status(token, BOUNDED, LIMIT).await });
+    let statuses = run(futures_util::future::join_all(checks));
+    assert!(statuses.iter().all(Result::is_ok));
+    assert!(platform.asked("Changes") <= 2, "{}", platform.asked("Changes"));
 }

@@ -33,8 +33,11 @@ pub struct Remembered {
 #[derive(Clone, Debug)]
 struct Remembrance {
     token: Rc<KnownToken>,
-    asked_of: Vec<Rc<Issuer>>,
+    asked_of: Vec<Vec<Rc<Issuer>>>,
 }
+
+/// How many different questions about one token are told apart: a gateway's and a few guards'.
+const QUESTIONS: usize = 4;
 
 /// Why a token is not taken.
 #[derive(Clone, Debug)]
@@ -107,12 +110,13 @@ impl<P: Platform> Judge<'_, P> {
             return Err(Refusal::Invalid(TokenProblem::TooLarge));
         }
         let remembered = self.remembered.of(issuers).borrow_mut().find(token);
-        if let Some(Remembrance { token: known, .. }) = remembered.filter(|known| known.answers(issuers)) {
+        if let Some(Remembrance { token: known, .. }) = remembered.clone().filter(|known| known.answers(issuers)) {
             let is_dead = known.dead_at.is_some_and(|dead_at| self.platform.now() >= dead_at);
             return if is_dead { Err(Refusal::Invalid(TokenProblem::Expired)) } else { Ok(known) };
         }
         let known = Rc::new(self.read(token, issuers).await?);
-        let remembrance = Remembrance { token: Rc::clone(&known), asked_of: issuers.to_vec() };
+        let remembrance = Remembrance::of(known, issuers, remembered);
+        let known = Rc::clone(&remembrance.token);
         self.remembered.of(issuers).borrow_mut().insert(token, remembrance);
         Ok(known)
     }
@@ -158,11 +162,23 @@ pub(super) fn conclude(token: Rc<KnownToken>, status: Result<Known, &'static str
 }
 
 impl Remembrance {
+    /// What is remembered of a token from now on. When it is the same issuer's as before, what is known of it stays.
+    fn of(known: Rc<KnownToken>, issuers: &[Rc<Issuer>], before: Option<Self>) -> Self {
+        let before = before.filter(|before| Rc::ptr_eq(&before.token.issuer, &known.issuer));
+        let (token, mut asked_of) = before.map_or((known, Vec::new()), |before| (before.token, before.asked_of));
+        if asked_of.len() >= QUESTIONS {
+            asked_of.remove(0);
+        }
+        asked_of.push(issuers.to_vec());
+        Self { token, asked_of }
+    }
+
     /// Whether a question for these issuers' tokens would be answered alike: it is the same question, or its first issuer
     /// is the token's.
     fn answers(&self, issuers: &[Rc<Issuer>]) -> bool {
-        let is_same = issuers.len() == self.asked_of.len()
-            && issuers.iter().zip(&self.asked_of).all(|(one, other)| Rc::ptr_eq(one, other));
-        is_same || issuers.first().is_some_and(|first| Rc::ptr_eq(first, &self.token.issuer))
+        let is_same = |asked_of: &Vec<Rc<Issuer>>| {
+            issuers.len() == asked_of.len() && issuers.iter().zip(asked_of).all(|(one, other)| Rc::ptr_eq(one, other))
+        };
+        self.asked_of.iter().any(is_same) || issuers.first().is_some_and(|first| Rc::ptr_eq(first, &self.token.issuer))
     }
 }

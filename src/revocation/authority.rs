@@ -11,7 +11,7 @@ use super::ledger::LedgerRules;
 use super::memory::Memory;
 use super::plan::Matchable;
 use super::record::{Digest, Revocation};
-use super::sync::sync;
+use super::sync::{Turn, sync};
 use super::write::write;
 use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, within};
 use crate::time::Timestamp;
@@ -23,7 +23,7 @@ pub enum Doubt {
     Index(IndexError),
     /// The ledger did not.
     Ledger(LedgerError),
-    /// Not both of them did within the time that a request may wait.
+    /// The time that a request may wait was over before that could be told of either.
     TimedOut,
 }
 
@@ -120,11 +120,12 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     /// Hears the feeds that were heard of longer ago than about half of what the issuers' bounds allow, so that no check has
     /// to wait for them. To be done when the request has been answered.
     pub async fn refresh(&self, bound: Duration) {
-        let half = bound.checked_div(2).unwrap_or(bound);
+        // As recent as no feed is that is due: what this isolate has heard itself is no news.
+        let recent = bound.checked_div(5).unwrap_or(bound).saturating_mul(2);
         let refresh = async |shard| {
+            let _turn = Turn { memory: self.memory, shard };
             // What fails here is tried again by the check that needs it.
-            let _ = sync(self.platform, self.memory, shard, half).await;
-            self.memory.end_hearing(shard);
+            let _ = sync(self.platform, self.memory, shard, recent).await;
         };
         join_all(self.memory.begin_refresh(bound, self.platform.now()).into_iter().map(refresh)).await;
     }

@@ -54,7 +54,8 @@ pub(super) fn remembered(memory: &Memory, token: &Matchable, freshness: Freshnes
 }
 
 impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
-    /// Asks others about tokens: at most one call a shard, and one bulk read of the index for every hundred keys.
+    /// Asks others about tokens: the feeds that were not heard lately, or one call a shard, and one bulk read of the index
+    /// for every hundred keys.
     ///
     /// A promise that cannot be kept falls back to the stronger and slower way, and then to a doubt.
     pub(super) async fn ask(
@@ -70,6 +71,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         };
         // After the feed was heard: what has left the feed by now is in the answer of the index.
         let asked_at = self.platform.now();
+        let asking = self.memory.asking_at(asked_at);
         let freshness = self.still_kept(freshness, tokens, begin, asked_at);
         // Judged before anything else is waited for, since memory may forget meanwhile what the index was not asked for.
         let ended: Vec<_> = tokens.iter().map(|token| self.memory.ends(token)).collect();
@@ -88,12 +90,12 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
                 Some(scope) => Status::Revoked(scope),
                 None => judge(token, evidence)?,
             };
-            // From now on this isolate refuses it under every freshness.
+            // For the next minutes this isolate refuses it under every freshness.
             for (digest, limits) in evidence.into_iter().flatten().flat_map(|evidence| evidence.endings(token)) {
-                self.memory.note_ending(digest, limits, self.platform.now());
+                self.memory.note_found(digest, limits, self.platform.now());
             }
             if unknown && status == Status::Active {
-                self.memory.note_asked(token, asked_at);
+                token.asked.set(Some(asking));
             }
             Ok(Known { status, freshness })
         };

@@ -8,6 +8,7 @@ use super::feed::{Applied, Changes, Follower, MEMORY};
 use super::ledger::Since;
 use super::plan::{Asked, Matchable};
 use super::record::{Digest, Limits, Revocation, Scope};
+use super::sync::Unheard;
 use crate::time::Timestamp;
 
 /// The most revocations of the feed that an isolate remembers, of all shards together: some 12 MB.
@@ -17,7 +18,8 @@ const MAX_OWN: usize = 10_000;
 /// How long a feed that was too large is left alone.
 const TOO_LARGE_PAUSE: Duration = Duration::from_secs(30);
 /// How long one request may hear a feed before another one begins to: the first may be gone, with its client.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Less than half of what a check has, so that it can do so itself.
+const PATIENCE: Duration = Duration::from_millis(600);
 /// How much earlier a request may be than another one: each has its own clock, which stands still while it computes.
 const ONE_TIME: Duration = Duration::from_secs(5);
 
@@ -26,6 +28,8 @@ const ONE_TIME: Duration = Duration::from_secs(5);
 pub struct Memory {
     shards: Vec<RefCell<Shard>>,
     own: RefCell<Own>,
+    /// What it was told by others: by itself, so that it does not push out what is its own.
+    found: RefCell<Own>,
     /// The latest time seen, and how often the clock was set back.
     latest: Cell<Timestamp>,
     era: Cell<u32>,
@@ -37,12 +41,15 @@ struct Shard {
     follower: Option<Follower>,
     too_large_until: Option<Timestamp>,
     hearing_since: Option<Timestamp>,
+    /// When and why it was not heard the last time.
+    unheard: Option<(Timestamp, Unheard)>,
     /// How late it is to be heard again, by chance: isolates of a location that have heard the same answer must not all
     /// ask for the next one in the same moment.
     lateness: u8,
 }
 
-/// What this isolate has recorded itself, or was told: refused here at once, whatever the feed and the index say.
+/// Revocations of the last minutes that this isolate has recorded itself, or was told of: what they end is refused here at
+/// once, whatever the feed and the index say.
 #[derive(Debug, Default)]
 struct Own {
     limits: HashMap<Digest, (Limits, Timestamp)>,
@@ -63,6 +70,7 @@ impl Memory {
             chance: Cell::new(seed),
             shards: (0..shards).map(|_| RefCell::default()).collect(),
             own: RefCell::default(),
+            found: RefCell::default(),
             latest: Cell::new(Timestamp::from_millis(0)),
             era: Cell::new(0),
         }
@@ -87,9 +95,9 @@ impl Memory {
         self.latest.set(self.latest.get().max(now));
     }
 
-    /// Notes that the index was asked for a token, and knew of nothing.
-    pub(super) fn note_asked(&self, token: &Matchable, at: Timestamp) {
-        token.asked.set(Some(Asked { at, era: self.era.get() }));
+    /// The moment, as it is noted for tokens of which the index is asked now.
+    pub(super) fn asking_at(&self, at: Timestamp) -> Asked {
+        Asked { at, era: self.era.get() }
     }
 
     /// When the index was asked, if that is so lately that it need not be asked again for what the ledger does not know.
@@ -127,9 +135,10 @@ impl Memory {
     /// The scope of a revocation that is remembered and ends the token.
     #[must_use]
     pub fn ends(&self, token: &Matchable) -> Option<Scope> {
-        let own = self.own.borrow();
+        let (own, found) = (self.own.borrow(), self.found.borrow());
         let is_ended = |digest: &Digest| {
-            own.limits.get(digest).is_some_and(|(limits, _)| limits.match_token(token.issued_at))
+            own.ends(digest, token.issued_at)
+                || found.ends(digest, token.issued_at)
                 || self.of_digest(digest).is_some_and(|shard| {
                     shard.borrow().follower.as_ref().is_some_and(|follower| follower.ends(digest, token.issued_at))
                 })
@@ -238,6 +247,19 @@ impl Memory {
         is_free
     }
 
+    /// Notes how hearing a shard's feed has ended.
+    pub(super) fn note_unheard(&self, shard: u32, unheard: Option<(Timestamp, Unheard)>) {
+        if let Some(shard) = self.shard(shard) {
+            shard.borrow_mut().unheard = unheard;
+        }
+    }
+
+    /// Why a shard's feed was not heard, when that was tried since a moment.
+    pub(super) fn unheard_since(&self, shard: u32, moment: Timestamp) -> Option<Unheard> {
+        let (at, unheard) = self.shard(shard)?.borrow().unheard?;
+        (at >= moment).then_some(unheard)
+    }
+
     pub(super) fn end_hearing(&self, shard: u32) {
         if let Some(shard) = self.shard(shard) {
             let mut shard = shard.borrow_mut();
@@ -250,18 +272,14 @@ impl Memory {
     pub fn note(&self, revocations: &[Revocation], now: Timestamp) {
         for revocation in revocations {
             if let Some(digest) = Digest::of_key(&revocation.key) {
-                self.note_ending(digest, revocation.limits(), now);
+                self.own.borrow_mut().note(digest, revocation.limits(), now);
             }
         }
     }
 
-    /// Remembers a revocation that was recorded here or found.
-    pub(super) fn note_ending(&self, digest: Digest, limits: Limits, now: Timestamp) {
-        let mut own = self.own.borrow_mut();
-        let wider = own.limits.get(&digest).map_or(limits, |(known, _)| known.widened_by(&limits));
-        own.limits.insert(digest, (wider, now));
-        own.in_order.push_back((now, digest));
-        own.forget(now);
+    /// Remembers a revocation that ledger or index have told of.
+    pub(super) fn note_found(&self, digest: Digest, limits: Limits, now: Timestamp) {
+        self.found.borrow_mut().note(digest, limits, now);
     }
 }
 
@@ -287,6 +305,17 @@ impl Shard {
 }
 
 impl Own {
+    fn note(&mut self, digest: Digest, limits: Limits, now: Timestamp) {
+        let wider = self.limits.get(&digest).map_or(limits, |(known, _)| known.widened_by(&limits));
+        self.limits.insert(digest, (wider, now));
+        self.in_order.push_back((now, digest));
+        self.forget(now);
+    }
+
+    fn ends(&self, digest: &Digest, issued_at: Option<Timestamp>) -> bool {
+        self.limits.get(digest).is_some_and(|(limits, _)| limits.match_token(issued_at))
+    }
+
     /// By then the feed tells it, or the index has settled, unless it has taken no writes all the while.
     fn forget(&mut self, now: Timestamp) {
         while let Some(&(since, digest)) = self.in_order.front() {

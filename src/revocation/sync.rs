@@ -55,20 +55,37 @@ pub(super) async fn hear<P: Clock + LedgerShards + SharedMemory>(
     bound: Duration,
     begin: Timestamp,
 ) -> Result<(), Unheard> {
+    memory.since(shard, begin).ok_or(Unheard::TooLarge)?;
     // No future of another request may be waited for: it would be woken outside of its own request.
     while !memory.begin_hearing(shard, platform.now()) {
         P::sleep(LOOK_AGAIN).await;
         if memory.is_synced(shard, begin.minus(bound), platform.now()) {
             return Ok(());
         }
+        if let Some(unheard) = memory.unheard_since(shard, begin) {
+            return Err(unheard);
+        }
     }
+    let _turn = Turn { memory, shard };
     let heard = sync(platform, memory, shard, bound).await;
-    memory.end_hearing(shard);
+    memory.note_unheard(shard, heard.err().map(|unheard| (platform.now(), unheard)));
     heard
 }
 
+/// An isolate's turn at hearing a feed; it ends also when whoever has it is dropped.
+pub(super) struct Turn<'a> {
+    pub memory: &'a Memory,
+    pub shard: u32,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.memory.end_hearing(self.shard);
+    }
+}
+
 /// Hears a shard's feed to its end, as it was within the last `bound` or later: by what an isolate of this location has
-/// asked for, is asking for, or by a poll of its own. So a shard hears of a location only one poll at a time.
+/// asked for, is asking for, or by a poll of its own. So a shard mostly hears of a location one poll at a time.
 pub(super) async fn sync<P: Clock + LedgerShards + SharedMemory>(
     platform: &P,
     memory: &Memory,
@@ -80,7 +97,7 @@ pub(super) async fn sync<P: Clock + LedgerShards + SharedMemory>(
     let (begin, mut pause) = (platform.now(), FIRST_LOOK);
     loop {
         let heard = location.recall(&location.feed).await;
-        if heard.as_deref().is_some_and(|heard| take_shared(platform, memory, shard, bound, heard)) {
+        if heard.as_deref().is_some_and(|heard| take_shared(platform, memory, shard, begin.minus(bound), heard)) {
             return Ok(());
         }
         let waited = platform.now().since(begin);
@@ -93,11 +110,18 @@ pub(super) async fn sync<P: Clock + LedgerShards + SharedMemory>(
     let now = platform.now();
     location.share(&location.claim, &now.as_millis().to_string(), 1).await;
     let polled = poll(platform, memory, shard, bound, &location).await;
-    if polled.is_err() {
+    if polled != Ok(IsShared::Yes) {
         // Nobody need wait for it.
         location.share(&location.claim, "0", 1).await;
     }
-    polled
+    polled.map(|_| ())
+}
+
+/// Whether an answer was shared with the location.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum IsShared {
+    Yes,
+    No,
 }
 
 async fn poll<P: Clock + LedgerShards + SharedMemory>(
@@ -106,7 +130,7 @@ async fn poll<P: Clock + LedgerShards + SharedMemory>(
     shard: u32,
     bound: Duration,
     location: &Location<'_, P>,
-) -> Result<(), Unheard> {
+) -> Result<IsShared, Unheard> {
     let mut gaps = 0_u8;
     for _ in 0..MAX_PAGES {
         let asked_at = platform.now();
@@ -119,8 +143,9 @@ async fn poll<P: Clock + LedgerShards + SharedMemory>(
                 {
                     let seconds = bound.as_secs().saturating_add(SHARED_LONGER_SECONDS);
                     location.share(&location.feed, &text, u32::try_from(seconds).unwrap_or(u32::MAX)).await;
+                    return Ok(IsShared::Yes);
                 }
-                return Ok(());
+                return Ok(IsShared::No);
             }
             Applied::Partly => gaps = 0,
             // The feed is read from its start then. Where that is a gap as well it cannot be read at all.
@@ -133,11 +158,11 @@ async fn poll<P: Clock + LedgerShards + SharedMemory>(
 }
 
 /// Takes in what another isolate of this location has asked for, when it is recent enough.
-fn take_shared(platform: &impl Clock, memory: &Memory, shard: u32, bound: Duration, text: &str) -> bool {
+fn take_shared(platform: &impl Clock, memory: &Memory, shard: u32, since: Timestamp, text: &str) -> bool {
     let Ok(Shared { asked_at, changes }) = serde_json::from_str::<Shared>(text) else { return false };
     let now = platform.now();
     // Asked for in the future: a clock of this location is wrong, and nobody knows which.
-    asked_at >= now.minus(bound) && asked_at <= now && memory.take_shared(shard, &changes, asked_at, now)
+    asked_at >= since && asked_at <= now && memory.take_shared(shard, &changes, asked_at, now)
 }
 
 /// What the isolates of a location share of one shard. Where that fails, each polls for itself.
