@@ -123,18 +123,14 @@ impl Service {
         request: &R,
         notes: &mut Notes,
     ) -> Result<Forward, Reply> {
-        match self.config.routes.get(route) {
-            Some(AnyRoute::Guard(rule)) => match &rule.upstream {
-                Some(upstream) => guard(judge, rule, upstream, request, notes).await,
-                // A rule for `/check` alone.
-                None => {
-                    let reply = not_found(notes);
-                    notes.reason = Some("no_upstream");
-                    Err(reply)
-                }
-            },
-            _ => Err(not_found(notes)),
-        }
+        let Some(rule) = self.config.guard(route) else { return Err(not_found(notes)) };
+        let Some(upstream) = &rule.upstream else {
+            // A rule for `/check` alone.
+            let reply = not_found(notes);
+            notes.reason = Some("no_upstream");
+            return Err(reply);
+        };
+        guard(judge, rule, upstream, request, notes).await
     }
 
     async fn at_endpoint<R: Request, P: Platform>(
@@ -182,7 +178,7 @@ impl Service {
     fn note_route(&self, endpoint: Option<Endpoint>, log: &mut LogLine) {
         let Some(endpoint) = endpoint else { return };
         if let Endpoint::Guard { route, path } = endpoint
-            && let Some(AnyRoute::Guard(guard)) = self.config.routes.get(route)
+            && let Some(guard) = self.config.guard(route)
         {
             log.route = guard.paths.get(path).cloned();
             return;

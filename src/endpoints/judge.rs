@@ -24,13 +24,13 @@ const OPAQUE: RecentLimits = RecentLimits { tokens: 1_000, bytes: 256 * 1024 };
 pub struct Remembered {
     /// Revocations.
     pub memory: Memory,
-    verified: RefCell<Recent<Remembrance>>,
+    verified: RefCell<Recent<Rc<Remembrance>>>,
     /// By themselves, so that a flood of made-up ones does not wash away what was verified.
-    opaque: RefCell<Recent<Remembrance>>,
+    opaque: RefCell<Recent<Rc<Remembrance>>>,
 }
 
 /// A token as it was judged, and the issuers that were asked for: another question may have another answer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Remembrance {
     token: Rc<KnownToken>,
     asked_of: Vec<Vec<Rc<Issuer>>>,
@@ -69,7 +69,7 @@ impl Remembered {
         }
     }
 
-    fn of(&self, issuers: &[Rc<Issuer>]) -> &RefCell<Recent<Remembrance>> {
+    fn of(&self, issuers: &[Rc<Issuer>]) -> &RefCell<Recent<Rc<Remembrance>>> {
         let is_opaque = issuers.iter().any(|issuer| matches!(issuer.tokens, Tokens::Opaque));
         if is_opaque { &self.opaque } else { &self.verified }
     }
@@ -110,14 +110,14 @@ impl<P: Platform> Judge<'_, P> {
             return Err(Refusal::Invalid(TokenProblem::TooLarge));
         }
         let remembered = self.remembered.of(issuers).borrow_mut().find(token);
-        if let Some(Remembrance { token: known, .. }) = remembered.clone().filter(|known| known.answers(issuers)) {
-            let is_dead = known.dead_at.is_some_and(|dead_at| self.platform.now() >= dead_at);
-            return if is_dead { Err(Refusal::Invalid(TokenProblem::Expired)) } else { Ok(known) };
+        if let Some(before) = remembered.as_ref().filter(|before| before.answers(issuers)) {
+            let is_dead = before.token.dead_at.is_some_and(|dead_at| self.platform.now() >= dead_at);
+            return if is_dead { Err(Refusal::Invalid(TokenProblem::Expired)) } else { Ok(Rc::clone(&before.token)) };
         }
         let known = Rc::new(self.read(token, issuers).await?);
-        let remembrance = Remembrance::of(known, issuers, remembered);
+        let remembrance = Remembrance::of(known, issuers, remembered.as_deref());
         let known = Rc::clone(&remembrance.token);
-        self.remembered.of(issuers).borrow_mut().insert(token, remembrance);
+        self.remembered.of(issuers).borrow_mut().insert(token, Rc::new(remembrance));
         Ok(known)
     }
 
@@ -163,9 +163,12 @@ pub(super) fn conclude(token: Rc<KnownToken>, status: Result<Known, &'static str
 
 impl Remembrance {
     /// What is remembered of a token from now on. When it is the same issuer's as before, what is known of it stays.
-    fn of(known: Rc<KnownToken>, issuers: &[Rc<Issuer>], before: Option<Self>) -> Self {
+    fn of(known: Rc<KnownToken>, issuers: &[Rc<Issuer>], before: Option<&Self>) -> Self {
         let before = before.filter(|before| Rc::ptr_eq(&before.token.issuer, &known.issuer));
-        let (token, mut asked_of) = before.map_or((known, Vec::new()), |before| (before.token, before.asked_of));
+        let (token, mut asked_of) = match before {
+            Some(before) => (Rc::clone(&before.token), before.asked_of.clone()),
+            None => (known, Vec::new()),
+        };
         if asked_of.len() >= QUESTIONS {
             asked_of.remove(0);
         }

@@ -6,11 +6,12 @@ use futures_util::future::join_all;
 
 use super::check::{Known, remembered};
 use super::client;
+use super::digest::Digest;
 use super::freshness::Freshness;
 use super::ledger::LedgerRules;
 use super::memory::Memory;
 use super::plan::Matchable;
-use super::record::{Digest, Revocation};
+use super::record::Revocation;
 use super::sync::{Turn, sync};
 use super::write::write;
 use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, within};

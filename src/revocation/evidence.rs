@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::authority::Doubt;
 use super::check::Status;
+use super::digest::Digest;
 use super::plan::Matchable;
-use super::record::{Digest, Limits, StoredRevocation};
+use super::record::{Limits, StoredRevocation};
 use crate::ports::{IndexError, LedgerError};
 
 /// What was said of each key that was asked for.

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::digest::Digest;
 use super::ledger::{Row, Since};
-use super::record::{Digest, ends};
+use super::record::ends;
 use crate::time::Timestamp;
 
 /// How long what has left the feed is remembered, so that answers of the index as old as that still count.

@@ -1,20 +1,19 @@
 //! What an isolate remembers of revocations: the feeds that it follows, and what it has recorded itself.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use super::digest::Digest;
+use super::endings::Endings;
 use super::feed::{Applied, Changes, Follower, MEMORY};
 use super::ledger::Since;
 use super::plan::{Asked, Matchable};
-use super::record::{Digest, Limits, Revocation, Scope};
+use super::record::{Limits, Revocation, Scope};
 use super::sync::Unheard;
 use crate::time::Timestamp;
 
 /// The most revocations of the feed that an isolate remembers, of all shards together: some 12 MB.
 const MAX_FOLLOWED: usize = 100_000;
-/// The most revocations of its own.
-const MAX_OWN: usize = 10_000;
 /// How long a feed that was too large is left alone.
 const TOO_LARGE_PAUSE: Duration = Duration::from_secs(30);
 /// How long one request may hear a feed before another one begins to: the first may be gone, with its client.
@@ -27,9 +26,9 @@ const ONE_TIME: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Memory {
     shards: Vec<RefCell<Shard>>,
-    own: RefCell<Own>,
+    own: RefCell<Endings>,
     /// What it was told by others: by itself, so that it does not push out what is its own.
-    found: RefCell<Own>,
+    found: RefCell<Endings>,
     /// The latest time seen, and how often the clock was set back.
     latest: Cell<Timestamp>,
     era: Cell<u32>,
@@ -46,14 +45,6 @@ struct Shard {
     /// How late it is to be heard again, by chance: isolates of a location that have heard the same answer must not all
     /// ask for the next one in the same moment.
     lateness: u8,
-}
-
-/// Revocations of the last minutes that this isolate has recorded itself, or was told of: what they end is refused here at
-/// once, whatever the feed and the index say.
-#[derive(Debug, Default)]
-struct Own {
-    limits: HashMap<Digest, (Limits, Timestamp)>,
-    in_order: VecDeque<(Timestamp, Digest)>,
 }
 
 impl Memory {
@@ -301,31 +292,5 @@ impl Shard {
         self.follower = None;
         self.too_large_until = Some(now.plus(TOO_LARGE_PAUSE));
         Applied::TooLarge
-    }
-}
-
-impl Own {
-    fn note(&mut self, digest: Digest, limits: Limits, now: Timestamp) {
-        let wider = self.limits.get(&digest).map_or(limits, |(known, _)| known.widened_by(&limits));
-        self.limits.insert(digest, (wider, now));
-        self.in_order.push_back((now, digest));
-        self.forget(now);
-    }
-
-    fn ends(&self, digest: &Digest, issued_at: Option<Timestamp>) -> bool {
-        self.limits.get(digest).is_some_and(|(limits, _)| limits.match_token(issued_at))
-    }
-
-    /// By then the feed tells it, or the index has settled, unless it has taken no writes all the while.
-    fn forget(&mut self, now: Timestamp) {
-        while let Some(&(since, digest)) = self.in_order.front() {
-            if since.plus(MEMORY) > now && self.in_order.len() <= MAX_OWN {
-                break;
-            }
-            self.in_order.pop_front();
-            if self.limits.get(&digest).is_some_and(|(_, latest)| *latest <= since) {
-                self.limits.remove(&digest);
-            }
-        }
     }
 }

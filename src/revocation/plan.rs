@@ -4,7 +4,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::record::{Digest, Revocation, Scope, TWICE_AT_ONCE, key};
+use super::digest::{Digest, key};
+use super::record::{Revocation, Scope, TWICE_AT_ONCE};
 use crate::time::Timestamp;
 use crate::token::{OpaqueToken, TokenId, VerifiedToken};
 
