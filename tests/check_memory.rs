@@ -183,7 +183,7 @@ fn about_half_way_through_the_bound_a_refresh_is_wanted_once() {
 fn a_refresh_that_fails_is_tried_again_and_harms_nobody() {
     let (platform, isolate, a) = (TestPlatform::at(NOW), Isolate::new(1), token("a"));
     isolate.is_active(&platform, &a, BOUNDED);
-    pass(&platform, 600);
+    pass(&platform, 601);
     platform.ledger_faults.borrow_mut().push_back(LedgerFault::Hangs);
     run(isolate.on(&platform).refresh(BOUND));
     assert!(isolate.memory.wants_refresh(BOUND, platform.now()));

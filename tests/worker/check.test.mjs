@@ -145,9 +145,9 @@ test("a token that is known takes neither KV nor more of the ledger than the fee
   ledger.questions.length = 0;
   const begun = performance.now();
   for (let round = 0; round < 8; round++) for (const got of await forAll(known, (subject) => check(worker, subject))) assertActive(got, "bounded");
-  const halves = Math.ceil((performance.now() - begun) / 500);
+  const rounds = Math.ceil((performance.now() - begun) / 400); // at the most, as it is heard again after 0.4 to 0.6 of a second
   assert.deepEqual([kv.operations.length, ledger.count("Contains"), ledger.count("Record")], [0, 0, 0]);
-  assert.ok(ledger.count("Changes") <= halves + 8, `${ledger.count("Changes")} polls in ${halves} halves of a second`);
+  assert.ok(ledger.count("Changes") <= rounds + 8, `${ledger.count("Changes")} polls in ${rounds} rounds`);
 });
 
 test("a hundred checks at once of an isolate that knows nothing take one poll of the feed", async (t) => {
@@ -156,8 +156,8 @@ test("a hundred checks at once of an isolate that knows nothing take one poll of
   const known = await subjects(100);
   const begun = performance.now();
   for (const got of await forAll(known, (subject) => check(cold, subject, "bound_milliseconds=60000"), 100)) assertActive(got, "bounded");
-  // Every half second the feed is heard again behind the answers.
-  assert.ok(asked.count("Changes") <= 1 + (performance.now() - begun) / 500, `${asked.count("Changes")} polls`);
+  // After 0.4 to 0.6 of a second, by chance, the feed is heard again behind the answers.
+  assert.ok(asked.count("Changes") <= 1 + (performance.now() - begun) / 400, `${asked.count("Changes")} polls`);
 });
 
 test("two isolates of one location share what one of them has heard of the feed", async (t) => {
