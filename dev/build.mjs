@@ -1,32 +1,31 @@
-// `npm run build`, and wrangler's [build] command: src/ -> build/ with worker-build, unless build/ is already made from
-// exactly these inputs. Every program that worker-build would otherwise download is handed to it.
+// `npm run build`, and wrangler's [build] command: src/ -> build/, unless build/ is already made from exactly these
+// inputs.
 import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { filesBelow, hashFiles } from "./lib/hash.mjs";
-import { modernNodeEnv } from "./lib/packages.mjs";
-import { BUILD, ROOT, inRoot, toolPath } from "./lib/paths.mjs";
+import { BUILD, ROOT, inRoot } from "./lib/paths.mjs";
 import { step } from "./lib/progress.mjs";
 import { Refusal, command, isMain } from "./lib/refusal.mjs";
 import { must } from "./lib/run.mjs";
-import { pinnedToolchain, wasmBindgenVersion, workerBuildVersion } from "./lib/versions.mjs";
+import { WASM_TARGET, pinnedToolchain, wasmBindgenVersion } from "./lib/versions.mjs";
+import { assemble } from "./lib/wasm.mjs";
 import { setup } from "./setup.mjs";
 
 const STAMP = join(BUILD, ".made-from");
 const OUTPUTS = ["index.js", "index_bg.wasm"];
 
-const packageBinary = (/** @type {string[]} */ ...path) => inRoot("node_modules", ...path);
-
 /** Set by `npm start` alone: a deployment must never take what was built before for what it asked for. */
 export const KEEP_SERVING = "EDGE_LOGOUT_KEEP_SERVING";
 
 /** Variables that change what comes out. */
-const SETTINGS = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "NO_MINIFY", "RUN_TO_COMPLETION"];
+const SETTINGS = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"];
+
+const target = () => process.env.CARGO_TARGET_DIR ?? inRoot("target");
 
 /** Files outside src/ that the compiler has read, such as those of `include_str!`: cargo lists them beside its output. */
 async function filesReadByCompiler() {
-  const target = process.env.CARGO_TARGET_DIR ?? inRoot("target");
-  const list = join(target, "wasm32-unknown-unknown", "release", "edge_logout.d");
+  const list = join(target(), WASM_TARGET, "release", "edge_logout.d");
   if (!existsSync(list)) return [];
   const [, files = ""] = (await readFile(list, "utf8")).split("\n")[0].split(/: (.*)/);
   return files
@@ -37,8 +36,8 @@ async function filesReadByCompiler() {
 
 /** @param {string[]} alsoRead */
 async function inputs(alsoRead) {
-  const known = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo/config.toml", "build.rs", "package-lock.json"];
-  const versions = [pinnedToolchain().channel, workerBuildVersion(), wasmBindgenVersion()];
+  const known = ["dev/lib/wasm.mjs", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo/config.toml", "build.rs", "package-lock.json"];
+  const versions = [pinnedToolchain().channel, wasmBindgenVersion()];
   const settings = SETTINGS.map((name) => `${name}=${process.env[name] ?? ""}`);
   return [await hashFiles(ROOT, [...known, ...(await filesBelow(ROOT, "src")), ...alsoRead]), ...versions, ...settings].join("\n");
 }
@@ -56,18 +55,15 @@ export async function build() {
   if (await isUpToDate()) return;
   await rm(STAMP, { force: true });
   const before = await inputs([]);
-  await step("building the Worker", (tell) =>
-    must("Building the Worker", toolPath("worker-build"), ["--release", "--locked"], {
-      env: {
-        ...modernNodeEnv(),
-        RUST_BACKTRACE: "0", // a failure's reason is the compiler's message, not where worker-build noticed it
-        ESBUILD_BIN: packageBinary("esbuild", "bin", "esbuild"),
-        WASM_BINDGEN_BIN: toolPath("wasm-bindgen"),
-        WASM_OPT_BIN: packageBinary("binaryen", "bin", "wasm-opt"),
-      },
+  await step("building the Worker", async (tell) => {
+    await must("Building the Worker", "cargo", ["build", "--release", "--lib", "--locked", "--target", WASM_TARGET], {
+      // The bindings wait for promises with the library that they are made with, instead of one around it.
+      env: { WASM_BINDGEN_USE_JS_SYS: "1" },
       onLine: tell,
-    }),
-  );
+    });
+    const wasm = join(target(), WASM_TARGET, "release", "edge_logout.wasm");
+    await assemble({ wasm, entry: inRoot("src", "edge", "worker.js"), into: BUILD });
+  });
   // A file that was saved while the compiler ran may or may not be in: then there is no stamp, and the next time builds.
   if ((await inputs([])) !== before) return;
   const alsoRead = await filesReadByCompiler();

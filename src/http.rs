@@ -1,8 +1,9 @@
 //! The wire, free of the platform: what a request offers and what a reply is.
 
+use std::any::Any;
 use std::borrow::Cow;
-
-use serde::Serialize;
+use std::cell::OnceCell;
+use std::rc::Rc;
 
 /// The largest body that any endpoint reads, in bytes. More is answered with 413 before anything is parsed.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -104,26 +105,46 @@ pub struct Reply {
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
     pub body: Option<Cow<'static, str>>,
+    /// The whole answer, where it is the same every time; nothing else of the reply counts then.
+    pub prepared: Option<Rc<Prepared>>,
 }
+
+/// An answer without a body that is the same every time, of which the platform may keep a form of its own.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Status code.
+    pub status: u16,
+    /// Headers in the order in which they are sent.
+    pub headers: Vec<(&'static str, String)>,
+    /// What the platform has made of it.
+    pub form: OnceCell<Box<dyn Any>>,
+}
+
+impl PartialEq for Prepared {
+    fn eq(&self, other: &Self) -> bool {
+        self.status == other.status && self.headers == other.headers
+    }
+}
+
+impl Eq for Prepared {}
 
 impl Reply {
     /// A reply without a body.
     #[must_use]
     pub const fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: None }
+        Self { status, headers: Vec::new(), body: None, prepared: None }
+    }
+
+    /// The reply that a prepared answer is.
+    #[must_use]
+    pub fn prepared(prepared: &Rc<Prepared>) -> Self {
+        Self { prepared: Some(Rc::clone(prepared)), ..Self::empty(prepared.status) }
     }
 
     /// A reply whose body is JSON text already.
     #[must_use]
     pub fn json_text(status: u16, text: impl Into<Cow<'static, str>>) -> Self {
         Self::empty(status).with("Content-Type", "application/json").with_body(text)
-    }
-
-    /// A reply whose body is `value` as JSON.
-    #[must_use]
-    pub fn json(status: u16, value: &impl Serialize) -> Self {
-        // Serialising our own plain structs cannot fail; were it to, an empty object is the honest rest.
-        Self::json_text(status, serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned()))
     }
 
     /// This reply with one more header.
@@ -145,7 +166,10 @@ impl Reply {
     /// The value of the first header of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref())
+        let prepared = self.prepared.iter().flat_map(|prepared| &prepared.headers);
+        let prepared = prepared.map(|(own, value)| (*own, value.as_str()));
+        let mut all = self.headers.iter().map(|(own, value)| (*own, value.as_ref())).chain(prepared);
+        all.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     fn with_body(mut self, body: impl Into<Cow<'static, str>>) -> Self {

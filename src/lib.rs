@@ -14,8 +14,10 @@
 //! | [`endpoints`] | the use cases: log out, judge a token, guard an API, say that the service is well |
 //! | [`contracts`] | what each vendor publishes: paths, credential, scopes, success and failure bodies |
 //! | [`token`] | bearer header, signature, claims: what makes a token good |
+//! | [`keys`] | whose keys count: those that are configured, and those that are fetched and rotate |
 //! | [`revocation`] | what is recorded when a session ends, for how long; the ledger, its feed, and what a revoked token is |
 //! | [`config`] | the one table in `wrangler.toml`: parsing and refusals |
+//! | [`json`] | how JSON is read and written |
 //! | [`ports`] | what the core asks of the platform: clock, ledger, index, signatures |
 //!
 //! Only `edge` names Cloudflare's platform, and it is compiled for wasm32 alone, so the compiler itself keeps the core
@@ -26,6 +28,8 @@ pub mod contracts;
 pub mod cors;
 pub mod endpoints;
 pub mod http;
+pub mod json;
+pub mod keys;
 pub mod log;
 pub mod ports;
 pub mod revocation;

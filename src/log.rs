@@ -1,8 +1,7 @@
 //! The one log line of a request. It never holds a token, a claim or a body: there is no field for them.
 
-use serde::Serialize;
-
 use crate::http::{Reply, Request};
+use crate::json::Object;
 
 /// What a use case notes for the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +33,7 @@ impl Notes {
 }
 
 /// A structured log line.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogLine {
     /// `request`.
     pub event: &'static str,
@@ -43,30 +42,22 @@ pub struct LogLine {
     /// The method.
     pub method: String,
     /// The route's pattern, never the path as sent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
     /// The contract's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub contract: Option<&'static str>,
     /// The issuer's name in the configuration.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// The answer's status; none when the request was passed on.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// What became of it.
     pub outcome: &'static str,
     /// Why.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     /// The configured `kid` of the key that verified the token.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
     /// The promise that a check has kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub freshness: Option<&'static str>,
     /// The client's name in the configuration.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
     /// How long it took, in milliseconds. Workers' clock moves only with input and output.
     pub milliseconds: u64,
@@ -79,9 +70,11 @@ impl LogLine {
     /// The line of a request, before it is known which route it was.
     #[must_use]
     pub fn new(request: &impl Request, reply: &Reply, notes: Notes, milliseconds: u64) -> Self {
+        // What is told of nobody needs no name.
+        let request_id = if reply.prepared.is_some() { String::new() } else { request_id(request) };
         Self {
             event: "request",
-            request_id: request_id(request),
+            request_id,
             method: request.method().chars().take(MAX_METHOD_CHARS).collect(),
             route: None,
             contract: None,
@@ -94,6 +87,28 @@ impl LogLine {
             client: notes.client,
             milliseconds,
         }
+    }
+
+    /// The line of a request that was passed on to nobody who answers.
+    #[must_use]
+    pub fn upstream_failed(self, status: u16) -> Self {
+        Self { status: Some(status), outcome: "failed", reason: Some("upstream_failed"), ..self }
+    }
+
+    /// The line as JSON.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let status = self.status.map(|status| status.to_string());
+        let mut line = Object::new().text("event", self.event).text("request_id", &self.request_id);
+        line = line.text("method", &self.method).some_text("route", self.route.as_deref());
+        line = line.some_text("contract", self.contract).some_text("issuer", self.issuer.as_deref());
+        if let Some(status) = &status {
+            line = line.raw("status", status);
+        }
+        line = line.text("outcome", self.outcome).some_text("reason", self.reason);
+        line = line.some_text("key_id", self.key_id.as_deref()).some_text("freshness", self.freshness);
+        line = line.some_text("client", self.client.as_deref());
+        line.raw("milliseconds", &self.milliseconds.to_string()).finish()
     }
 }
 

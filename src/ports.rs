@@ -1,9 +1,11 @@
 //! What the core asks of the platform. `edge` answers with Cloudflare's; tests answer natively.
 
+use std::future::poll_fn;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, LocalBoxFuture, select};
 
 use crate::revocation::Entry;
 use crate::time::Timestamp;
@@ -25,6 +27,24 @@ pub async fn within<P: Clock, T>(limit: Duration, future: impl Future<Output = T
         Either::Left((output, _)) => Some(output),
         Either::Right(_) => None,
     }
+}
+
+/// What several futures give, in their order, all waited for at the same time.
+///
+/// Whenever one of them wakes, all that are not done are polled. That is little for the few calls that a request makes
+/// at once, and spares the queue of `futures_util`'s `join_all`, 5 KB of wasm for every kind of future.
+pub async fn all<T>(mut futures: Vec<LocalBoxFuture<'_, T>>) -> Vec<T> {
+    let mut outputs: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (future, output) in futures.iter_mut().zip(&mut outputs).filter(|(_, output)| output.is_none()) {
+            if let Poll::Ready(done) = future.as_mut().poll(context) {
+                *output = Some(done);
+            }
+        }
+        if outputs.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
 }
 
 /// Why the index of revocations did not answer.
@@ -120,8 +140,71 @@ pub trait Signatures {
     /// An error means that it could not be told, never that the signature is bad.
     async fn verify(&self, key: &PublicKey, input: SigningInput<'_>, signature: &[u8]) -> Result<bool, Unavailable>;
 
+    /// Forgets what was kept of the key of a slot, which nothing will be verified with any more.
+    fn forget(&self, _slot: u32) {}
+
     /// The signature of `key` over `input`, as JWS has it (RFC 7518 section 3: ECDSA as `r || s`).
     async fn sign(&self, key: &PrivateKey, input: SigningInput<'_>) -> Result<Vec<u8>, Unavailable>;
+}
+
+/// What a server has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+    /// `Cache-Control`, where it is there.
+    pub cache_control: Option<String>,
+    /// `Age`, where it is there.
+    pub age: Option<String>,
+}
+
+/// Why a server has not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebError {
+    /// It could not be reached, or broke off.
+    Unreachable,
+    /// Its answer is larger than the limit.
+    TooLarge,
+}
+
+impl WebError {
+    /// The word that the log has for it.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
+/// Servers elsewhere.
+#[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
+pub trait Web {
+    /// What a server answers to a `GET`, with at most `limit` bytes of a body. No redirect is followed, no cache asked,
+    /// and a request that is dropped is broken off.
+    async fn get(&self, url: &str, limit: usize) -> Result<Fetched, WebError>;
+}
+
+/// What is said of an issuer's published keys, outside of any request's own log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyEvent<'a> {
+    /// `key_refused` or `keys_fetch_failed`.
+    pub event: &'static str,
+    /// The issuer's name in the configuration.
+    pub issuer: &'a str,
+    /// Why, in one word.
+    pub reason: &'static str,
+    /// The `kid` of the key, where it can be logged.
+    pub key_id: Option<&'a str>,
+}
+
+/// The log.
+pub trait Journal {
+    /// Notes what has happened to an issuer's keys.
+    fn note(&self, event: &KeyEvent<'_>);
 }
 
 /// User directories: who a subject is, where the shop keeps such a list.
@@ -146,8 +229,11 @@ pub trait Bindings {
 
 /// All that the service needs.
 pub trait Platform:
-    Bindings + Clock + Directory + Index + LedgerShards + SessionStore + SharedMemory + Signatures
+    Bindings + Clock + Directory + Index + Journal + LedgerShards + SessionStore + SharedMemory + Signatures + Web
 {
 }
 
-impl<T: Bindings + Clock + Directory + Index + LedgerShards + SessionStore + SharedMemory + Signatures> Platform for T {}
+impl<T> Platform for T where
+    T: Bindings + Clock + Directory + Index + Journal + LedgerShards + SessionStore + SharedMemory + Signatures + Web
+{
+}

@@ -1,11 +1,10 @@
 //! The one route table: method, host and path, and what answers. It also gives 404, 405 with `Allow`, CORS, the
 //! OpenAPI description and the tests.
 
-use std::collections::HashMap;
-
-use matchit::Router;
+use std::cmp::Ordering;
 
 use crate::config::{AnyRoute, Config, Guard};
+use crate::json::quoted;
 
 /// What answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,31 +73,28 @@ pub const OWN: [(&str, Endpoint); 4] = [
     (BATCH_CHECK, Endpoint::BatchCheck),
 ];
 /// What is below `/check`.
-const BELOW_CHECK: [&str; 2] = ["/check/", "/check/{*original}"];
-
-fn with_own() -> Router<Endpoint> {
-    let mut router = Router::new();
-    let below = BELOW_CHECK.map(|path| (path, Endpoint::Check));
-    for (path, endpoint) in OWN.into_iter().chain(below) {
-        // The router is empty: these cannot conflict.
-        let _ = router.insert(path, endpoint);
-    }
-    router
-}
+const BELOW_CHECK: &str = "/check/*";
 
 /// The table. What a host has goes before what every host has, the service's own endpoints included: so an API that is
 /// guarded as a whole keeps its `/healthz`.
+///
+/// A list that is gone through for every request: of a few dozen short texts, which takes less time than a tree would.
 #[derive(Debug)]
 pub struct Routes {
-    all: ByHost,
-    /// The guards alone: what else answers under a guarded path must not hide its rule from `/check`.
-    guards: ByHost,
+    /// Those of hosts before those of every host, and the more specific ones first.
+    entries: Vec<Entry>,
 }
 
+/// One line of the table.
 #[derive(Debug)]
-struct ByHost {
-    any_host: Router<Endpoint>,
-    by_host: HashMap<String, Router<Endpoint>>,
+struct Entry {
+    /// The host as it is compared; every host when there is none.
+    host: Option<String>,
+    /// `{name}` is any one segment, `*` at the end is whatever follows, one character or more.
+    pattern: String,
+    /// How long the part of it is that stands for nothing but itself.
+    fixed: usize,
+    endpoint: Endpoint,
 }
 
 impl Routes {
@@ -113,7 +109,7 @@ impl Routes {
     /// The guard of a path of a host, whatever else answers there.
     #[must_use]
     pub fn guard<'a>(&self, config: &'a Config, host: &str, path: &str) -> Option<&'a Guard> {
-        match self.guards.find(host, path)? {
+        match self.entries.iter().find(|entry| entry.is_guard() && entry.is_for(host, path))?.endpoint {
             Endpoint::Guard { route, .. } => config.guard(route),
             _ => None,
         }
@@ -122,30 +118,93 @@ impl Routes {
     /// What answers a path of a host.
     #[must_use]
     pub fn find(&self, host: &str, path: &str) -> Option<Endpoint> {
-        self.all.find(host, path)
+        self.entries.iter().find(|entry| entry.is_for(host, path)).map(|entry| entry.endpoint)
+    }
+
+    /// The line that stands for the same requests as another would.
+    fn like(&self, entry: &Entry) -> Option<&Entry> {
+        let is_alike = |own: &&Entry| own.host == entry.host && stand_for_the_same(&own.pattern, &entry.pattern);
+        self.entries.iter().find(is_alike)
+    }
+
+    /// Adds a line before those that are less specific.
+    fn insert(&mut self, entry: Entry) {
+        let place = self.entries.iter().position(|own| own.precedence(&entry) == Ordering::Greater);
+        self.entries.insert(place.unwrap_or(self.entries.len()), entry);
     }
 }
 
-impl ByHost {
-    fn find(&self, host: &str, path: &str) -> Option<Endpoint> {
-        let of_host = if self.by_host.is_empty() { None } else { self.by_host.get(&canonical_host(host)) };
-        of_host
-            .and_then(|router| router.at(path).ok())
-            .or_else(|| self.any_host.at(path).ok())
-            .map(|found| *found.value)
+impl Entry {
+    fn new(host: Option<String>, pattern: String, endpoint: Endpoint) -> Self {
+        let fixed = pattern.find(['{', '*']).unwrap_or(pattern.len());
+        Self { host, pattern, fixed, endpoint }
     }
 
-    fn of(&mut self, host: Option<&str>) -> &mut Router<Endpoint> {
-        match host {
-            Some(host) => self.by_host.entry(canonical_host(host)).or_default(),
-            None => &mut self.any_host,
+    fn is_guard(&self) -> bool {
+        matches!(self.endpoint, Endpoint::Guard { .. })
+    }
+
+    fn is_for(&self, host: &str, path: &str) -> bool {
+        let (fixed, variable) = self.pattern.split_at_checked(self.fixed).unwrap_or_default();
+        path.strip_prefix(fixed).is_some_and(|rest| matches(variable, rest))
+            && self.host.as_deref().is_none_or(|own| own.eq_ignore_ascii_case(canonical(host)))
+    }
+
+    fn precedence(&self, other: &Self) -> Ordering {
+        let by_host = self.host.is_none().cmp(&other.host.is_none());
+        by_host.then_with(|| kinds(&self.pattern).cmp(kinds(&other.pattern)))
+    }
+}
+
+/// A host as it is compared, in whatever case: `api.example.` is `api.example`.
+fn canonical(host: &str) -> &str {
+    host.strip_suffix('.').unwrap_or(host)
+}
+
+/// Whether a pattern stands for a path.
+fn matches(mut pattern: &str, mut path: &str) -> bool {
+    loop {
+        if pattern == path {
+            return true;
         }
+        if pattern == "*" {
+            return !path.is_empty();
+        }
+        let (Some((wanted, later)), Some((segment, rest))) = (pattern.split_once('/'), path.split_once('/')) else {
+            return is_parameter(pattern) && !path.is_empty() && !path.contains('/');
+        };
+        if wanted != segment && (!is_parameter(wanted) || segment.is_empty()) {
+            return false;
+        }
+        (pattern, path) = (later, rest);
     }
 }
 
-/// A host as it is compared: `API.example.` is `api.example`.
-fn canonical_host(host: &str) -> String {
-    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+fn is_parameter(segment: &str) -> bool {
+    segment.starts_with('{') && segment.ends_with('}') && !segment.contains('/')
+}
+
+/// How specific a pattern is, segment by segment: what is less is more specific. Of two patterns for one path the first
+/// segments that differ in this decide.
+fn kinds(pattern: &str) -> impl Iterator<Item = u8> {
+    pattern.split('/').map(|segment| match segment {
+        "*" => 2,
+        _ if is_parameter(segment) => 1,
+        _ => 0,
+    })
+}
+
+fn stand_for_the_same(one: &str, other: &str) -> bool {
+    kinds(one).eq(kinds(other))
+        && one.split('/').zip(other.split('/')).all(|(one, other)| one == other || is_parameter(one))
+}
+
+/// Whether braces enclose nothing but the names of whole segments.
+fn is_well_formed(pattern: &str) -> bool {
+    pattern.split('/').all(|segment| {
+        let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        !name.unwrap_or(segment).contains(['{', '}']) && name.is_none_or(|name| !name.is_empty())
+    })
 }
 
 /// The routes whose paths cannot stand beside the others, by their place, and why.
@@ -155,26 +214,17 @@ pub fn conflicts(routes: &[(usize, &AnyRoute)]) -> Vec<(usize, String)> {
 }
 
 fn build(routes: &[(usize, &AnyRoute)]) -> (Routes, Vec<(usize, String)>) {
-    let mut table = Routes {
-        all: ByHost { any_host: with_own(), by_host: HashMap::new() },
-        guards: ByHost { any_host: Router::new(), by_host: HashMap::new() },
-    };
+    let mut table = Routes { entries: Vec::new() };
+    for (path, endpoint) in OWN.into_iter().chain([(BELOW_CHECK, Endpoint::Check)]) {
+        for pattern in patterns(path) {
+            table.insert(Entry::new(None, pattern, endpoint));
+        }
+    }
     let mut conflicts = Vec::new();
     for &(index, route) in routes {
         for (variant, path) in route.paths().iter().enumerate() {
-            let endpoint = match route {
-                AnyRoute::Logout(_) => Endpoint::Logout { route: index, path: variant },
-                AnyRoute::Guard(_) => Endpoint::Guard { route: index, path: variant },
-            };
-            for pattern in patterns(path) {
-                let inserted = table.all.of(route.host()).insert(pattern.clone(), endpoint);
-                if let Err(error) = inserted {
-                    conflicts.push((index, format!("{path:?} cannot be routed: {error}")));
-                }
-                if matches!(route, AnyRoute::Guard(_)) {
-                    // What cannot stand here cannot stand there either, and has been told.
-                    let _ = table.guards.of(route.host()).insert(pattern, endpoint);
-                }
+            if let Err(problem) = add(&mut table, route, path, endpoint(index, route, variant)) {
+                conflicts.push((index, [&quoted(path), " cannot be routed: ", &problem].concat()));
             }
         }
     }
@@ -182,22 +232,51 @@ fn build(routes: &[(usize, &AnyRoute)]) -> (Routes, Vec<(usize, String)>) {
     (table, conflicts)
 }
 
-/// `/api/*` is good for `/api` as well, where that has no route of its own.
+fn endpoint(index: usize, route: &AnyRoute, variant: usize) -> Endpoint {
+    match route {
+        AnyRoute::Logout(_) => Endpoint::Logout { route: index, path: variant },
+        AnyRoute::Guard(_) => Endpoint::Guard { route: index, path: variant },
+    }
+}
+
+/// Adds a path of a route, unless it cannot stand beside the others.
+fn add(table: &mut Routes, route: &AnyRoute, path: &str, endpoint: Endpoint) -> Result<(), String> {
+    if !is_well_formed(path) {
+        return Err("{ and } enclose the name of a whole segment".to_owned());
+    }
+    for pattern in patterns(path) {
+        let entry = Entry::new(host(route), pattern, endpoint);
+        if let Some(other) = table.like(&entry) {
+            return Err(["it stands for the same as ", &quoted(&other.pattern)].concat());
+        }
+        table.insert(entry);
+    }
+    Ok(())
+}
+
+fn host(route: &AnyRoute) -> Option<String> {
+    route.host().map(|host| canonical(host).to_ascii_lowercase())
+}
+
+/// `/api/*` is good for `/api` as well, where that has no guard of its own. Whatever else answers there stands before it.
 fn add_parents(table: &mut Routes, routes: &[(usize, &AnyRoute)]) {
     for &(index, route) in routes.iter().filter(|(_, route)| matches!(route, AnyRoute::Guard(_))) {
         for (variant, path) in route.paths().iter().enumerate() {
             let Some(parent) = path.strip_suffix("/*").filter(|parent| !parent.is_empty()) else { continue };
-            let endpoint = Endpoint::Guard { route: index, path: variant };
-            let _ = table.all.of(route.host()).insert(parent, endpoint);
-            let _ = table.guards.of(route.host()).insert(parent, endpoint);
+            let endpoint = endpoint(index, route, variant);
+            let entry = Entry::new(host(route), parent.to_owned(), endpoint);
+            if table.like(&entry).is_none_or(|other| !other.is_guard()) {
+                table.insert(entry);
+            }
         }
     }
 }
 
-/// The router's own patterns for a path: `/api/*` is `/api/` and everything below it.
+/// The patterns for a path: `/api/*` is `/api/` and everything below it.
 fn patterns(path: &str) -> Vec<String> {
-    match path.strip_suffix('*') {
-        Some(prefix) => vec![prefix.to_owned(), format!("{prefix}{{*below}}")],
-        None => vec![path.to_owned()],
-    }
+    let itself = path.strip_suffix('*').map(str::to_owned);
+    itself.into_iter().chain([path.to_owned()]).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use crate::config::{AnyRoute, Config, Route};
+use crate::config::{AnyRoute, Config, Route, Tokens};
 use crate::contracts::Failure;
 use crate::cors;
 use crate::endpoints::batch_check::batch_check;
@@ -14,8 +14,9 @@ use crate::endpoints::judge::{Judge, Remembered};
 use crate::endpoints::logout::{logout, refusal};
 use crate::endpoints::openapi::document;
 use crate::http::{Reply, Request, UrlParts, split_url};
+use crate::keys::{IssuerKeys, refresh};
 use crate::log::{LogLine, Notes};
-use crate::ports::Platform;
+use crate::ports::{Platform, all};
 use crate::revocation::Freshness;
 use crate::routes::{Endpoint, HEALTH, OWN, Routes};
 
@@ -64,21 +65,32 @@ impl Service {
     /// on is the upstream's own affair.
     #[must_use]
     pub fn must_finish(&self, request: &impl Request) -> bool {
-        let url = split_url(request.url());
-        request.method() == "POST" && matches!(self.find(url), Some(Endpoint::Logout { .. }))
+        request.method() == "POST" && matches!(self.find(split_url(request.url())), Some(Endpoint::Logout { .. }))
     }
 
-    /// Whether a feed is due to be heard again, before a check has to wait for it.
+    /// Whether a feed is due to be heard again, or an issuer's keys to be fetched, before a check has to wait for it.
     #[must_use]
     pub fn wants_refresh(&self, platform: &impl Platform) -> bool {
-        self.bound.is_some_and(|bound| self.remembered.memory.wants_refresh(bound, platform.now()))
+        let now = platform.now();
+        self.bound.is_some_and(|bound| self.remembered.memory.wants_refresh(bound, now))
+            || self.keys().any(|keys| keys.wants_refresh(now))
     }
 
-    /// Hears the feeds that are due. To be done once the request has been answered.
+    /// Hears the feeds that are due, and fetches the keys. To be done once the request has been answered.
     pub async fn refresh(&self, platform: &impl Platform) {
+        let mut due: Vec<_> = self.keys().filter_map(|keys| refresh(keys, platform)).collect();
         if let Some(bound) = self.bound {
-            self.judge(platform).authority().refresh(bound).await;
+            due.push(Box::pin(async move { self.judge(platform).authority().refresh(bound).await }));
         }
+        all(due).await;
+    }
+
+    /// The keys of all issuers.
+    fn keys(&self) -> impl Iterator<Item = &IssuerKeys> {
+        self.config.issuers.iter().filter_map(|issuer| match &issuer.tokens {
+            Tokens::Jwt(rules) => Some(&rules.keys),
+            Tokens::Opaque => None,
+        })
     }
 
     /// What answers. Where nobody has a client's credential there are no batches.
@@ -100,12 +112,13 @@ impl Service {
         let judge = self.judge(platform);
         let (reply, forward) = match endpoint {
             None => (not_found(&mut notes), None),
-            Some(Endpoint::Guard { route, .. }) => match self.at_guard(route, &judge, request, &mut notes).await {
+            // Boxed, as all that waits: what is answered from memory must not make room for it.
+            Some(Endpoint::Guard { route, .. }) => match Box::pin(self.at_guard(route, &judge, request, &mut notes)).await {
                 Ok(forward) => (no_answer(), Some(forward)),
                 Err(reply) => (reply, None),
             },
             Some(Endpoint::Check) => (check(&judge, &self.routes, request, url, &mut notes).await, None),
-            Some(endpoint) => (self.at_endpoint(endpoint, &judge, request, &mut notes).await, None),
+            Some(endpoint) => (Box::pin(self.at_endpoint(endpoint, &judge, request, &mut notes)).await, None),
         };
         let milliseconds = u64::try_from(platform.now().since(begin).as_millis()).unwrap_or(u64::MAX);
         let mut log = LogLine::new(request, &reply, notes, milliseconds);
@@ -171,7 +184,7 @@ impl Service {
     }
 
     fn describe(&self) -> Reply {
-        Reply::json_text(200, self.description.get_or_init(|| document(&self.config).to_string()).clone())
+        Reply::json_text(200, self.description.get_or_init(|| document(&self.config)).clone())
     }
 
     /// Notes which route it was, by its pattern: never by the path as sent.
@@ -233,6 +246,9 @@ fn method_not_allowed(route: Option<&Route>, notes: &mut Notes) -> Reply {
 
 /// What every answer has, and what an answer to `HEAD` has not.
 fn finish(reply: Reply, method: &str, request_id: String) -> Reply {
+    if reply.prepared.is_some() {
+        return reply;
+    }
     let mut reply = reply
         .with("Cache-Control", "no-store")
         .with("X-Content-Type-Options", "nosniff")

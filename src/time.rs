@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 /// A moment in Unix time, in milliseconds. All arithmetic saturates: a hostile date cannot overflow it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// The end of time.
+    pub const END: Self = Self(i64::MAX);
+
     /// The moment `millis` milliseconds after the Unix epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
@@ -41,11 +41,19 @@ impl Timestamp {
         Self(self.0.saturating_add(999_i64.saturating_sub(self.0.rem_euclid(1000))))
     }
 
-    /// Seconds since the Unix epoch with a fraction, as JSON shows it to an operator.
+    /// Seconds since the Unix epoch with a fraction, as JSON shows it to an operator: `1800000000.0`, `1800000000.25`.
+    /// Made of whole numbers, since the code that writes floats is large.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of any real date are exact in an f64")]
-    pub const fn as_seconds_f64(self) -> f64 {
-        self.0 as f64 / 1000.0
+    pub fn as_seconds_text(self) -> String {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let (seconds, millis) = (self.0.unsigned_abs() / 1000, self.0.unsigned_abs() % 1000);
+        let mut text = format!("{sign}{seconds}.{millis:03}");
+        for _ in 0..2 {
+            if text.ends_with('0') {
+                text.pop();
+            }
+        }
+        text
     }
 
     /// The moment so many seconds after the Unix epoch, to the millisecond; what is no moment becomes the nearest one.
@@ -74,8 +82,10 @@ impl Timestamp {
     }
 }
 
+/// Without the 128 bits of [`Duration::as_millis`], which cost more than all else in a check.
 fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    seconds.saturating_mul(1000).saturating_add(duration.subsec_millis().into())
 }
 
 #[cfg(test)]
@@ -97,6 +107,17 @@ mod tests {
         }
         assert_eq!(Timestamp::from_millis(-1).end_of_second(), Timestamp::from_millis(-1));
         assert_eq!(Timestamp::from_millis(i64::MAX).end_of_second(), Timestamp::from_millis(i64::MAX));
+    }
+
+    #[test]
+    fn seconds_as_json_has_them() {
+        let exact = [0, 1, 10, 100, 1_000, 1_800_000_000_000, 1_800_000_000_250, 1_800_000_000_009, -1, -1_500];
+        for millis in exact {
+            #[expect(clippy::cast_precision_loss, reason = "these are exact")]
+            let expected = serde_json::to_string(&(millis as f64 / 1000.0)).unwrap();
+            assert_eq!(Timestamp::from_millis(millis).as_seconds_text(), expected);
+        }
+        assert_eq!(Timestamp::from_millis(i64::MIN).as_seconds_text(), "-9223372036854775.808");
     }
 
     #[test]

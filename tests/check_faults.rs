@@ -185,7 +185,7 @@ fn a_feed_that_is_more_than_can_be_remembered_falls_back_to_strong_for_a_while()
         edge_logout::revocation::Digest::of_key(&revocation.key).unwrap().shard(64) == shard
     };
     let a = token("a");
-    let shard = a.keys[0].digest.shard(64);
+    let shard = a.keys().next().unwrap().digest.shard(64);
     let all = (0..).map(|number| revocation(Scope::Session, &name(number), None, NOW.plus(Duration::from_hours(1))));
     let batch: Vec<_> = all.filter(|one| of_shard(one, shard)).take(1_563).collect();
     platform.with_shard(shard, |ledger| ledger.record(&batch, NOW)).unwrap();

@@ -62,7 +62,7 @@ fn a_shard_is_asked_only_for_keys_of_its_own() {
     check(&platform, &isolate, &tokens(100), Strong);
     let all = tokens(100);
     let shard_of: BTreeMap<_, _> =
-        all.iter().flat_map(|token| &token.keys).map(|key| (key.key.clone(), key.digest.shard(SHARDS))).collect();
+        all.iter().flat_map(Matchable::keys).map(|key| (key.text(), key.digest.shard(SHARDS))).collect();
     let mut asked = 0;
     for (shard, question) in platform.asked.borrow().iter() {
         let question: BTreeMap<String, Vec<String>> = serde_json::from_str(question).unwrap();
@@ -111,14 +111,14 @@ fn verdicts_have_the_order_of_the_tokens() {
 fn a_shard_that_fails_leaves_in_doubt_only_what_it_keeps() {
     let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(SHARDS));
     let all = tokens(100);
-    let of_issuer = all[0].keys[0].digest.shard(SHARDS);
+    let of_issuer = all[0].keys().next().unwrap().digest.shard(SHARDS);
     let bad = (0..SHARDS).find(|shard| *shard != of_issuer).unwrap();
     let faults = (0..SHARDS).map(|shard| {
         if shard == bad { LedgerFault::Error(LedgerError::Overloaded) } else { LedgerFault::Takes(Duration::ZERO) }
     });
     platform.ledger_faults.borrow_mut().extend(faults);
     for (token, verdict) in all.iter().zip(check(&platform, &isolate, &all, Strong)) {
-        let is_kept = token.keys.iter().any(|key| key.digest.shard(SHARDS) == bad);
+        let is_kept = token.keys().any(|key| key.digest.shard(SHARDS) == bad);
         assert_eq!(verdict.is_err(), is_kept, "{token:?}");
     }
 }

@@ -23,7 +23,7 @@ fn digest(name: u64) -> Digest {
 
 /// A whole answer with these versions, each the revocation of its own number.
 fn page(after: u64, entries: &[u64], upto: u64) -> Changes {
-    let entry = |version: &u64| FeedEntry(digest(*version).text(), *version, None);
+    let entry = |version: &u64| FeedEntry(digest(*version), *version, None);
     Changes {
         epoch: "first".to_owned(),
         after,
@@ -67,7 +67,7 @@ fn it_knows_what_it_was_told_and_as_of_when() {
 
 #[test]
 fn a_cut_off_ends_what_was_issued_up_to_it_and_the_later_word_counts() {
-    let cut_off = |version: u64, upto| FeedEntry(digest(7).text(), version, upto);
+    let cut_off = |version: u64, upto| FeedEntry(digest(7), version, upto);
     let mut changes = page(0, &[], 2);
     changes.entries = vec![cut_off(1, Some(at(0))), cut_off(2, Some(at(10)))];
     let mut follower = begin(&changes, 20);
@@ -136,13 +136,28 @@ fn what_it_cannot_follow_is_a_gap() {
 }
 
 #[test]
-fn an_entry_that_cannot_be_read_is_a_gap() {
-    let mut changes = page(0, &[1, 2], 2);
-    changes.entries[1].0 = "of a later version of this service".to_owned();
-    assert_eq!(Follower::begin(&changes, at(0), at(0), 10), Err(Applied::Gap));
-    let mut follower = begin(&page(0, &[1], 1), 0);
-    assert_eq!(hear(&mut follower, &changes, 1), Applied::Gap);
-    assert_eq!((follower.synced_at(), follower.since()), (Some(at(0)), Since::Version("first".to_owned(), 1)));
+fn an_answer_is_read_as_it_was_written_or_not_at_all() {
+    let mut changes = trimmed(page(0, &[1, 2], 2), 7, 9);
+    assert_eq!(Changes::read(&changes.write()), Some(changes.clone()));
+    changes.entries[1].2 = Some(at(3));
+    changes.epoch = "\"\\".to_owned();
+    let text = changes.write();
+    assert_eq!(Changes::read(&text), Some(changes));
+    let empty = Changes { entries: vec![], ..part(page(0, &[], 0)) };
+    assert_eq!(Changes::read(&empty.write()), Some(empty));
+    let digest = digest(1).text();
+    for (is, made) in [
+        (digest.clone(), "of a later version of this service".to_owned()),
+        (format!("{digest} 1"), digest.clone()),
+        (format!("{digest} 1"), format!("{digest} -1")),
+        (format!("{digest} 1"), format!("{digest} 1 1 1")),
+        (format!("{digest} 1"), format!("{digest} 1 soon")),
+        ("\"upto\":2".to_owned(), "\"upto\":2.5".to_owned()),
+        ("\"upto\":2".to_owned(), "\"after\":2".to_owned()),
+    ] {
+        let broken = text.replace(&is, &made);
+        assert!(broken != text && Changes::read(&broken).is_none(), "{broken}");
+    }
 }
 
 #[test]
@@ -159,7 +174,7 @@ fn what_left_the_feed_is_remembered_as_long_as_answers_of_the_index_count() {
 #[test]
 fn what_is_back_in_the_feed_is_not_forgotten() {
     let mut follower = begin(&page(0, &[1, 2], 2), 0);
-    let again = Changes { entries: vec![FeedEntry(digest(1).text(), 3, None)], ..page(2, &[3], 3) };
+    let again = Changes { entries: vec![FeedEntry(digest(1), 3, None)], ..page(2, &[3], 3) };
     hear(&mut follower, &trimmed(again, 2, 3), 10);
     hear(&mut follower, &trimmed(page(3, &[], 3), 2, 3), 10 + MEMORY.as_secs());
     assert_eq!(known(&follower), [1]);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use edge_logout::revocation::ledger::{Ledger, Since};
-use edge_logout::revocation::{Limits, Revocation, Scope};
+use edge_logout::revocation::{Digest, Limits, Revocation, Scope};
 use edge_logout::time::Timestamp;
 use proptest::prelude::*;
 use support::authority::revocation;
@@ -218,7 +218,7 @@ impl World {
     fn check(&self) {
         let feed = self.ledger.changes(&Since::Start(0)).unwrap();
         for (key, limits) in self.recorded.iter().filter(|(_, limits)| limits.expires_at > at(self.now)) {
-            let digest = key.rsplit_once(':').unwrap().1;
+            let digest = Digest::of_key(key).unwrap();
             let told = feed.entries.iter().any(|entry| entry.0 == digest && entry.2 == limits.cut_off);
             let settled = |(known, since): &(Limits, i64)| {
                 known.cover(limits, Duration::ZERO) && at(*since).plus(SETTLING) <= at(self.now)

@@ -225,7 +225,8 @@ fn the_native_port_signs_what_it_verifies() {
     // The battery above stands on this: a port that verified everything, or nothing, would prove nothing.
     for algorithm in [Algorithm::Rs256, Algorithm::Ps512, Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa] {
         let (rules, good) = issuer(algorithm);
-        let edge_logout::token::VerificationMaterial::Public(key) = rules.keys.keys[0].material() else {
+        let ring = rules.keys.configured().unwrap();
+        let edge_logout::token::VerificationMaterial::Public(key) = ring.keys[0].material() else {
             panic!("public")
         };
         let signature = crypto::sign(algorithm, &good.key, "input");

@@ -3,6 +3,7 @@
 use super::Environment;
 use super::issuer::secret_text;
 use super::section::Section;
+use crate::json::quoted;
 use crate::token::{Secret, is_token};
 
 /// As much as can be had from 24 random bytes in base64.
@@ -27,27 +28,24 @@ pub(super) fn read_all(table: &mut Section<'_>, environment: &impl Environment) 
     let clients = table.sections("clients", |section| {
         let name = section.required_text("name")?;
         if names.contains(&name) {
-            section.refuse("name", format!("{name:?} is there twice"));
+            section.refuse("name", [&quoted(&name), " is there twice"].concat());
         }
         names.push(name.clone());
         let of_secret = section.required_text("secret")?;
         let secret = secret_text(section, "secret", &of_secret, environment)?;
+        let mut refuse = |problem: &str| section.refuse("secret", ["the Worker secret ", &of_secret, problem].concat());
         if !is_token(secret.expose()) {
-            section
-                .refuse("secret", format!("the Worker secret {of_secret} must have no spaces, commas and line ends"));
+            refuse(" must have no spaces, commas and line ends");
         }
         if secrets.iter().any(|other: &Secret| other.is(secret.expose())) {
-            section.refuse("secret", format!("the Worker secret {of_secret} is another client's as well"));
+            refuse(" is another client's as well");
         }
         secrets.push(secret.clone());
         if secret.expose().len() < SHORTEST_SECRET {
-            section.refuse(
-                "secret",
-                format!("the Worker secret {of_secret} must have {SHORTEST_SECRET} characters or more"),
-            );
+            refuse(&[" must have ", &SHORTEST_SECRET.to_string(), " characters or more"].concat());
         }
         if secret.expose().starts_with(DEVELOPMENT) && !environment.allows_development_keys() {
-            section.refuse("secret", format!("the Worker secret {of_secret} is for development only"));
+            refuse(" is for development only");
         }
         Some(Client { name, secret })
     });

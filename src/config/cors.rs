@@ -1,6 +1,7 @@
 //! Which pages of other origins may call a route (Fetch Standard, CORS protocol).
 
 use super::section::Section;
+use crate::json::quoted;
 
 /// How long a browser may keep the answer to a preflight unless configured otherwise.
 const DEFAULT_MAX_AGE_SECONDS: u32 = 600;
@@ -41,7 +42,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Cors {
         section.refuse(SETTING, "\"*\" stands alone, and never with allow_credentials");
     }
     for origin in allowed.iter().filter(|origin| *origin != "*" && !is_origin(origin)) {
-        section.refuse(SETTING, format!("{origin:?} is no origin such as https://shop.example"));
+        section.refuse(SETTING, [&quoted(origin), " is no origin such as https://shop.example"].concat());
     }
     Cors {
         origins: if any { Origins::Any } else { Origins::Listed(allowed) },

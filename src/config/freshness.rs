@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Environment;
 use super::section::Section;
+use crate::json::quoted;
 use crate::revocation::Freshness;
 use crate::revocation::ledger::LedgerRules;
 
@@ -37,11 +38,11 @@ pub(super) fn storage(table: &mut Section<'_>, environment: &impl Environment) -
     let settings = table.section("ledger", |section| {
         let (shards, settling) = (section.number("shards"), section.number("settling_seconds"));
         if shards.is_some_and(|shards| shards == 0 || shards > MAX_SHARDS) {
-            section.refuse("shards", format!("must be 1 to {MAX_SHARDS}"));
+            section.refuse("shards", must_be(1, MAX_SHARDS));
         }
         let shortest = if environment.is_development() { 0 } else { SHORTEST_SETTLING_SECONDS };
         if settling.is_some_and(|seconds| seconds < shortest || seconds > LONGEST_SETTLING_SECONDS) {
-            section.refuse("settling_seconds", format!("must be {shortest} to {LONGEST_SETTLING_SECONDS}"));
+            section.refuse("settling_seconds", must_be(shortest, LONGEST_SETTLING_SECONDS));
         }
         (shards, settling)
     });
@@ -56,10 +57,7 @@ pub(super) fn freshness(section: &mut Section<'_>, storage: Storage) -> Option<F
     let name = section.text("freshness");
     let bound = section.number("bound_milliseconds");
     if bound.is_some_and(|bound| !is_bound(bound)) {
-        section.refuse(
-            "bound_milliseconds",
-            format!("must be {SHORTEST_BOUND_MILLISECONDS} to {LONGEST_BOUND_MILLISECONDS}"),
-        );
+        section.refuse("bound_milliseconds", must_be(SHORTEST_BOUND_MILLISECONDS, LONGEST_BOUND_MILLISECONDS));
     }
     if name.is_none() && bound.is_none() {
         return None;
@@ -72,10 +70,14 @@ pub(super) fn freshness(section: &mut Section<'_>, storage: Storage) -> Option<F
         return None;
     };
     if storage.ledger.is_none() && freshness != Freshness::Eventual {
-        section
-            .refuse("freshness", format!("{:?} needs the ledger: bind the Durable Object as LEDGER", freshness.name()));
+        let needed = " needs the ledger: bind the Durable Object as LEDGER";
+        section.refuse("freshness", [&quoted(freshness.name()), needed].concat());
     }
     Some(freshness)
+}
+
+fn must_be(least: u32, most: u32) -> String {
+    ["must be ", &least.to_string(), " to ", &most.to_string()].concat()
 }
 
 /// What an issuer's checks promise.

@@ -144,7 +144,7 @@ fn is_base_url(url: &str, in_development: bool) -> bool {
             _ => "443",
         };
         port.parse::<u16>().is_ok()
-            && (path.is_empty() || is_clear_path(&format!("/{path}")))
+            && (path.is_empty() || is_clear_path(&["/", path].concat()))
             && rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
             && rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'\\'))
     })

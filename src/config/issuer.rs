@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::freshness::{self, Storage};
 use super::section::Section;
-use super::{Environment, Lookup};
+use super::{Environment, Lookup, keys};
 use crate::revocation::{Freshness, RevocationRules};
-use crate::token::{Algorithm, ClaimNames, Jwk, JwkProblem, JwtRules, KeyRing, RequiredClaim, Secret};
+use crate::token::{Algorithm, ClaimNames, JwtRules, RequiredClaim, Secret};
 
 /// How far clocks may be apart unless configured otherwise.
 const DEFAULT_LEEWAY_SECONDS: u32 = 5;
@@ -125,7 +125,7 @@ fn jwt_rules(section: &mut Section<'_>, revocation: &RevocationRules, environmen
     let audiences = required("audiences", "name the `aud` of its tokens, or [] when they carry none");
     let names = required("algorithms", "name those that its keys are for");
     let algorithms = algorithms(section, &names);
-    let keys = keys(section, &algorithms, environment);
+    let keys = keys::read(section, &revocation.issuer, &issuers, &algorithms, environment);
     let claim_names = section.section("claims", claim_names).unwrap_or_default();
     let required_claims = section.section("required_claims", required_claims).unwrap_or_default();
     let RevocationRules { leeway, longest_lifetime, .. } = *revocation;
@@ -149,33 +149,6 @@ fn algorithms(section: &mut Section<'_>, names: &[String]) -> Vec<Algorithm> {
     algorithms
 }
 
-fn keys(section: &mut Section<'_>, algorithms: &[Algorithm], environment: &impl Environment) -> KeyRing {
-    let mut ring = KeyRing::default();
-    if !section.has("jwks") && !section.has("secret") {
-        section.refuse("jwks", "is missing: give the public keys, or name a Worker secret in `secret`");
-    }
-    if let Some(value) = section.take("jwks") {
-        match Jwk::read_set(value) {
-            Some(jwks) if !jwks.is_empty() => {
-                for (index, jwk) in jwks.iter().enumerate() {
-                    add_key(section, &mut ring, &format!("jwks.keys[{index}]"), "", jwk, algorithms, environment);
-                }
-            }
-            _ => section.refuse("jwks", "must be a JWK set: { keys = [ … ] }, and not empty"),
-        }
-    }
-    for name in section.texts("secret").unwrap_or_default() {
-        if matches!(environment.secret(&name), Lookup::Unknown) {
-            ring.unknown_secrets.push(name);
-            continue;
-        }
-        for jwk in secret_jwks(section, &name, environment) {
-            add_key(section, &mut ring, "secret", &name, &jwk, algorithms, environment);
-        }
-    }
-    ring
-}
-
 /// The text of the Worker secret that a setting names.
 pub(super) fn secret_text(
     section: &mut Section<'_>,
@@ -195,41 +168,6 @@ pub(super) fn secret_text(
             section.refuse(setting, format!("the Worker secret {name} is missing"));
             None
         }
-    }
-}
-
-fn secret_jwks(section: &mut Section<'_>, name: &str, environment: &impl Environment) -> Vec<Jwk> {
-    let Some(secret) = secret_text(section, "secret", name, environment) else { return Vec::new() };
-    let jwks = serde_json::from_str(secret.expose()).ok().and_then(Jwk::read_set).unwrap_or_default();
-    if jwks.is_empty() {
-        section.refuse("secret", format!("the Worker secret {name} is neither a JWK nor a JWK set"));
-    }
-    jwks
-}
-
-fn add_key(
-    section: &mut Section<'_>,
-    ring: &mut KeyRing,
-    setting: &str,
-    secret: &str,
-    jwk: &Jwk,
-    algorithms: &[Algorithm],
-    environment: &impl Environment,
-) {
-    let in_secret = !secret.is_empty();
-    let which = if in_secret { format!("the JWK in {secret} ") } else { String::new() };
-    if jwk.is_for_development() && !environment.allows_development_keys() {
-        section.refuse(setting, format!("{which}{}", JwkProblem::Development.message()));
-    }
-    match jwk.verification_key(algorithms, in_secret) {
-        Ok(key) => {
-            let is_twice = |kid: &str| ring.keys.iter().any(|own| own.key_id() == Some(kid));
-            if jwk.key_id().is_some_and(is_twice) {
-                section.refuse(setting, format!("{which}has a `kid` that another key has"));
-            }
-            ring.keys.push(key);
-        }
-        Err(problem) => section.refuse(setting, format!("{which}{}", problem.message())),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Environment;
 use super::issuer::secret_text;
 use super::section::Section;
+use crate::json;
 use crate::token::{AnonymousSessionRules, Jwk, JwkProblem, JwtRules, SigningKey};
 
 /// Reads the rules for minting tokens of the issuer whose rules are given.
@@ -17,7 +18,8 @@ pub(super) fn read(
     let mut lifetime = |setting: &str| {
         let lifetime = Duration::from_secs(section.required_number(setting)?.into());
         if lifetime.is_zero() || lifetime > longest {
-            section.refuse(setting, format!("must be 1 to {}, the issuer's longest lifetime", longest.as_secs()));
+            let longest = longest.as_secs().to_string();
+            section.refuse(setting, ["must be 1 to ", &longest, ", the issuer's longest lifetime"].concat());
         }
         Some(lifetime)
     };
@@ -36,18 +38,21 @@ fn signing_key(section: &mut Section<'_>, issuer: &JwtRules, environment: &impl 
     const SETTING: &str = "signing_secret";
     let name = section.required_text(SETTING)?;
     let text = secret_text(section, SETTING, &name, environment)?;
-    let Some(jwk) = serde_json::from_str(text.expose()).ok().and_then(Jwk::read) else {
-        section.refuse(SETTING, format!("the Worker secret {name} is no JWK"));
+    let Some(jwk) = json::read(text.expose()).and_then(Jwk::read) else {
+        section.refuse(SETTING, ["the Worker secret ", &name, " is no JWK"].concat());
         return None;
     };
+    let told = |problem: &JwkProblem| ["the JWK in ", &name, " ", problem.message().as_ref()].concat();
     if jwk.is_for_development() && !environment.allows_development_keys() {
-        section.refuse(SETTING, format!("the JWK in {name} {}", JwkProblem::Development.message()));
+        section.refuse(SETTING, told(&JwkProblem::Development));
     }
-    if issuer.keys.keys.is_empty() {
+    let Some(keys) = issuer.keys.configured() else {
+        section.refuse(SETTING, "needs an issuer whose keys are configured: one of them has to be the signing key's own");
+        return None;
+    };
+    if keys.keys.is_empty() {
         // The issuer's keys have been refused already: what the signing key lacks cannot be told without them.
         return None;
     }
-    SigningKey::from_jwk(&jwk, &text, &issuer.keys)
-        .map_err(|problem| section.refuse(SETTING, format!("the JWK in {name} {}", problem.message())))
-        .ok()
+    SigningKey::from_jwk(&jwk, &text, keys).map_err(|problem| section.refuse(SETTING, told(&problem))).ok()
 }

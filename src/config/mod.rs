@@ -8,6 +8,7 @@ mod cors;
 mod freshness;
 mod guard;
 mod issuer;
+mod keys;
 mod minting;
 mod refusals;
 mod route;
@@ -17,6 +18,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::contracts;
+use crate::json;
 use crate::revocation::Freshness;
 use crate::token::Secret;
 
@@ -135,8 +137,8 @@ impl Config {
     ///
     /// # Errors
     /// Every setting that is refused, by its name in `wrangler.toml` and why.
-    pub fn parse(json: &str, environment: &impl Environment) -> Result<Self, Refusals> {
-        let value = serde_json::from_str(json).map_err(|_| Refusals::one("", "is no JSON"))?;
+    pub fn parse(text: &str, environment: &impl Environment) -> Result<Self, Refusals> {
+        let value = json::read(text).ok_or_else(|| Refusals::one("", "is no JSON"))?;
         let mut refusals = Refusals::default();
         let Some(mut table) = Section::open(String::new(), value, &mut refusals) else { return Err(refusals) };
         let storage = freshness::storage(&mut table, environment);

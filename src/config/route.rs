@@ -9,6 +9,7 @@ use super::issuer::{Issuer, Tokens, secret_text};
 use super::section::Section;
 use super::{Environment, REVOCATIONS, minting};
 use crate::contracts::Contract;
+use crate::json::quoted;
 use crate::revocation::{Freshness, Scope};
 use crate::routes;
 use crate::token::{AnonymousSessionRules, Secret};
@@ -100,14 +101,14 @@ pub(super) fn read_all(table: &mut Section<'_>, around: &Around<'_, impl Environ
         let name = section.required_text("contract")?;
         let Some(contract) = around.contracts.iter().copied().find(|contract| contract.name() == name) else {
             let known: Vec<_> = around.contracts.iter().map(|contract| contract.name()).collect();
-            section.refuse("contract", format!("{name:?} is none of {}", known.join(", ")));
+            section.refuse("contract", [&quoted(&name), " is none of ", &known.join(", ")].concat());
             return None;
         };
         read(section, contract, around).map(|route| AnyRoute::Logout(Box::new(route)))
     });
     let read: Vec<_> = routes.iter().enumerate().filter_map(|(index, route)| Some((index, route.as_ref()?))).collect();
     for (index, problem) in routes::conflicts(&read) {
-        table.refuse(&format!("routes[{index}].paths"), problem);
+        table.refuse(&["routes[", &index.to_string(), "].paths"].concat(), problem);
     }
     routes
 }
@@ -162,7 +163,7 @@ pub(super) fn find_issuer(
     let found = issuers.iter().flatten().find(|issuer| issuer.name == name);
     // A refused issuer has been named already: that its routes miss it would be noise.
     if found.is_none() && !issuers.is_empty() && issuers.iter().all(Option::is_some) {
-        section.refuse(setting, format!("{name:?} is none of the issuers"));
+        section.refuse(setting, [&quoted(name), " is none of the issuers"].concat());
     }
     found.cloned()
 }
@@ -173,7 +174,7 @@ fn sessions(section: &mut Section<'_>, contract: &dyn Contract, issuers: &[Optio
     }
     let sessions = required_issuer(section, "sessions", issuers)?;
     if !matches!(sessions.tokens, Tokens::Opaque) {
-        section.refuse("sessions", format!("{:?} is not of kind \"opaque\"", sessions.name));
+        section.refuse("sessions", [&quoted(&sessions.name), " is not of kind \"opaque\""].concat());
     }
     Some(sessions)
 }
@@ -208,8 +209,8 @@ fn session_store(
         let name = section.required_text(URL)?;
         let url = secret_text(section, URL, &name, environment)?;
         if !is_redis_url(url.expose()) {
-            section
-                .refuse(URL, format!("the Worker secret {name} is no redis[s]://[user:password@]host[:port][/number]"));
+            let no_url = " is no redis[s]://[user:password@]host[:port][/number]";
+            section.refuse(URL, ["the Worker secret ", &name, no_url].concat());
         }
         Some(SessionStoreRules { url, key_prefix: key_prefix? })
     };
@@ -259,9 +260,11 @@ fn revokes(section: &mut Section<'_>, contract: &dyn Contract) -> Vec<Scope> {
             Some(Scope::Issuer) => {
                 section.refuse("revokes", "must not be \"issuer\": one logout would end everybody's sessions");
             }
-            Some(scope) if scopes.contains(&scope) => section.refuse("revokes", format!("{name:?} is there twice")),
+            Some(scope) if scopes.contains(&scope) => {
+                section.refuse("revokes", [&quoted(name), " is there twice"].concat());
+            }
             Some(scope) => scopes.push(scope),
-            None => section.refuse("revokes", format!("{name:?} is none of token, session, subject")),
+            None => section.refuse("revokes", [&quoted(name), " is none of token, session, subject"].concat()),
         }
     }
     if names.is_empty() {
@@ -298,8 +301,8 @@ pub(super) fn paths_of(section: &mut Section<'_>, takes_wildcard: bool) -> Optio
         let all_plain = fixed.unwrap_or(path).bytes().all(is_plain);
         if !path.starts_with('/') || !all_plain || path.split('/').any(|segment| matches!(segment, "." | "..")) {
             let wildcard = if takes_wildcard { " but for /* at the end" } else { "" };
-            let problem = format!("{path:?} must begin with / and be as a URL has it, without *, ? and #{wildcard}");
-            section.refuse("paths", problem);
+            let rule = " must begin with / and be as a URL has it, without *, ? and #";
+            section.refuse("paths", [&quoted(path), rule, wildcard].concat());
         }
     }
     Some(paths)

@@ -101,13 +101,16 @@ impl<'a> Section<'a> {
 
     /// Reads the table within, when it is there.
     pub(super) fn section<T>(&mut self, setting: &str, read: impl FnOnce(&mut Section<'_>) -> T) -> Option<T> {
+        let mut section = self.within(setting)?;
+        let read = read(&mut section);
+        section.close();
+        Some(read)
+    }
+
+    fn within(&mut self, setting: &str) -> Option<Section<'_>> {
         let value = self.take(setting)?;
         let path = self.path_of(setting);
-        Section::open(path, value, self.refusals).map(|mut section| {
-            let read = read(&mut section);
-            section.close();
-            read
-        })
+        Section::open(path, value, self.refusals)
     }
 
     /// Reads each table of a list; one that is refused leaves its place empty. The list must be there and hold any.
@@ -116,24 +119,28 @@ impl<'a> Section<'a> {
         setting: &str,
         mut read: impl FnMut(&mut Section<'_>) -> Option<T>,
     ) -> Vec<Option<T>> {
+        let mut all = Vec::new();
+        self.each(setting, &mut |section| all.push(section.and_then(&mut read)));
+        all
+    }
+
+    fn each(&mut self, setting: &str, read: &mut dyn FnMut(Option<&mut Section<'_>>)) {
+        let path = self.path_of(setting);
         let tables = match self.take(setting) {
             Some(Value::Array(tables)) if !tables.is_empty() => tables,
             _ => {
-                self.refuse(setting, format!("is missing: it takes at least one [[{}]]", self.path_of(setting)));
-                return Vec::new();
+                self.refuse(setting, ["is missing: it takes at least one [[", &path, "]]"].concat());
+                return;
             }
         };
-        let path = self.path_of(setting);
-        let mut all = Vec::new();
         for (index, table) in tables.into_iter().enumerate() {
-            let section = Section::open(format!("{path}[{index}]"), table, self.refusals);
-            all.push(section.and_then(|mut section| {
-                let read = read(&mut section);
+            let place = [&path, "[", &index.to_string(), "]"].concat();
+            let mut section = Section::open(place, table, self.refusals);
+            read(section.as_mut());
+            if let Some(section) = section {
                 section.close();
-                read
-            }));
+            }
         }
-        all
     }
 
     /// The names of the settings that are left.
@@ -149,7 +156,7 @@ impl<'a> Section<'a> {
     }
 
     fn path_of(&self, setting: &str) -> String {
-        if self.path.is_empty() { setting.to_owned() } else { format!("{}.{setting}", self.path) }
+        if self.path.is_empty() { setting.to_owned() } else { [&self.path, ".", setting].concat() }
     }
 
     fn mistyped<T>(&mut self, setting: &str, expected: &str) -> Option<T> {

@@ -1,17 +1,9 @@
 //! What the two Commerce Engine contracts share: the error body `{"message", "success": false, "code"}`.
 
-use serde::Serialize;
-
 use super::Failure;
 use crate::http::Reply;
+use crate::json::Object;
 use crate::token::{BearerProblem, TokenProblem};
-
-#[derive(Serialize)]
-struct Error {
-    message: &'static str,
-    success: bool,
-    code: &'static str,
-}
 
 /// Commerce Engine's answer to a failure.
 ///
@@ -34,5 +26,5 @@ pub(super) fn failure(failure: &Failure, malformed_credential: u16) -> Reply {
         Failure::UserNotFound => (404, "User not found. The access token was revoked.", "not_found"),
         Failure::Unavailable => (500, "Logout failed. Please try again.", "internal_error"),
     };
-    Reply::json(status, &Error { message, success: false, code })
+    Reply::json_text(status, Object::new().text("message", message).flag("success", false).text("code", code).finish())
 }

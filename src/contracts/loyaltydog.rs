@@ -3,11 +3,10 @@
 //! The published service is FastAPI's: JSON that cannot be read is refused before the credential is looked at, the
 //! credential before the body's fields.
 
-use serde::Serialize;
-
 use super::fastapi::{Refusal, StringField, read_string_field};
 use super::{BodyRule, Contract, Demand, Failure, Success};
 use crate::http::Reply;
+use crate::json::Object;
 use crate::revocation::Scope;
 use crate::token::BearerProblem;
 
@@ -17,17 +16,6 @@ pub(super) struct LoyaltyDog;
 
 /// The published `LogoutRequest`.
 const SESSION_TOKEN: StringField = StringField { name: "sessionToken", min_length: 1, max_length: 128 };
-
-#[derive(Serialize)]
-struct Answer {
-    success: bool,
-    message: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Detail {
-    detail: &'static str,
-}
 
 impl Contract for LoyaltyDog {
     fn name(&self) -> &'static str {
@@ -47,7 +35,7 @@ impl Contract for LoyaltyDog {
     }
 
     fn success(&self) -> Success {
-        Success::Plain(Reply::json(200, &Answer { success: true, message: Some("Logged out successfully") }))
+        Success::Plain(Reply::json_text(200, r#"{"success":true,"message":"Logged out successfully"}"#))
     }
 
     fn failure(&self, failure: &Failure) -> Reply {
@@ -61,7 +49,7 @@ impl Contract for LoyaltyDog {
             Failure::MethodNotAllowed => (405, "Method Not Allowed"),
             Failure::Unavailable => (503, "Service Unavailable"),
         };
-        Reply::json(status, &Detail { detail })
+        Reply::json_text(status, Object::new().text("detail", detail).finish())
     }
 
     /// FastAPI's bare challenge.

@@ -1,19 +1,13 @@
 //! Marzipan: `POST /account/logout`, published below `/v1`.
 
-use serde::Serialize;
-
 use super::{BodyRule, Contract, Failure, Success};
 use crate::http::Reply;
+use crate::json::Object;
 use crate::revocation::Scope;
 
 /// Marzipan's account logout.
 #[derive(Debug)]
 pub(super) struct Marzipan;
-
-#[derive(Serialize)]
-struct Message {
-    message: &'static str,
-}
 
 impl Contract for Marzipan {
     fn name(&self) -> &'static str {
@@ -38,7 +32,7 @@ impl Contract for Marzipan {
     }
 
     fn success(&self) -> Success {
-        Success::Plain(Reply::json(200, &Message { message: "Logged out." }))
+        Success::Plain(Reply::json_text(200, r#"{"message":"Logged out."}"#))
     }
 
     fn failure(&self, failure: &Failure) -> Reply {
@@ -56,7 +50,7 @@ impl Contract for Marzipan {
             Failure::MethodNotAllowed => (405, "Method not allowed."),
             Failure::Unavailable => (503, "Service unavailable. Please try again."),
         };
-        Reply::json(status, &Message { message })
+        Reply::json_text(status, Object::new().text("message", message).finish())
     }
 
     fn operation(&self) -> &'static str {

@@ -16,6 +16,7 @@ mod loyaltydog;
 mod marzipan;
 mod pos;
 mod storefront;
+pub(crate) mod value;
 mod worth;
 
 /// The contracts that can be configured.
@@ -144,7 +145,7 @@ impl Failure {
             Self::Forbidden => ("invalid_token", "The access token is of another kind"),
             _ => return None,
         };
-        Some(format!(r#"Bearer error="{error}", error_description="{description}""#))
+        Some([r#"Bearer error=""#, error, r#"", error_description=""#, description, "\""].concat())
     }
 
     /// The word that the log has for it.

@@ -1,7 +1,5 @@
 //! Commerce Engine POS: `POST /pos/auth/logout`, published below `/api/v1/{store_id}/storefront`.
 
-use serde::Serialize;
-
 use super::{BodyRule, Contract, Failure, Success, commerce_engine};
 use crate::http::Reply;
 use crate::revocation::Scope;
@@ -9,12 +7,6 @@ use crate::revocation::Scope;
 /// Commerce Engine's logout of a till.
 #[derive(Debug)]
 pub(super) struct Pos;
-
-#[derive(Serialize)]
-struct Answer {
-    message: &'static str,
-    success: bool,
-}
 
 impl Contract for Pos {
     fn name(&self) -> &'static str {
@@ -35,7 +27,7 @@ impl Contract for Pos {
     }
 
     fn success(&self) -> Success {
-        Success::Plain(Reply::json(200, &Answer { message: "Logged out successfully", success: true }))
+        Success::Plain(Reply::json_text(200, r#"{"message":"Logged out successfully","success":true}"#))
     }
 
     fn failure(&self, failure: &Failure) -> Reply {

@@ -1,30 +1,16 @@
 //! Commerce Engine storefront: `POST /auth/logout`, published below `/api/v1/{store_id}/storefront`.
 
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::{BodyRule, Contract, Failure, Success, commerce_engine};
+use super::{BodyRule, Contract, Failure, Success, commerce_engine, value};
 use crate::http::Reply;
+use crate::json::Object;
 use crate::revocation::Scope;
 use crate::token::AnonymousSession;
 
 /// Commerce Engine's logout of a shopper, who goes on as an anonymous visitor.
 #[derive(Debug)]
 pub(super) struct Storefront;
-
-#[derive(Serialize)]
-struct Answer<'a> {
-    message: &'static str,
-    success: bool,
-    content: Content<'a>,
-}
-
-#[derive(Serialize)]
-struct Content<'a> {
-    access_token: &'a str,
-    refresh_token: &'a str,
-    user: Map<String, Value>,
-}
 
 impl Contract for Storefront {
     fn name(&self) -> &'static str {
@@ -57,36 +43,47 @@ impl Contract for Storefront {
 }
 
 fn logged_out(session: &AnonymousSession, known: &Map<String, Value>) -> Reply {
-    let content =
-        Content { access_token: &session.access_token, refresh_token: &session.refresh_token, user: user(known) };
-    Reply::json(200, &Answer { message: "Logged out successfully", success: true, content })
+    let content = Object::new()
+        .text("access_token", &session.access_token)
+        .text("refresh_token", &session.refresh_token)
+        .raw("user", &user(known));
+    let answer = Object::new().text("message", "Logged out successfully").flag("success", true);
+    Reply::json_text(200, answer.raw("content", &content.finish()).finish())
 }
 
+/// The members of the published `User`, and what each is where it is not known.
+const USER: [(&str, &str); 16] = [
+    ("business", "null"),
+    ("country_code", "null"),
+    ("customer_group", "null"),
+    ("customer_id", "null"),
+    ("email", "null"),
+    ("first_name", "null"),
+    ("id", "null"),
+    ("is_anonymous", "null"),
+    ("is_email_verified", "false"),
+    ("is_logged_in", "false"),
+    ("is_phone_verified", "false"),
+    ("last_name", "null"),
+    ("login_methods", "[]"),
+    ("notification_preferences", "null"),
+    ("phone", "null"),
+    ("profile_image_url", "null"),
+];
+
 /// The published `User`, from what is known of the user whose session has ended.
-fn user(known: &Map<String, Value>) -> Map<String, Value> {
-    let value_of = |name: &str| known.get(name).cloned().unwrap_or(Value::Null);
-    let mut user = Map::new();
-    for name in [
-        "id",
-        "first_name",
-        "last_name",
-        "email",
-        "phone",
-        "country_code",
-        "profile_image_url",
-        "is_anonymous",
-        "notification_preferences",
-        "customer_id",
-        "customer_group",
-        "business",
-    ] {
-        user.insert(name.to_owned(), value_of(name));
+fn user(known: &Map<String, Value>) -> String {
+    let mut user = Object::new();
+    for (name, unknown) in USER {
+        let is_fitting = |value: &&Value| match unknown {
+            "[]" => value.is_array(),
+            "false" => value.is_boolean() && name != "is_logged_in",
+            _ => true,
+        };
+        user = match known.get(name).filter(is_fitting) {
+            Some(value) => user.raw(name, &value::text(value)),
+            None => user.raw(name, unknown),
+        };
     }
-    for name in ["is_email_verified", "is_phone_verified"] {
-        user.insert(name.to_owned(), json!(value_of(name).as_bool().unwrap_or(false)));
-    }
-    let methods = known.get("login_methods").filter(|methods| methods.is_array()).cloned();
-    user.insert("login_methods".to_owned(), methods.unwrap_or_else(|| json!([])));
-    user.insert("is_logged_in".to_owned(), json!(false));
-    user
+    user.finish()
 }

@@ -1,28 +1,14 @@
 //! Worth: `POST /customer/logout`, published below `/auth/api/v1`.
 
-use serde::Serialize;
-
 use super::{BodyRule, Contract, Failure, Success};
 use crate::http::Reply;
+use crate::json::Object;
 use crate::revocation::Scope;
 use crate::token::BearerProblem;
 
 /// Worth's customer logout.
 #[derive(Debug)]
 pub(super) struct Worth;
-
-#[derive(Serialize)]
-struct Answer {
-    status: &'static str,
-    message: &'static str,
-}
-
-#[derive(Serialize)]
-struct Error {
-    message: &'static str,
-    #[serde(rename = "errorCode")]
-    error_code: &'static str,
-}
 
 impl Contract for Worth {
     fn name(&self) -> &'static str {
@@ -42,7 +28,7 @@ impl Contract for Worth {
     }
 
     fn success(&self) -> Success {
-        Success::Plain(Reply::json(200, &Answer { status: "success", message: "Logout successful" }))
+        Success::Plain(Reply::json_text(200, r#"{"status":"success","message":"Logout successful"}"#))
     }
 
     fn failure(&self, failure: &Failure) -> Reply {
@@ -61,7 +47,7 @@ impl Contract for Worth {
             Failure::Forbidden | Failure::UserNotFound => (403, "Forbidden", "ERR_FORBIDDEN"),
             Failure::Unavailable => (500, "Internal Server Error", "ERR_INTERNAL_SERVER"),
         };
-        Reply::json(status, &Error { message, error_code })
+        Reply::json_text(status, Object::new().text("message", message).text("errorCode", error_code).finish())
     }
 
     fn operation(&self) -> &'static str {

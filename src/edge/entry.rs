@@ -2,17 +2,23 @@
 
 use std::cell::OnceCell;
 use std::rc::Rc;
+use std::task::{Context as Task, Poll, Waker};
 
 use futures_channel::oneshot;
-use worker::{Context, Env, event};
+use js_sys::Promise;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::Env;
+use worker::worker_sys::Context;
 
-use super::environment::{WorkerEnvironment, configuration_json};
+use super::environment::parse;
 use super::forward::forward;
+use super::glue;
 use super::platform::EdgePlatform;
 use super::request::EdgeRequest;
 use super::response::to_response;
-use crate::config::Config;
-use crate::log::LogLine;
+use super::{Promised, promise, promise_of};
+use crate::json::Object;
 use crate::service::{Answer, Service, answer_misconfigured};
 
 thread_local! {
@@ -20,77 +26,88 @@ thread_local! {
     static SERVICE: OnceCell<Option<Rc<Service>>> = const { OnceCell::new() };
 }
 
-#[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
+/// Answers a request, at once where memory suffices, so that no promise has to be made and waited for; otherwise with
+/// the promise of an answer.
+///
+/// # Errors
+/// The runtime's, for what no reply can be made of.
+#[wasm_bindgen]
+pub fn fetch(request: web_sys::Request, env: Env, context: Context) -> Result<JsValue, JsValue> {
     let request = EdgeRequest::new(request);
     let Some(service) = service(&env) else {
         let answer = answer_misconfigured(&request);
-        log(&answer);
-        return to_response(&answer.reply).map_err(worker::Error::from);
+        glue::log(&answer.log.text());
+        return to_response(&answer.reply);
     };
-    if !service.must_finish(&request) {
-        let answer = answer(&service, &request, &env).await;
-        refresh(&service, &env, &context);
-        return respond(&request, answer, &env).await;
+    if service.must_finish(&request) {
+        return finish(service, request, env, &context).map(JsValue::from);
     }
-    // A client that goes away takes its own request down with it, but not what is waited for here.
-    let (sender, answered) = oneshot::channel();
-    context.wait_until(async move {
-        // The receiver is gone when the client is: nobody is left to be answered.
-        let _ = sender.send(answer(&service, &request, &env).await);
-    });
-    match answered.await {
-        Ok(answer) => to_response(&answer.reply).map_err(worker::Error::from),
-        Err(oneshot::Canceled) => Err(worker::Error::RustError("the request was dropped".to_owned())),
+    let mut answering: Promised = Box::pin(answer(service, request, EdgePlatform { env }, context));
+    // Whoever has to wait is asked again by the promise, which then leaves a waker of its own.
+    match answering.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
+        Poll::Ready(response) => response,
+        Poll::Pending => Ok(promise_of(answering).into()),
     }
 }
 
-async fn answer(service: &Service, request: &EdgeRequest, env: &Env) -> Answer {
-    let answer = service.answer(request, &EdgePlatform::new(env)).await;
-    if answer.is_worth_logging() {
-        log(&answer);
-    }
-    answer
-}
-
-/// Hears the ledger's feed behind the answer, so that no check has to wait for it.
-fn refresh(service: &Rc<Service>, env: &Env, context: &Context) {
-    let platform = EdgePlatform::new(env);
+/// Answers, and hears the ledger's feed behind the answer, so that no check has to wait for it.
+async fn answer(
+    service: Rc<Service>,
+    request: EdgeRequest,
+    platform: EdgePlatform,
+    context: Context,
+) -> Result<JsValue, JsValue> {
+    let answer = service.answer(&request, &platform).await;
+    log(&answer);
+    let response = if answer.forward.is_some() {
+        Box::pin(respond(&request, &answer, &platform.env)).await
+    } else {
+        to_response(&answer.reply)
+    };
     if service.wants_refresh(&platform) {
-        let service = Rc::clone(service);
-        context.wait_until(async move { service.refresh(&platform).await });
+        refresh(service, platform, &context)?;
     }
+    response
+}
+
+fn refresh(service: Rc<Service>, platform: EdgePlatform, context: &Context) -> Result<(), JsValue> {
+    context.wait_until(&promise(async move {
+        service.refresh(&platform).await;
+        Ok(JsValue::UNDEFINED)
+    }))
+}
+
+/// A client that goes away takes its own request down with it, but not what is waited for here.
+fn finish(service: Rc<Service>, request: EdgeRequest, env: Env, context: &Context) -> Result<Promise, JsValue> {
+    let (sender, answered) = oneshot::channel();
+    context.wait_until(&promise(async move {
+        let answer = service.answer(&request, &EdgePlatform { env }).await;
+        log(&answer);
+        // The receiver is gone when the client is: nobody is left to be answered.
+        let _ = sender.send(answer);
+        Ok(JsValue::UNDEFINED)
+    }))?;
+    Ok(promise(async move {
+        let answer = answered.await.map_err(|oneshot::Canceled| JsValue::from("the request was dropped"))?;
+        to_response(&answer.reply)
+    }))
 }
 
 fn log(answer: &Answer) {
-    log_line(&answer.log);
-}
-
-fn log_line(line: &LogLine) {
-    if let Ok(line) = serde_json::to_string(line) {
-        worker::console_log!("{line}");
+    if answer.is_worth_logging() {
+        glue::log(&answer.log.text());
     }
 }
 
-async fn respond(request: &EdgeRequest, answer: Answer, env: &Env) -> worker::Result<web_sys::Response> {
+async fn respond(request: &EdgeRequest, answer: &Answer, env: &Env) -> Result<JsValue, JsValue> {
     if let Some(forwarded) = &answer.forward {
         match forward(request.raw(), forwarded, env).await {
             Ok(response) => return Ok(response),
             // Nothing of the error: it may hold whatever the upstream was asked.
-            Err(_) => log_upstream_failed(&answer),
+            Err(_) => glue::log(&answer.log.clone().upstream_failed(answer.reply.status).text()),
         }
     }
-    to_response(&answer.reply).map_err(worker::Error::from)
-}
-
-fn log_upstream_failed(answer: &Answer) {
-    let line = LogLine {
-        status: Some(answer.reply.status),
-        outcome: "failed",
-        reason: Some("upstream_failed"),
-        ..answer.log.clone()
-    };
-    log_line(&line);
+    to_response(&answer.reply)
 }
 
 /// The isolate's service; parsed at the first request, and all or nothing.
@@ -99,19 +116,18 @@ fn service(env: &Env) -> Option<Rc<Service>> {
 }
 
 fn load(env: &Env) -> Option<Rc<Service>> {
-    let parsed = configuration_json(env).and_then(|json| Config::parse(&json, &WorkerEnvironment(env)));
-    match parsed {
+    match parse(env) {
         Ok(config) => {
             if config.storage.ledger.is_none() {
                 let reason = "nothing is bound as LEDGER: revocations are kept in Workers KV alone";
-                worker::console_warn!("{}", serde_json::json!({ "event": "ledger_absent", "reason": reason }));
+                glue::warn(&Object::new().text("event", "ledger_absent").text("reason", reason).finish());
             }
             Some(Rc::new(Service::new(config)))
         }
         Err(refusals) => {
             for refusal in refusals.0 {
-                let line = serde_json::json!({ "event": "misconfigured", "setting": refusal.to_string() });
-                worker::console_error!("{line}");
+                let line = Object::new().text("event", "misconfigured").text("setting", &refusal.to_string());
+                glue::error(&line.finish());
             }
             None
         }

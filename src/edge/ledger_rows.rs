@@ -1,10 +1,15 @@
 //! The rows of a shard in the SQLite of its Durable Object.
 
-use serde::Deserialize;
-use worker::{Error, SqlStorage, SqlStorageValue};
+use std::cell::RefCell;
+use std::time::Duration;
 
+use serde_json::Value;
+use wasm_bindgen::JsValue;
+
+use super::glue;
+use crate::json::{self, Array};
 use crate::revocation::ledger::{Head, Row, Rows};
-use crate::revocation::{Revocation, Scope};
+use crate::revocation::{Limits, Revocation, Scope};
 use crate::time::Timestamp;
 
 /// Two indices, of the feed alone: in the order of versions, and by what is due. Every row of an index that is written
@@ -25,188 +30,262 @@ const SCHEMA: [&str; 4] = [
 
 const SETTLED: &str = "in_feed = 1 AND due_at <= ? AND indexed_at IS NOT NULL";
 
-/// The database of a shard.
-pub(super) struct SqlRows(pub SqlStorage);
-
-/// A row as SQLite gives it.
-#[derive(Deserialize)]
-struct Stored {
-    key: String,
-    issuer: String,
-    scope: Scope,
-    revoked_at: Timestamp,
-    cut_off: Option<Timestamp>,
-    expires_at: Timestamp,
-    version: u64,
-    in_feed: u8,
-    indexed_at: Option<Timestamp>,
-    contested_until: Option<Timestamp>,
-    failures: u32,
-    due_at: Timestamp,
+/// The database of a shard. Statements, their values and rows cross as JSON, in one call.
+pub(super) struct SqlRows {
+    /// The runtime's `SqlStorage`.
+    sql: JsValue,
+    /// The head as it is stored: nobody else writes it.
+    head: RefCell<Option<Head>>,
 }
 
-#[derive(Deserialize)]
-struct StoredHead {
-    epoch: String,
-    latest: u64,
-    trimmed: u64,
-    swept_at: Timestamp,
-    first_expiry: Option<Timestamp>,
+/// A row as SQLite gives it: its columns in order.
+struct Columns(std::vec::IntoIter<Value>);
+
+impl Columns {
+    fn text(&mut self) -> Option<String> {
+        match self.0.next()? {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn number(&mut self) -> Option<i64> {
+        self.0.next()?.as_i64()
+    }
+
+    fn version(&mut self) -> Option<u64> {
+        u64::try_from(self.number()?).ok()
+    }
+
+    fn moment(&mut self) -> Option<Timestamp> {
+        self.number().map(Timestamp::from_millis)
+    }
+
+    /// A moment, or none where there is a null.
+    fn optional_moment(&mut self) -> Option<Timestamp> {
+        self.moment()
+    }
+
+    fn into_row(mut self) -> Option<Row> {
+        Some(Row {
+            revocation: Revocation {
+                key: self.text()?,
+                issuer: self.text()?,
+                scope: {
+                    let name = self.text()?;
+                    Scope::ALL.into_iter().find(|scope| scope.name() == name)?
+                },
+                revoked_at: self.moment()?,
+                cut_off: self.optional_moment(),
+                expires_at: self.moment()?,
+                // What could be spared was judged when it was recorded.
+                spare: Duration::ZERO,
+            },
+            version: self.version()?,
+            in_feed: self.number()? != 0,
+            indexed_at: self.optional_moment(),
+            contested_until: self.optional_moment(),
+            failures: u32::try_from(self.number()?).ok()?,
+            due_at: self.moment()?,
+        })
+    }
+
+    fn into_head(mut self) -> Option<Head> {
+        let _id = self.number()?;
+        Some(Head {
+            epoch: self.text()?,
+            latest: self.version()?,
+            trimmed: self.version()?,
+            swept_at: self.moment()?,
+            first_expiry: self.optional_moment(),
+        })
+    }
 }
 
-/// The one number that a question is answered with.
-#[derive(Deserialize)]
-struct Number {
-    number: Option<i64>,
+/// The values of a statement.
+struct Values(Array);
+
+impl Values {
+    const fn none() -> Self {
+        Self(Array::new())
+    }
+
+    fn text(mut self, text: &str) -> Self {
+        self.0.text(text);
+        self
+    }
+
+    fn number(mut self, number: i64) -> Self {
+        self.0.raw(&number.to_string());
+        self
+    }
+
+    fn version(self, version: u64) -> Self {
+        self.number(i64::try_from(version).unwrap_or(i64::MAX))
+    }
+
+    fn count(self, count: usize) -> Self {
+        self.number(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    fn moment(self, moment: Timestamp) -> Self {
+        self.number(moment.as_millis())
+    }
+
+    fn optional_moment(mut self, moment: Option<Timestamp>) -> Self {
+        match moment {
+            Some(moment) => self.moment(moment),
+            None => {
+                self.0.raw("null");
+                self
+            }
+        }
+    }
 }
 
 impl SqlRows {
+    pub(super) const fn new(sql: JsValue) -> Self {
+        Self { sql, head: RefCell::new(None) }
+    }
+
     /// Makes the tables where there are none, and gives a new shard an epoch of its own.
-    pub(super) fn prepare(&self) -> Result<(), Error> {
+    pub(super) fn prepare(&self) -> Result<(), JsValue> {
         for statement in SCHEMA {
-            self.run(statement, vec![])?;
+            self.ask(statement, Values::none())?;
         }
-        let epoch = format!("{:016x}", getrandom::u64().map_err(|error| Error::RustError(error.to_string()))?);
-        self.run(
+        let epoch = format!("{:016x}", getrandom::u64().map_err(|_| JsValue::from("there is no randomness"))?);
+        self.ask(
             "INSERT OR IGNORE INTO head (id, epoch, latest, trimmed, swept_at) VALUES (1, ?, 0, 0, 0)",
-            vec![epoch.into()],
+            Values::none().text(&epoch),
         )
+        .map(|_| ())
     }
 
-    fn run(&self, statement: &str, values: Vec<SqlStorageValue>) -> Result<(), Error> {
-        self.0.exec(statement, Some(values)).map(|_| ())
+    fn ask(&self, statement: &str, values: Values) -> Result<Vec<Columns>, JsValue> {
+        let rows = json::read(&glue::query(&self.sql, statement, &values.0.finish())?);
+        let Some(Value::Array(rows)) = rows else { return Err(unreadable()) };
+        let mut read = Vec::with_capacity(rows.len());
+        for row in rows {
+            let Value::Array(columns) = row else { return Err(unreadable()) };
+            read.push(Columns(columns.into_iter()));
+        }
+        Ok(read)
     }
 
-    fn rows(&self, rest: &str, values: Vec<SqlStorageValue>) -> Result<Vec<Row>, Error> {
-        let found: Vec<Stored> = self.0.exec(&format!("SELECT * FROM revocations {rest}"), Some(values))?.to_array()?;
-        Ok(found.into_iter().map(Stored::into_row).collect())
+    fn rows(&self, rest: &str, values: Values) -> Result<Vec<Row>, JsValue> {
+        let found = self.ask(&["SELECT * FROM revocations ", rest].concat(), values)?;
+        found.into_iter().map(|columns| columns.into_row().ok_or_else(unreadable)).collect()
     }
 
-    fn number(&self, question: &str, values: Vec<SqlStorageValue>) -> Result<Option<i64>, Error> {
-        // Not `one()`, which hangs the object when there is not exactly one row.
-        let found: Vec<Number> = self.0.exec(question, Some(values))?.to_array()?;
-        Ok(found.first().and_then(|found| found.number))
+    /// The one number that a question is answered with.
+    fn number(&self, question: &str, values: Values) -> Result<Option<i64>, JsValue> {
+        Ok(self.ask(question, values)?.first_mut().and_then(Columns::number))
     }
 
-    fn moment(&self, question: &str) -> Result<Option<Timestamp>, Error> {
-        Ok(self.number(question, vec![])?.map(Timestamp::from_millis))
+    fn moment(&self, question: &str) -> Result<Option<Timestamp>, JsValue> {
+        Ok(self.number(question, Values::none())?.map(Timestamp::from_millis))
     }
+}
+
+/// A row that this version has not written.
+fn unreadable() -> JsValue {
+    JsValue::from("a row cannot be read")
 }
 
 impl Rows for SqlRows {
-    type Error = Error;
+    type Error = JsValue;
 
-    fn head(&self) -> Result<Head, Error> {
-        let found: Vec<StoredHead> = self.0.exec("SELECT * FROM head", None)?.to_array()?;
-        let head = found.into_iter().next().ok_or_else(|| Error::RustError("the shard has no head".to_owned()))?;
-        let StoredHead { epoch, latest, trimmed, swept_at, first_expiry } = head;
-        Ok(Head { epoch, latest, trimmed, swept_at, first_expiry })
+    fn head(&self) -> Result<Head, JsValue> {
+        if let Some(head) = &*self.head.borrow() {
+            return Ok(head.clone());
+        }
+        let found = self.ask("SELECT id, epoch, latest, trimmed, swept_at, first_expiry FROM head", Values::none())?;
+        let head = found.into_iter().next().and_then(Columns::into_head);
+        let head = head.ok_or_else(|| JsValue::from("the shard has no head"))?;
+        *self.head.borrow_mut() = Some(head.clone());
+        Ok(head)
     }
 
-    fn set_head(&mut self, head: &Head) -> Result<(), Error> {
-        let first_expiry = head.first_expiry.map(moment).into();
-        let values = vec![number(head.latest), number(head.trimmed), moment(head.swept_at), first_expiry];
-        self.run("UPDATE head SET latest = ?, trimmed = ?, swept_at = ?, first_expiry = ?", values)
+    fn set_head(&mut self, head: &Head) -> Result<(), JsValue> {
+        let values = Values::none().version(head.latest).version(head.trimmed).moment(head.swept_at);
+        let values = values.optional_moment(head.first_expiry);
+        *self.head.borrow_mut() = None;
+        self.ask("UPDATE head SET latest = ?, trimmed = ?, swept_at = ?, first_expiry = ?", values)?;
+        *self.head.borrow_mut() = Some(head.clone());
+        Ok(())
     }
 
-    fn find(&self, key: &str) -> Result<Option<Row>, Error> {
-        Ok(self.rows("WHERE key = ?", vec![key.into()])?.into_iter().next())
+    fn find(&self, key: &str) -> Result<Option<Row>, JsValue> {
+        Ok(self.rows("WHERE key = ?", Values::none().text(key))?.into_iter().next())
     }
 
-    fn store(&mut self, row: &Row) -> Result<(), Error> {
+    fn limits(&self, keys: &[String]) -> Result<Vec<Option<Limits>>, JsValue> {
+        const FIND: &str = "SELECT asked.key, cut_off, expires_at FROM json_each(?) AS asked
+            JOIN revocations ON revocations.key = asked.value";
+        let mut asked = Array::new();
+        for key in keys {
+            asked.text(key);
+        }
+        let mut limits = vec![None; keys.len()];
+        for mut found in self.ask(FIND, Values::none().text(&asked.finish()))? {
+            let place = found.number().and_then(|place| limits.get_mut(usize::try_from(place).ok()?));
+            let cut_off = found.optional_moment();
+            let (Some(place), Some(expires_at)) = (place, found.moment()) else { return Err(unreadable()) };
+            *place = Some(Limits { cut_off, expires_at });
+        }
+        Ok(limits)
+    }
+
+    fn store(&mut self, row: &Row) -> Result<(), JsValue> {
         let Revocation { key, issuer, scope, revoked_at, cut_off, expires_at, spare: _ } = &row.revocation;
-        let values = vec![
-            key.as_str().into(),
-            issuer.as_str().into(),
-            scope.name().into(),
-            moment(*revoked_at),
-            cut_off.map(moment).into(),
-            moment(*expires_at),
-            number(row.version),
-            SqlStorageValue::Integer(i64::from(row.in_feed)),
-            row.indexed_at.map(moment).into(),
-            row.contested_until.map(moment).into(),
-            number(row.failures.into()),
-            moment(row.due_at),
-        ];
-        self.run("INSERT OR REPLACE INTO revocations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        let values = Values::none().text(key).text(issuer).text(scope.name());
+        let values = values.moment(*revoked_at).optional_moment(*cut_off).moment(*expires_at);
+        let values = values.version(row.version).number(row.in_feed.into()).optional_moment(row.indexed_at);
+        let values = values.optional_moment(row.contested_until).number(row.failures.into()).moment(row.due_at);
+        self.ask("INSERT OR REPLACE INTO revocations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values).map(|_| ())
     }
 
-    fn feed_after(&self, version: u64, limit: usize) -> Result<Vec<Row>, Error> {
-        self.rows("WHERE in_feed = 1 AND version > ? ORDER BY version LIMIT ?", vec![number(version), count(limit)])
+    fn feed_after(&self, version: u64, limit: usize) -> Result<Vec<Row>, JsValue> {
+        let values = Values::none().version(version).count(limit);
+        self.rows("WHERE in_feed = 1 AND version > ? ORDER BY version LIMIT ?", values)
     }
 
-    fn version_before_newest(&self, newest: usize) -> Result<u64, Error> {
-        let question =
-            "SELECT version AS number FROM revocations WHERE in_feed = 1 ORDER BY version DESC LIMIT 1 OFFSET ?";
-        let found = self.number(question, vec![count(newest)])?;
+    fn version_before_newest(&self, newest: usize) -> Result<u64, JsValue> {
+        let question = "SELECT version FROM revocations WHERE in_feed = 1 ORDER BY version DESC LIMIT 1 OFFSET ?";
+        let found = self.number(question, Values::none().count(newest))?;
         Ok(found.and_then(|version| u64::try_from(version).ok()).unwrap_or(0))
     }
 
-    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Row>, Error> {
+    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Row>, JsValue> {
         let due = "WHERE in_feed = 1 AND due_at <= ? AND indexed_at IS NULL ORDER BY due_at LIMIT ?";
-        self.rows(due, vec![moment(now), count(limit)])
+        self.rows(due, Values::none().moment(now).count(limit))
     }
 
-    fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        self.moment("SELECT min(due_at) AS number FROM revocations WHERE in_feed = 1")
+    fn next_due(&self) -> Result<Option<Timestamp>, JsValue> {
+        self.moment("SELECT min(due_at) FROM revocations WHERE in_feed = 1")
     }
 
-    fn highest_settled(&self, now: Timestamp) -> Result<Option<u64>, Error> {
+    fn highest_settled(&self, now: Timestamp) -> Result<Option<u64>, JsValue> {
         // The plus keeps SQLite from walking the index of versions, through the whole feed, for the one that is highest.
-        let question = format!("SELECT max(+version) AS number FROM revocations WHERE {SETTLED}");
-        Ok(self.number(&question, vec![moment(now)])?.and_then(|highest| u64::try_from(highest).ok()))
+        let question = ["SELECT max(+version) FROM revocations WHERE ", SETTLED].concat();
+        let highest = self.number(&question, Values::none().moment(now))?;
+        Ok(highest.and_then(|highest| u64::try_from(highest).ok()))
     }
 
-    fn leave_feed(&mut self, now: Timestamp) -> Result<(), Error> {
-        self.run(&format!("UPDATE revocations SET in_feed = 0 WHERE {SETTLED}"), vec![moment(now)])
+    fn leave_feed(&mut self, now: Timestamp) -> Result<(), JsValue> {
+        let statement = ["UPDATE revocations SET in_feed = 0 WHERE ", SETTLED].concat();
+        self.ask(&statement, Values::none().moment(now)).map(|_| ())
     }
 
-    fn remove_expired(&mut self, by: Timestamp, limit: usize) -> Result<bool, Error> {
-        const EXPIRED: &str = "SELECT key FROM revocations WHERE expires_at <= ? LIMIT ?";
-        let delete = format!("DELETE FROM revocations WHERE key IN ({EXPIRED})");
-        self.run(&delete, vec![moment(by), count(limit)])?;
-        let left = "SELECT 1 AS number FROM revocations WHERE expires_at <= ? LIMIT 1";
-        Ok(self.number(left, vec![moment(by)])?.is_none())
+    fn remove_expired(&mut self, by: Timestamp, limit: usize) -> Result<bool, JsValue> {
+        const DELETE: &str = "DELETE FROM revocations WHERE key IN
+            (SELECT key FROM revocations WHERE expires_at <= ? LIMIT ?)";
+        self.ask(DELETE, Values::none().moment(by).count(limit))?;
+        let left = "SELECT 1 FROM revocations WHERE expires_at <= ? LIMIT 1";
+        Ok(self.number(left, Values::none().moment(by))?.is_none())
     }
 
-    fn first_expiry(&self) -> Result<Option<Timestamp>, Error> {
-        self.moment("SELECT min(expires_at) AS number FROM revocations")
+    fn first_expiry(&self) -> Result<Option<Timestamp>, JsValue> {
+        self.moment("SELECT min(expires_at) FROM revocations")
     }
-}
-
-impl Stored {
-    fn into_row(self) -> Row {
-        let Self { key, issuer, scope, revoked_at, cut_off, expires_at, .. } = self;
-        Row {
-            // What could be spared was judged when it was recorded.
-            revocation: Revocation {
-                key,
-                issuer,
-                scope,
-                revoked_at,
-                cut_off,
-                expires_at,
-                spare: std::time::Duration::ZERO,
-            },
-            version: self.version,
-            in_feed: self.in_feed != 0,
-            indexed_at: self.indexed_at,
-            contested_until: self.contested_until,
-            failures: self.failures,
-            due_at: self.due_at,
-        }
-    }
-}
-
-fn moment(moment: Timestamp) -> SqlStorageValue {
-    SqlStorageValue::Integer(moment.as_millis())
-}
-
-fn number(number: u64) -> SqlStorageValue {
-    SqlStorageValue::Integer(i64::try_from(number).unwrap_or(i64::MAX))
-}
-
-fn count(count: usize) -> SqlStorageValue {
-    SqlStorageValue::Integer(i64::try_from(count).unwrap_or(i64::MAX))
 }

@@ -1,14 +1,11 @@
 //! The ports of the core, answered by Cloudflare.
 
-use std::cell::OnceCell;
 use std::time::Duration;
 
-use js_sys::Reflect;
-use worker::kv::KvStore;
-use worker::{Delay, Env};
+use js_sys::futures::JsFuture;
+use worker::Env;
 
-use super::{kv, ledger, redis, shared, webcrypto};
-use crate::config::REVOCATIONS;
+use super::{glue, kv, ledger, redis, webcrypto};
 use crate::ports::{
     Bindings, Clock, Directory, Index, IndexError, LedgerError, LedgerShards, SessionStore, SharedMemory, Signatures,
     Unavailable,
@@ -19,34 +16,21 @@ use crate::token::{PrivateKey, PublicKey, Secret, SigningInput};
 
 /// The platform of one request: bindings are its own and may not be kept for the next.
 pub(super) struct EdgePlatform {
-    env: Env,
-    /// Looked up when it is needed: a check from memory does not.
-    revocations: OnceCell<Option<KvStore>>,
+    pub(super) env: Env,
 }
 
 impl EdgePlatform {
-    pub(super) fn new(env: &Env) -> Self {
-        Self { env: env.clone(), revocations: OnceCell::new() }
-    }
-
     /// Another deployment of the same zone has another ledger: what they share must not meet.
-    fn shared_url(&self, name: &str) -> Option<String> {
-        Some(format!("https://{}.ledger.invalid/{name}", ledger::id(&self.env)?))
-    }
-
-    fn revocations(&self) -> Result<&KvStore, IndexError> {
-        let bound = self.revocations.get_or_init(|| self.env.kv(REVOCATIONS).ok());
-        bound.as_ref().ok_or(IndexError::Permanent)
+    fn shared_url(&self, name: &str) -> String {
+        let id = ledger::id(&self.env);
+        ["https://", id.as_deref().unwrap_or("no"), ".ledger.invalid/", name].concat()
     }
 }
 
 impl Bindings for EdgePlatform {
     fn is_bound(&self, name: &str) -> bool {
         // A variable may be an object as well; a KV namespace and the ledger can be read, a service fetched from.
-        let Ok(binding) = Reflect::get(self.env.as_ref(), &name.into()) else { return false };
-        ["get", "fetch"]
-            .iter()
-            .any(|method| Reflect::get(&binding, &(*method).into()).is_ok_and(|own| own.is_function()))
+        ["get", "fetch"].into_iter().any(|method| glue::has_method(&self.env, name, method))
     }
 }
 
@@ -64,7 +48,7 @@ impl Clock for EdgeClock {
     }
 
     async fn sleep(duration: Duration) {
-        Delay::from(duration).await;
+        sleep(duration).await;
     }
 }
 
@@ -74,17 +58,32 @@ impl Clock for EdgePlatform {
     }
 
     async fn sleep(duration: Duration) {
-        Delay::from(duration).await;
+        sleep(duration).await;
     }
+}
+
+/// A pause whose timer is given up together with whoever waits for it.
+struct Sleep(glue::Pause);
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+async fn sleep(duration: Duration) {
+    let pause = Sleep(glue::Pause::new(duration.as_secs_f64() * 1000.0));
+    // Nothing rejects it.
+    let _ = JsFuture::from(pause.0.over()).await;
 }
 
 impl Index for EdgePlatform {
     async fn find(&self, keys: &[String]) -> Result<Vec<Option<String>>, IndexError> {
-        kv::find(self.revocations()?, keys).await
+        kv::find(&self.env, keys).await
     }
 
     async fn put(&self, entry: &Entry) -> Result<(), IndexError> {
-        kv::put(self.revocations()?, entry).await
+        kv::put(&self.env, entry).await
     }
 }
 
@@ -96,21 +95,18 @@ impl LedgerShards for EdgePlatform {
 
 impl SharedMemory for EdgePlatform {
     async fn recall(&self, name: &str) -> Option<String> {
-        shared::recall(&self.shared_url(name)?).await
+        glue::recall(&self.shared_url(name)).await.ok()?.as_string()
     }
 
     async fn share(&self, name: &str, text: &str, seconds: u32) {
-        if let Some(url) = self.shared_url(name) {
-            // Who shares nothing costs the others a call of their own.
-            let _ = shared::share(&url, text, seconds).await;
-        }
+        // Who shares nothing costs the others a call of their own.
+        let _ = glue::share(&self.shared_url(name), text, seconds).await;
     }
 }
 
 impl Directory for EdgePlatform {
     async fn look_up(&self, binding: &str, subject: &str) -> Result<Option<String>, Unavailable> {
-        let store = self.env.kv(binding).map_err(|_| Unavailable)?;
-        kv::get(&store, subject).await
+        kv::get(&self.env, binding, subject).await
     }
 }
 
@@ -123,6 +119,10 @@ impl SessionStore for EdgePlatform {
 impl Signatures for EdgePlatform {
     async fn verify(&self, key: &PublicKey, input: SigningInput<'_>, signature: &[u8]) -> Result<bool, Unavailable> {
         webcrypto::verify(key, input, signature).await.map_err(|_| Unavailable)
+    }
+
+    fn forget(&self, slot: u32) {
+        webcrypto::forget(slot);
     }
 
     async fn sign(&self, key: &PrivateKey, input: SigningInput<'_>) -> Result<Vec<u8>, Unavailable> {

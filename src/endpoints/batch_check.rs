@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::check::{find_issuer, no_credential, read_freshness};
 use super::judge::{Judge, LIMIT, Refusal, Verdict, conclude};
-use super::known_token::{Facts, KnownToken};
+use super::known_token::KnownToken;
 use crate::config::Issuer;
 use crate::http::{BodyError, Reply, Request, is_json};
+use crate::json::{self, Array, Object};
 use crate::log::Notes;
 use crate::ports::Platform;
 use crate::revocation::{Doubt, Freshness, Matchable};
@@ -19,38 +20,12 @@ const MAX_TOKENS: usize = 100;
 /// As many tokens of the largest size, and the JSON around them.
 const MAX_BATCH_BYTES: usize = MAX_TOKENS.saturating_mul(MAX_TOKEN_BYTES).saturating_add(16 * 1024);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What is asked for.
 struct Batch {
     tokens: Vec<String>,
     issuer: Option<String>,
     freshness: Option<String>,
     bound_milliseconds: Option<u32>,
-}
-
-#[derive(Serialize)]
-struct Verdicts<'a> {
-    verdicts: Vec<Told<'a>>,
-}
-
-/// One verdict.
-#[derive(Serialize)]
-#[serde(tag = "status", rename_all = "lowercase")]
-enum Told<'a> {
-    Active {
-        #[serde(flatten)]
-        facts: &'a Facts,
-        freshness: &'static str,
-    },
-    Revoked {
-        ended_by: &'static str,
-    },
-    Invalid {
-        reason: &'static str,
-    },
-    Unknown {
-        reason: &'static str,
-    },
 }
 
 /// Answers a batch.
@@ -79,7 +54,11 @@ pub(crate) async fn batch_check<R: Request, P: Platform>(
         (Err(problem), _) | (_, Err(problem)) => return refuse(400, problem, notes),
     };
     let verdicts = verdicts(judge, &batch.tokens, issuer, freshness).await;
-    Reply::json(200, &Verdicts { verdicts: verdicts.iter().map(Told::of).collect() })
+    let mut all = Array::new();
+    for verdict in &verdicts {
+        all.raw(&told(verdict));
+    }
+    Reply::json_text(200, Object::new().raw("verdicts", &all.finish()).finish())
 }
 
 async fn read<R: Request>(request: &R) -> Result<Batch, (u16, &'static str)> {
@@ -94,7 +73,7 @@ async fn read<R: Request>(request: &R) -> Result<Batch, (u16, &'static str)> {
         BodyError::TooLarge => (413, "the body is too large"),
         BodyError::Interrupted => (400, "the body could not be read"),
     })?;
-    let batch: Batch = serde_json::from_slice(&body).map_err(|_| (400, "the body is no batch of tokens"))?;
+    let batch = str::from_utf8(&body).ok().and_then(Batch::read).ok_or((400, "the body is no batch of tokens"))?;
     if batch.tokens.len() > MAX_TOKENS { Err((400, "a batch has at most 100 tokens")) } else { Ok(batch) }
 }
 
@@ -136,31 +115,63 @@ async fn verdicts<P: Platform>(
     known.into_iter().zip(verdicts).map(|(token, verdict)| verdict.unwrap_or_else(|| unasked(token))).collect()
 }
 
-impl<'a> Told<'a> {
-    fn of(verdict: &'a Verdict) -> Self {
-        match verdict {
-            Ok((token, freshness)) => Self::Active { facts: &token.facts, freshness: freshness.name() },
-            Err(Refusal::Revoked(scope)) => Self::Revoked { ended_by: scope.name() },
-            Err(refusal @ Refusal::CannotTell(..)) => Self::Unknown { reason: refusal.reason() },
-            Err(refusal) => Self::Invalid { reason: refusal.reason() },
+impl Batch {
+    /// A batch has its tokens, and no member that is not known.
+    fn read(text: &str) -> Option<Self> {
+        let mut members = json::read_object(text)?;
+        let Value::Array(elements) = members.remove("tokens")? else { return None };
+        let mut tokens = Vec::with_capacity(elements.len());
+        for element in elements {
+            let Value::String(token) = element else { return None };
+            tokens.push(token);
         }
+        let mut batch = Self { tokens, issuer: None, freshness: None, bound_milliseconds: None };
+        for (name, value) in members {
+            match (name.as_str(), value) {
+                ("issuer" | "freshness" | "bound_milliseconds", Value::Null) => {}
+                ("issuer", Value::String(issuer)) => batch.issuer = Some(issuer),
+                ("freshness", Value::String(freshness)) => batch.freshness = Some(freshness),
+                ("bound_milliseconds", bound) => batch.bound_milliseconds = Some(u32::try_from(bound.as_u64()?).ok()?),
+                _ => return None,
+            }
+        }
+        Some(batch)
     }
 }
 
-#[derive(Serialize)]
-struct Problem {
-    error: &'static str,
-    reason: &'static str,
+/// What is told of one verdict.
+fn told(verdict: &Verdict) -> String {
+    let status = |status: &str| Object::new().text("status", status);
+    let object = match verdict {
+        Ok((token, freshness)) => {
+            let facts = &token.facts;
+            let object = status("active")
+                .text("issuer", &facts.issuer)
+                .some_text("subject", facts.subject.as_deref())
+                .some_text("session", facts.session.as_deref())
+                .some_text("token_id", facts.token_id.as_deref());
+            let object = match facts.expires {
+                Some(expires) => object.number("expires", expires),
+                None => object,
+            };
+            let object = object.some_text("scope", facts.scope.as_deref());
+            object.flag("verified", facts.verified).text("freshness", freshness.name())
+        }
+        Err(Refusal::Revoked(scope)) => status("revoked").text("ended_by", scope.name()),
+        Err(refusal @ Refusal::CannotTell(..)) => status("unknown").text("reason", refusal.reason()),
+        Err(refusal) => status("invalid").text("reason", refusal.reason()),
+    };
+    object.finish()
 }
 
 fn unauthorized(notes: &mut Notes) -> Reply {
     notes.refused("unknown_client");
     let challenge = r#"Bearer error="invalid_token", error_description="The credential is no client's""#;
-    let told = Problem { error: "invalid_token", reason: "unknown_client" };
-    Reply::json(401, &told).with("WWW-Authenticate", challenge)
+    let told = r#"{"error":"invalid_token","reason":"unknown_client"}"#;
+    Reply::json_text(401, told).with("WWW-Authenticate", challenge)
 }
 
 fn refuse(status: u16, reason: &'static str, notes: &mut Notes) -> Reply {
     notes.refused("bad_body");
-    Reply::json(status, &Problem { error: "invalid_request", reason })
+    Reply::json_text(status, Object::new().text("error", "invalid_request").text("reason", reason).finish())
 }

@@ -3,12 +3,11 @@
 
 use std::rc::Rc;
 
-use serde::Serialize;
-
 use super::judge::{Judge, Refusal, Verdict};
 use super::original::{Family, Original};
 use crate::config::{Config, Guard, Issuer, Tokens, freshness_named};
 use crate::http::{Reply, Request, UrlParts};
+use crate::json::Object;
 use crate::log::Notes;
 use crate::ports::Platform;
 use crate::revocation::Freshness;
@@ -188,7 +187,7 @@ fn reply(verdict: Result<Verdict, BearerProblem>, notes: &mut Notes) -> Reply {
         Ok(Ok((token, freshness))) => {
             notes.outcome = "passed";
             notes.freshness = Some(freshness.name());
-            token.facts.on(Reply::empty(200), freshness)
+            token.passed(freshness)
         }
         Ok(Err(refusal)) => refusal_reply(&refusal, notes),
         Err(problem) => no_credential(problem, notes),
@@ -196,18 +195,15 @@ fn reply(verdict: Result<Verdict, BearerProblem>, notes: &mut Notes) -> Reply {
 }
 
 /// What is told of a request that is not let through.
-#[derive(Serialize)]
-struct Told {
-    error: &'static str,
-    reason: &'static str,
+fn told(status: u16, error: &str, reason: &str) -> Reply {
+    Reply::json_text(status, Object::new().text("error", error).text("reason", reason).finish())
 }
 
 /// The reply to a request without a bearer token: a challenge without an error, since it has done nothing wrong yet
 /// (RFC 6750 section 3.1).
 pub(super) fn no_credential(problem: BearerProblem, notes: &mut Notes) -> Reply {
-    let told = Told { error: "unauthorized", reason: problem.reason() };
     notes.refused(problem.reason());
-    Reply::json(401, &told).with("WWW-Authenticate", r#"Bearer realm="edge-logout""#)
+    told(401, "unauthorized", problem.reason()).with("WWW-Authenticate", r#"Bearer realm="edge-logout""#)
 }
 
 /// The reply to a token that is not taken.
@@ -216,8 +212,7 @@ pub(super) fn refusal_reply(refusal: &Refusal, notes: &mut Notes) -> Reply {
     let (status, error, description) = match refusal {
         Refusal::CannotTell(..) => {
             notes.failed(reason);
-            let told = Told { error: "temporarily_unavailable", reason };
-            return Reply::json(503, &told).with("Retry-After", "1");
+            return told(503, "temporarily_unavailable", reason).with("Retry-After", "1");
         }
         Refusal::Invalid(problem) => (401, "invalid_token", problem.description()),
         Refusal::UnknownIssuer => (401, "invalid_token", "The access token is invalid"),
@@ -225,8 +220,8 @@ pub(super) fn refusal_reply(refusal: &Refusal, notes: &mut Notes) -> Reply {
         Refusal::OtherKind => (403, "insufficient_scope", "The access token is of another kind"),
     };
     notes.refused(reason);
-    Reply::json(status, &Told { error, reason })
-        .with("WWW-Authenticate", format!(r#"Bearer error="{error}", error_description="{description}""#))
+    let challenge = [r#"Bearer error=""#, error, r#"", error_description=""#, description, r#"""#].concat();
+    told(status, error, reason).with("WWW-Authenticate", challenge)
 }
 
 impl Refusal {
@@ -244,11 +239,11 @@ impl Refusal {
 
 fn bad_request(problem: &'static str, notes: &mut Notes) -> Reply {
     notes.refused("bad_query");
-    Reply::json(400, &Told { error: "invalid_request", reason: problem })
+    told(400, "invalid_request", problem)
 }
 
 /// The reply to a request that no rule lets in.
 pub(super) fn forbidden(reason: &'static str, notes: &mut Notes) -> Reply {
     notes.refused(reason);
-    Reply::json(403, &Told { error: "forbidden", reason })
+    told(403, "forbidden", reason)
 }

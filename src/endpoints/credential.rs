@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use crate::config::{Issuer, Tokens};
 use crate::contracts::Failure;
+use crate::keys::verify_now;
 use crate::log::Notes;
 use crate::ports::Platform;
 use crate::revocation::{Authority, Doubt, Ended, Freshness, Matchable, Status};
-use crate::token::{MAX_TOKEN_BYTES, OpaqueToken, TokenProblem, VerifiedToken, VerifyError, verify};
+use crate::token::{MAX_TOKEN_BYTES, OpaqueToken, TokenProblem, UntrustedJwt, VerifiedToken, VerifyError};
 
 /// A credential that is good and not revoked.
 pub(super) enum Credential<'a> {
@@ -56,7 +57,8 @@ async fn read<'a, P: Platform>(
         Tokens::Opaque if bearer.len() > MAX_TOKEN_BYTES => Err(Failure::Token(TokenProblem::TooLarge)),
         Tokens::Opaque => Ok(Credential::Opaque(OpaqueToken(bearer))),
         Tokens::Jwt(rules) => {
-            let token = verify(bearer, rules, platform.now(), platform).await.map_err(|error| match error {
+            let untrusted = UntrustedJwt::parse(bearer).map_err(Failure::Token)?;
+            let token = verify_now(&untrusted, rules, platform).await.map_err(|error| match error {
                 VerifyError::Bad(problem) => Failure::Token(problem),
                 VerifyError::CannotTell => {
                     notes.reason = Some("cannot_verify");

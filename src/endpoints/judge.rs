@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use super::known_token::KnownToken;
 use crate::config::{Config, Issuer, Tokens};
+use crate::keys::{verify_now, vouches_for};
 use crate::ports::Platform;
 use crate::revocation::{Authority, Doubt, Freshness, Known, Memory, Scope, Status};
-use crate::token::{
-    MAX_TOKEN_BYTES, OpaqueToken, Recent, RecentLimits, TokenProblem, UntrustedJwt, VerifyError, verify,
-};
+use crate::token::{MAX_TOKEN_BYTES, OpaqueToken, Recent, RecentLimits, TokenProblem, UntrustedJwt, VerifyError};
 
 /// How long a verdict may wait for ledger and index.
 pub(super) const LIMIT: Duration = Duration::from_secs(3);
@@ -98,21 +97,52 @@ impl<P: Platform> Judge<'_, P> {
         issuers: &[Rc<Issuer>],
         freshness: impl Fn(&Issuer) -> Freshness,
     ) -> Verdict {
-        let known = self.recognise(token, issuers).await?;
+        let (known, limit) = match self.known_at_once(token, issuers) {
+            Some(known) => (known?, LIMIT),
+            None => {
+                let begin = self.platform.now();
+                let known = Box::pin(self.look_closely(token, issuers)).await?;
+                // What fetching keys has taken is gone.
+                (known, LIMIT.saturating_sub(self.platform.now().since(begin)))
+            }
+        };
         let freshness = freshness(&known.issuer);
-        let status = self.authority().status(&known.matchable, freshness, LIMIT).await;
+        let status = self.authority().status(&known.matchable, freshness, limit).await;
         conclude(known, status.map_err(Doubt::reason))
     }
 
     /// The token, verified now or before: everything but whether it is revoked.
     pub(super) async fn recognise(&self, token: &str, issuers: &[Rc<Issuer>]) -> Result<Rc<KnownToken>, Refusal> {
+        match self.known_at_once(token, issuers) {
+            Some(known) => known,
+            None => Box::pin(self.look_closely(token, issuers)).await,
+        }
+    }
+
+    /// What memory alone says of a token; nothing when it, or the key that has verified it, has to be looked at.
+    fn known_at_once(&self, token: &str, issuers: &[Rc<Issuer>]) -> Option<Result<Rc<KnownToken>, Refusal>> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(Refusal::Invalid(TokenProblem::TooLarge));
+            return Some(Err(Refusal::Invalid(TokenProblem::TooLarge)));
         }
         let remembered = self.remembered.of(issuers).borrow_mut().find(token);
-        if let Some(before) = remembered.as_ref().filter(|before| before.answers(issuers)) {
-            let is_dead = before.token.dead_at.is_some_and(|dead_at| self.platform.now() >= dead_at);
-            return if is_dead { Err(Refusal::Invalid(TokenProblem::Expired)) } else { Ok(Rc::clone(&before.token)) };
+        let before = remembered.filter(|before| before.answers(issuers))?;
+        let now = self.platform.now();
+        if before.token.dead_at.is_some_and(|dead_at| now >= dead_at) {
+            return Some(Err(Refusal::Invalid(TokenProblem::Expired)));
+        }
+        let is_verified = match (&before.token.key_mark, &before.token.issuer.tokens) {
+            (Some(mark), Tokens::Jwt(rules)) => rules.keys.vouches_at_once(mark.get(), now),
+            _ => true,
+        };
+        is_verified.then(|| Ok(Rc::clone(&before.token)))
+    }
+
+    async fn look_closely(&self, token: &str, issuers: &[Rc<Issuer>]) -> Result<Rc<KnownToken>, Refusal> {
+        let remembered = self.remembered.of(issuers).borrow_mut().find(token);
+        if let Some(before) = remembered.as_ref().filter(|before| before.answers(issuers))
+            && self.is_still_verified(&before.token).await
+        {
+            return Ok(Rc::clone(&before.token));
         }
         let known = Rc::new(self.read(token, issuers).await?);
         let remembrance = Remembrance::of(known, issuers, remembered.as_deref());
@@ -121,14 +151,24 @@ impl<P: Platform> Judge<'_, P> {
         Ok(known)
     }
 
+    /// Whether the key that has verified a token is its issuer's still.
+    async fn is_still_verified(&self, token: &KnownToken) -> bool {
+        let (Some(mark), Tokens::Jwt(rules)) = (&token.key_mark, &token.issuer.tokens) else { return false };
+        let vouched = vouches_for(&rules.keys, mark.get(), self.platform).await;
+        vouched.inspect(|vouched| mark.set(*vouched)).is_some()
+    }
+
     async fn read(&self, token: &str, issuers: &[Rc<Issuer>]) -> Result<KnownToken, Refusal> {
-        let candidates = if issuers.is_empty() { self.issuers_of(token)? } else { issuers.to_vec() };
+        // The configuration and the query see to it that an opaque issuer stands alone.
+        if let Some(opaque) = issuers.iter().find(|issuer| matches!(issuer.tokens, Tokens::Opaque)) {
+            return Ok(KnownToken::opaque(OpaqueToken(token), opaque));
+        }
+        let token = UntrustedJwt::parse(token).map_err(Refusal::Invalid)?;
+        let candidates = if issuers.is_empty() { self.issuers_of(&token)? } else { issuers.to_vec() };
         let mut refusal = Refusal::UnknownIssuer;
         for issuer in &candidates {
-            let Tokens::Jwt(rules) = &issuer.tokens else {
-                return Ok(KnownToken::opaque(OpaqueToken(token), issuer));
-            };
-            match verify(token, rules, self.platform.now(), self.platform).await {
+            let Tokens::Jwt(rules) = &issuer.tokens else { continue };
+            match verify_now(&token, rules, self.platform).await {
                 Ok(verified) => return Ok(KnownToken::verified(&verified, issuer)),
                 Err(VerifyError::CannotTell) => refusal = Refusal::CannotTell("cannot_verify", None),
                 // That another issuer has no such key says nothing against the one whose key could not be used.
@@ -140,9 +180,8 @@ impl<P: Platform> Judge<'_, P> {
     }
 
     /// The issuers whose `iss` the token claims. Only a good signature then makes it theirs.
-    fn issuers_of(&self, token: &str) -> Result<Vec<Rc<Issuer>>, Refusal> {
-        let claimed = UntrustedJwt::parse(token).map_err(Refusal::Invalid)?.claimed_issuer();
-        let claimed = claimed.ok_or(Refusal::UnknownIssuer)?;
+    fn issuers_of(&self, token: &UntrustedJwt<'_>) -> Result<Vec<Rc<Issuer>>, Refusal> {
+        let claimed = token.claimed_issuer().ok_or(Refusal::UnknownIssuer)?;
         let is_claimed = |issuer: &&Rc<Issuer>| match &issuer.tokens {
             Tokens::Jwt(rules) => rules.issuers.contains(&claimed),
             Tokens::Opaque => false,
@@ -166,7 +205,11 @@ impl Remembrance {
     fn of(known: Rc<KnownToken>, issuers: &[Rc<Issuer>], before: Option<&Self>) -> Self {
         let before = before.filter(|before| Rc::ptr_eq(&before.token.issuer, &known.issuer));
         let (token, mut asked_of) = match before {
-            Some(before) => (Rc::clone(&before.token), before.asked_of.clone()),
+            // Another key may have verified it this time.
+            Some(before) if before.token.key_mark == known.key_mark => {
+                (Rc::clone(&before.token), before.asked_of.clone())
+            }
+            Some(before) => (known, before.asked_of.clone()),
             None => (known, Vec::new()),
         };
         if asked_of.len() >= QUESTIONS {

@@ -1,13 +1,13 @@
 //! A token that was judged once, as an isolate remembers it.
 
 use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use serde::Serialize;
-
 use crate::config::{Issuer, Tokens};
-use crate::http::Reply;
+use crate::http::{Prepared, Reply};
+use crate::keys::KeyMark;
 use crate::revocation::{Ended, Freshness, Matchable};
 use crate::time::Timestamp;
 use crate::token::{OpaqueToken, VerifiedToken};
@@ -25,29 +25,28 @@ pub struct KnownToken {
     pub is_of_another_kind: bool,
     /// The `kid` of the key that verified it, as configured.
     pub key_id: Option<String>,
+    /// Which key that is; none verifies an opaque token.
+    pub key_mark: Option<Cell<KeyMark>>,
     /// What others are told of it.
     pub facts: Facts,
+    /// The answers to a check that it passes, one for each promise.
+    passed: [OnceCell<Rc<Prepared>>; 3],
 }
 
 /// What others are told of a token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The issuer's name in the configuration.
     pub issuer: String,
     /// The user.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// The session.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// The `jti`, or the claim that the issuer has in its place.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub token_id: Option<String>,
     /// `exp`, in seconds of Unix time.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<i64>,
     /// The scope (RFC 8693 section 4.2), words separated by spaces.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
     /// Whether its signature was verified; an opaque token was only looked up.
     pub verified: bool,
@@ -67,6 +66,7 @@ impl KnownToken {
             dead_at: Some(token.expires_at().plus(issuer.revocation.leeway)),
             is_of_another_kind: lacks,
             key_id: token.key_id().map(str::to_owned),
+            key_mark: Some(Cell::new(token.key_mark())),
             facts: Facts {
                 issuer: issuer.name.clone(),
                 subject: token.subject().map(str::to_owned),
@@ -76,6 +76,7 @@ impl KnownToken {
                 scope,
                 verified: true,
             },
+            passed: Default::default(),
             issuer: Rc::clone(issuer),
         }
     }
@@ -88,6 +89,7 @@ impl KnownToken {
             dead_at: None,
             is_of_another_kind: false,
             key_id: None,
+            key_mark: None,
             facts: Facts {
                 issuer: issuer.name.clone(),
                 subject: None,
@@ -97,8 +99,29 @@ impl KnownToken {
                 scope: None,
                 verified: false,
             },
+            passed: Default::default(),
             issuer: Rc::clone(issuer),
         }
+    }
+}
+
+impl KnownToken {
+    /// The reply to a check that it passes. Nothing in it is about the request, and it has no body, so it is made once.
+    #[must_use]
+    pub fn passed(&self, freshness: Freshness) -> Reply {
+        let [strong, bounded, eventual] = &self.passed;
+        let prepared = match freshness {
+            Freshness::Strong => strong,
+            Freshness::Bounded(_) => bounded,
+            Freshness::Eventual => eventual,
+        };
+        let prepare = || {
+            let facts = self.facts.headers(Some(freshness)).into_iter();
+            let mut headers: Vec<_> = facts.map(|(name, value)| (name, value.into_owned())).collect();
+            headers.push(("Cache-Control", "no-store".to_owned()));
+            Rc::new(Prepared { status: 200, headers, form: OnceCell::new() })
+        };
+        Reply::prepared(prepared.get_or_init(prepare))
     }
 }
 
@@ -119,12 +142,6 @@ impl Facts {
         headers.push(("X-Auth-Verified", Cow::Borrowed(if self.verified { "true" } else { "false" })));
         headers.push(("X-Auth-Freshness", Cow::Borrowed(freshness.map_or("none", Freshness::name))));
         headers
-    }
-
-    /// A reply with these headers.
-    #[must_use]
-    pub fn on(&self, reply: Reply, freshness: Freshness) -> Reply {
-        self.headers(Some(freshness)).into_iter().fold(reply, |reply, (name, value)| reply.with(name, value))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::json;
 use crate::token::VerifiedToken;
 
 /// The claims that name members of Commerce Engine's `User` as they stand; anything else in a token stays in it.
@@ -38,7 +39,9 @@ pub(super) fn from_claims(token: &VerifiedToken) -> Map<String, Value> {
 
 /// From the directory's JSON object; `None` when it is none.
 pub(super) fn from_directory(text: &str, subject: &str) -> Option<Map<String, Value>> {
-    let Ok(Value::Object(mut user)) = serde_json::from_str(text) else { return None };
-    user.entry("id").or_insert_with(|| Value::String(subject.to_owned()));
+    let mut user = json::read_object(text)?;
+    if !user.contains_key("id") {
+        user.insert("id".to_owned(), Value::String(subject.to_owned()));
+    }
     Some(user)
 }

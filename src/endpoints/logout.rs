@@ -143,7 +143,7 @@ async fn forget<P: Platform>(
     platform: &P,
     notes: &mut Notes,
 ) -> Result<(), Failure> {
-    let key = format!("{}{session}", store.key_prefix);
+    let key = [&store.key_prefix, session].concat();
     match within::<P, _>(VENDOR_LIMIT, platform.delete(&store.url, &key)).await {
         Some(Ok(())) => Ok(()),
         Some(Err(_)) | None => {

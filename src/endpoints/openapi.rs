@@ -1,9 +1,11 @@
 //! `GET /openapi.json`: the endpoints as OpenAPI 3.1, from the same table that routes.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::health::VERSION;
 use crate::config::{Config, Route};
+use crate::contracts::value;
+use crate::json::{self, Array, Object};
 use crate::routes::{BATCH_CHECK, CHECK, HEALTH, OPENAPI};
 
 /// The service's own paths, and what they answer.
@@ -13,60 +15,91 @@ const OWN: [(&str, &str); 4] = [
     (CHECK, include_str!("openapi/check.json")),
     (BATCH_CHECK, include_str!("openapi/batch-check.json")),
 ];
+/// How one proves to be somebody.
+const SECURITY_SCHEMES: &str = concat!(
+    r#"{"bearerAuth":{"type":"http","scheme":"bearer","bearerFormat":"JWT"},"#,
+    r#""clientAuth":{"type":"http","scheme":"bearer"}}"#
+);
+/// What every contract answers to what its vendor's description does not mention.
+const OTHER_RESPONSES: [(&str, &str); 2] = [
+    ("405", r#"{"description":"Method not allowed"}"#),
+    ("413", r#"{"description":"The body is larger than 16 KiB"}"#),
+];
 
 /// The OpenAPI document.
 #[must_use]
-pub fn document(config: &Config) -> Value {
-    let mut paths = Map::new();
+pub fn document(config: &Config) -> String {
+    let license = Object::new().text("name", "Apache-2.0 OR MIT").text("identifier", "Apache-2.0 OR MIT");
+    let info = Object::new()
+        .text("title", "Edge logout")
+        .text("version", VERSION)
+        .text("description", "Published logout endpoints, answered at the edge.")
+        .raw("license", &license.finish());
+    Object::new()
+        .text("openapi", "3.1.0")
+        .raw("info", &info.finish())
+        .raw("servers", r#"[{"url":"/"}]"#)
+        .raw("paths", &paths(config))
+        .raw("components", &Object::new().raw("securitySchemes", SECURITY_SCHEMES).finish())
+        .finish()
+}
+
+fn paths(config: &Config) -> String {
+    let mut paths = Object::new();
+    let mut described: Vec<&str> = Vec::new();
+    for (path, operations) in OWN {
+        paths = paths.raw(path, operations.trim_end());
+        described.push(path);
+    }
     for (index, route) in config.logouts().enumerate() {
         for (variant, path) in route.paths.iter().enumerate() {
-            let item = paths.entry(path.clone()).or_insert_with(|| json!({}));
-            if let (Value::Object(item), Some(operation)) = (item, operation(route, index, variant, path)) {
-                // Two hosts may share a path; the document has one operation for it.
-                item.entry("post").or_insert(operation);
+            // Two hosts may share a path; the document has one operation for it.
+            if described.contains(&path.as_str()) {
+                continue;
+            }
+            if let Some(operation) = operation(route, index, variant, path) {
+                paths = paths.raw(path, &Object::new().raw("post", &operation).finish());
+                described.push(path);
             }
         }
     }
-    for (path, text) in OWN {
-        if let Ok(operations) = serde_json::from_str(text) {
-            paths.insert(path.to_owned(), operations);
-        }
-    }
-    json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Edge logout",
-            "version": VERSION,
-            "description": "Published logout endpoints, answered at the edge.",
-            "license": { "name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT" },
-        },
-        "servers": [{ "url": "/" }],
-        "paths": paths,
-        "components": { "securitySchemes": {
-            "bearerAuth": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
-            "clientAuth": { "type": "http", "scheme": "bearer" },
-        } },
-    })
+    paths.finish()
 }
 
 /// A contract's operation, made unique for this path and given the path's parameters.
-fn operation(route: &Route, index: usize, variant: usize, path: &str) -> Option<Value> {
-    let mut operation: Map<String, Value> = serde_json::from_str(route.contract.operation()).ok()?;
-    operation.insert("operationId".to_owned(), json!(format!("{}-{index}-{variant}", route.contract.name())));
-    operation.insert("security".to_owned(), json!([{ "bearerAuth": [] }]));
-    if let Some(Value::Object(responses)) = operation.get_mut("responses") {
-        for (status, description) in [("405", "Method not allowed"), ("413", "The body is larger than 16 KiB")] {
-            responses.entry(status).or_insert_with(|| json!({ "description": description }));
+fn operation(route: &Route, index: usize, variant: usize, path: &str) -> Option<String> {
+    let published = json::read_object(route.contract.operation())?;
+    let id = [route.contract.name(), "-", &index.to_string(), "-", &variant.to_string()].concat();
+    let mut operation = Object::new().text("operationId", &id).raw("security", r#"[{"bearerAuth":[]}]"#);
+    let mut parameters = Array::new();
+    for (name, member) in &published {
+        match (name.as_str(), member) {
+            ("operationId" | "security", _) => {}
+            ("parameters", Value::Array(published)) => {
+                for parameter in published {
+                    parameters.raw(&value::text(parameter));
+                }
+            }
+            ("responses", Value::Object(responses)) => {
+                let mut all = Object::new();
+                for (status, response) in responses {
+                    all = all.raw(status, &value::text(response));
+                }
+                for (status, response) in OTHER_RESPONSES {
+                    if !responses.contains_key(status) {
+                        all = all.raw(status, response);
+                    }
+                }
+                operation = operation.raw(name, &all.finish());
+            }
+            _ => operation = operation.raw(name, &value::text(member)),
         }
     }
-    let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
-    if let Value::Array(parameters) = parameters {
-        parameters.extend(
-            path_parameters(path)
-                .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })),
-        );
+    for name in path_parameters(path) {
+        let parameter = Object::new().text("name", name).text("in", "path").flag("required", true);
+        parameters.raw(&parameter.raw("schema", r#"{"type":"string"}"#).finish());
     }
-    Some(Value::Object(operation))
+    Some(operation.raw("parameters", &parameters.finish()).finish())
 }
 
 fn path_parameters(path: &str) -> impl Iterator<Item = &str> {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::FutureExt;
 
-use super::check::{Known, remembered};
+use super::check::Known;
 use super::client;
 use super::digest::Digest;
 use super::freshness::Freshness;
@@ -14,7 +14,7 @@ use super::plan::Matchable;
 use super::record::Revocation;
 use super::sync::{Turn, sync};
 use super::write::write;
-use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, within};
+use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, all};
 use crate::time::Timestamp;
 
 /// Why it cannot be told, or could not be done.
@@ -59,7 +59,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         match self.remembered(token, freshness) {
             Some(known) => Ok(known),
             None => {
-                let answered = self.statuses(&[token], freshness, limit).await.pop();
+                let answered = Box::pin(self.statuses(&[token], freshness, limit)).await.pop();
                 answered.unwrap_or(Err(Doubt::Index(IndexError::Permanent)))
             }
         }
@@ -68,7 +68,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     /// What memory alone says of a token, at once.
     #[must_use]
     pub fn remembered(&self, token: &Matchable, freshness: Freshness) -> Option<Known> {
-        remembered(self.memory, token, freshness, self.platform.now())
+        self.memory.remembered(token, freshness, self.platform.now())
     }
 
     /// What is known of several tokens, in their order.
@@ -84,8 +84,8 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         let known: Vec<_> = tokens.iter().map(|token| self.remembered(token, freshness)).collect();
         let open: Vec<&Matchable> =
             tokens.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(token, _)| *token).collect();
-        let asked = within::<P, _>(limit, self.ask(&open, freshness, limit)).await.unwrap_or_default();
-        let mut asked = asked.into_iter();
+        // Whatever it waits for has a limit of its own: every timer that a check sets is paid for by every check.
+        let mut asked = self.ask(&open, freshness, limit).await.into_iter();
         let mut next = || asked.next().unwrap_or(Err(Doubt::TimedOut));
         known.into_iter().map(|known| known.map_or_else(&mut next, Ok)).collect()
     }
@@ -99,8 +99,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         match self.ledger {
             None => write(self.platform, revocations, limit).await.map_err(Doubt::Index)?,
             Some(rules) => {
-                let recorded = within::<P, _>(limit, self.record(revocations, rules)).await;
-                recorded.unwrap_or(Err(LedgerError::TimedOut)).map_err(Doubt::Ledger)?;
+                self.record(revocations, rules, limit).await.map_err(Doubt::Ledger)?;
             }
         }
         self.memory.note(revocations, self.platform.now());
@@ -109,11 +108,17 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
 
     /// Each shard takes its part in one transaction; parts that follow each other in different shards wait for each
     /// other, so that the narrow one is never there without the broad one.
-    async fn record(&self, revocations: &[Revocation], rules: LedgerRules) -> Result<(), LedgerError> {
+    async fn record(
+        &self,
+        revocations: &[Revocation],
+        rules: LedgerRules,
+        limit: Duration,
+    ) -> Result<(), LedgerError> {
+        let deadline = self.platform.now().plus(limit);
         let shard = |revocation: &Revocation| Digest::of_key(&revocation.key).map(|digest| digest.shard(rules.shards));
         for part in revocations.chunk_by(|one, next| shard(one) == shard(next)) {
             let of_part = part.first().and_then(shard).ok_or(LedgerError::Failed)?;
-            client::record(self.platform, of_part, part.to_vec()).await?;
+            client::record(self.platform, of_part, part.to_vec(), deadline).await?;
         }
         Ok(())
     }
@@ -123,12 +128,17 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     pub async fn refresh(&self, bound: Duration) {
         // As recent as no feed is that is due: what this isolate has heard itself is no news.
         let recent = bound.checked_div(5).unwrap_or(bound).saturating_mul(2);
-        let refresh = async |shard| {
-            let _turn = Turn { memory: self.memory, shard };
-            // What fails here is tried again by the check that needs it.
-            let _ = sync(self.platform, self.memory, shard, recent).await;
+        let refresh = |shard| {
+            let turn = Turn { memory: self.memory, shard };
+            async move {
+                let _turn = turn;
+                sync(self.platform, self.memory, shard, recent).await
+            }
+            .boxed_local()
         };
-        join_all(self.memory.begin_refresh(bound, self.platform.now()).into_iter().map(refresh)).await;
+        let due = self.memory.begin_refresh(bound, self.platform.now());
+        // What fails here is tried again by the check that needs it.
+        all(due.into_iter().map(refresh).collect()).await;
     }
 }
 

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::FutureExt;
+use futures_util::future::join;
 
 use super::authority::{Authority, Doubt};
 use super::client;
-use super::evidence::Evidence;
+use super::digests::{Digests, Entry};
+use super::evidence::{Evidence, Part};
 use super::freshness::Freshness;
-use super::memory::Memory;
-use super::plan::Matchable;
+use super::plan::{MatchKey, Matchable};
 use super::record::Scope;
 use super::sync::{Unheard, hear};
-use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, within};
+use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, all, within};
 use crate::time::Timestamp;
 
 /// The most keys that Workers KV reads at once.
@@ -37,20 +38,6 @@ pub struct Known {
     pub status: Status,
     /// The promise that was kept: the one asked for, or a stronger one.
     pub freshness: Freshness,
-}
-
-/// What memory alone says of a token, `None` when others have to be asked. Nearly every check ends here.
-pub(super) fn remembered(memory: &Memory, token: &Matchable, freshness: Freshness, now: Timestamp) -> Option<Known> {
-    memory.look_at_clock(now);
-    if let Some(scope) = memory.ends(token) {
-        return Some(Known { status: Status::Revoked(scope), freshness });
-    }
-    match freshness {
-        Freshness::Bounded(bound) if memory.is_complete_for(token, bound, now) => {
-            Some(Known { status: Status::Active, freshness })
-        }
-        _ => None,
-    }
 }
 
 impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
@@ -91,8 +78,8 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
                 None => judge(token, evidence)?,
             };
             // For the next minutes this isolate refuses it under every freshness.
-            for (digest, limits) in evidence.into_iter().flatten().flat_map(|evidence| evidence.endings(token)) {
-                self.memory.note_found(digest, limits, self.platform.now());
+            for (digest, cut_off) in evidence.into_iter().flatten().flat_map(|evidence| evidence.endings(token)) {
+                self.memory.note_found(digest, cut_off, self.platform.now());
             }
             if unknown && status == Status::Active {
                 token.asked.set(Some(asking));
@@ -136,34 +123,38 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         let now = self.platform.now();
         let shards = self.memory.shards_of(tokens);
         let old = shards.into_iter().filter(|shard| !self.memory.is_synced(*shard, now.minus(bound), now));
-        let heard = join_all(old.map(|shard| hear(self.platform, self.memory, shard, bound, now))).await;
-        heard.into_iter().collect()
+        let hear = |shard| hear(self.platform, self.memory, shard, bound, now).boxed_local();
+        all(old.map(hear).collect()).await.into_iter().collect()
     }
 
     async fn ask_ledger(&self, tokens: &[&Matchable], limit: Duration) -> Option<Evidence> {
-        let ask = async |shard: u32| {
-            let keys =
-                tokens.iter().flat_map(|token| &token.keys).filter(|key| self.memory.shard_of(&key.digest) == shard);
-            let keys = distinct(keys.map(|key| &key.key));
-            let found = within::<P, _>(limit, client::contains(self.platform, shard, keys.clone())).await;
-            Evidence::of_ledger(keys, found.unwrap_or(Err(LedgerError::TimedOut)))
+        let keys = distinct(tokens);
+        let deadline = self.platform.now().plus(limit);
+        let ask = |shard: u32| {
+            let of_shard = |key: &&MatchKey<'_>| self.memory.shard_of(key.digest) == shard;
+            let keys: Vec<_> = keys.iter().filter(of_shard).copied().collect();
+            async move {
+                let found = client::contains(self.platform, shard, texts(&keys), deadline).await;
+                Part::of_ledger(keys, found)
+            }
+            .boxed_local()
         };
         let shards = self.memory.shards_of(tokens);
-        let answers = join_all(shards.into_iter().map(ask)).await;
-        Some(Evidence::all(answers))
+        Some(Evidence::of(all(shards.into_iter().map(ask).collect()).await))
     }
 
     async fn ask_index(&self, tokens: &[&Matchable], limit: Duration) -> Option<Evidence> {
-        let keys = distinct(tokens.iter().flat_map(|token| &token.keys).map(|key| &key.key));
-        let ask = async |keys: &[String]| {
-            let found = within::<P, _>(limit, self.platform.find(keys)).await.unwrap_or(Err(IndexError::TimedOut));
-            // An answer about other than what was asked tells nothing.
-            let found = found
-                .and_then(|values| if values.len() == keys.len() { Ok(values) } else { Err(IndexError::Permanent) });
-            Evidence::of_index(keys, found)
+        let keys = distinct(tokens);
+        let chunks = keys.chunks(KV_BULK).map(<[_]>::to_vec);
+        let ask = |keys: Vec<_>| {
+            async move {
+                let found = within::<P, _>(limit, self.platform.find(&texts(&keys))).await;
+                Part::of_index(keys, found.unwrap_or(Err(IndexError::TimedOut)))
+            }
+            .boxed_local()
         };
-        let answers = join_all(keys.chunks(KV_BULK).map(ask)).await;
-        (!answers.is_empty()).then(|| Evidence::all(answers))
+        let answers = all(chunks.map(ask).collect()).await;
+        (!answers.is_empty()).then(|| Evidence::of(answers))
     }
 }
 
@@ -178,9 +169,13 @@ fn judge(token: &Matchable, evidence: [Option<&Evidence>; 2]) -> Result<Status, 
     judged.fold(Ok(Status::Active), worst)
 }
 
-fn distinct<'a>(keys: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let mut keys: Vec<String> = keys.cloned().collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
+/// The keys of tokens, each once.
+fn distinct<'a>(tokens: &[&'a Matchable]) -> Vec<MatchKey<'a>> {
+    let mut seen = Digests::default();
+    let mut is_new = |key: &MatchKey<'_>| seen.insert(Entry::new(*key.digest, 0, None));
+    tokens.iter().flat_map(|token| token.keys()).filter(|key| is_new(key)).collect()
+}
+
+fn texts(keys: &[MatchKey<'_>]) -> Vec<String> {
+    keys.iter().map(MatchKey::text).collect()
 }

@@ -56,6 +56,13 @@ impl Digest {
         Base64UrlUnpadded::encode_string(&self.0)
     }
 
+    /// Where it is in a table, and what tells it there from most others: parts of it that no shard is chosen by.
+    pub(super) fn place_and_tag(&self) -> (usize, u32) {
+        let bits = self.0.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let place = usize::try_from(bits & u64::from(u32::MAX)).unwrap_or(0);
+        (place, u32::try_from(bits >> 32).unwrap_or(0))
+    }
+
     /// Which of so many shards keeps what has this digest.
     #[must_use]
     pub fn shard(&self, shards: u32) -> u32 {

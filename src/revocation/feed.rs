@@ -8,28 +8,25 @@
 //! left the feed before it was given. Only an answer that another isolate of the location shares counts from when that
 //! isolate asked, by that isolate's clock.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::digest::Digest;
+use super::digests::{Digests, Entry};
 use super::ledger::{Row, Since};
-use super::record::ends;
 use crate::time::Timestamp;
 
 /// How long what has left the feed is remembered, so that answers of the index as old as that still count.
 pub const MEMORY: Duration = Duration::from_mins(5);
 
 /// One revocation of the feed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FeedEntry(
-    /// The digest of its key, as text.
-    pub String,
+    /// The digest of its key.
+    pub Digest,
     /// Its version.
     pub u64,
     /// Its cut-off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub Option<Timestamp>,
 );
 
@@ -37,12 +34,12 @@ impl FeedEntry {
     /// What the feed tells of a row.
     #[must_use]
     pub fn of(row: &Row) -> Option<Self> {
-        Some(Self(Digest::of_key(&row.revocation.key)?.text(), row.version, row.revocation.cut_off))
+        Some(Self(Digest::of_key(&row.revocation.key)?, row.version, row.revocation.cut_off))
     }
 }
 
 /// An answer of the feed: everything in it after one version, up to another.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Changes {
     /// The shard's epoch.
     pub epoch: String,
@@ -58,13 +55,6 @@ pub struct Changes {
     pub is_complete: bool,
     /// In the order of versions.
     pub entries: Vec<FeedEntry>,
-}
-
-/// Which tokens a remembered revocation ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Followed {
-    version: u64,
-    cut_off: Option<Timestamp>,
 }
 
 /// What became of an answer.
@@ -92,7 +82,8 @@ pub struct Follower {
     oldest: u64,
     synced_at: Timestamp,
     floor: Timestamp,
-    followed: Remembered,
+    /// What it remembers; the rank is the version.
+    followed: Digests,
     /// Versions before these had left the feed, and since when that is known.
     left: VecDeque<(u64, Timestamp)>,
     /// Whether the feed is still being read for the first time.
@@ -122,7 +113,7 @@ impl Follower {
             // Of the first page nothing follows yet: an older answer that is whole may come before the last one.
             synced_at: Timestamp::from_millis(i64::MIN),
             floor: received_at,
-            followed: Remembered::default(),
+            followed: Digests::default(),
             left: VecDeque::new(),
             is_starting: true,
             capacity,
@@ -165,9 +156,7 @@ impl Follower {
 
     fn take(&mut self, changes: &Changes, asked_at: Timestamp, received_at: Timestamp) -> Applied {
         for FeedEntry(digest, version, cut_off) in &changes.entries {
-            // What cannot be read is not understood: the feed of a newer version of this service.
-            let Some(digest) = Digest::parse(digest) else { return Applied::Gap };
-            self.followed.insert(digest, Followed { version: *version, cut_off: *cut_off });
+            self.followed.insert(Entry::new(*digest, *version, *cut_off));
         }
         self.version = self.version.max(changes.upto);
         if self.is_starting {
@@ -198,7 +187,10 @@ impl Follower {
             if since.plus(MEMORY) > now && self.followed.len() <= self.capacity {
                 break;
             }
-            self.followed.remove_before(oldest);
+            // Shared answers may come out of order, rarely and by little: what came late is remembered a little longer.
+            while self.followed.first().is_some_and(|entry| entry.rank < oldest) {
+                self.followed.forget_first();
+            }
             self.floor = self.floor.max(since);
             self.left.pop_front();
         }
@@ -219,7 +211,7 @@ impl Follower {
     /// Whether a revocation is remembered that ends a token issued then.
     #[must_use]
     pub fn ends(&self, digest: &Digest, issued_at: Option<Timestamp>) -> bool {
-        self.followed.get(digest).is_some_and(|followed| ends(followed.cut_off, issued_at))
+        self.followed.ends(digest, issued_at)
     }
 
     /// How many revocations it remembers.
@@ -232,51 +224,5 @@ impl Follower {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-}
-
-/// Revocations by digest, and in the order of their versions so that the oldest can be forgotten.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Remembered {
-    by_digest: HashMap<Digest, Followed>,
-    by_version: VecDeque<(u64, Digest)>,
-}
-
-impl std::hash::Hash for Remembered {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        // The queue has every digest's latest version, which decides the map.
-        self.by_version.hash(state);
-    }
-}
-
-impl Remembered {
-    fn insert(&mut self, digest: Digest, followed: Followed) {
-        if self.by_digest.get(&digest).is_some_and(|known| known.version >= followed.version) {
-            return;
-        }
-        self.by_digest.insert(digest, followed);
-        // Shared answers may come out of order, rarely and by little.
-        let place = self.by_version.partition_point(|(version, _)| *version < followed.version);
-        self.by_version.insert(place, (followed.version, digest));
-    }
-
-    fn remove_before(&mut self, version: u64) {
-        while let Some(&(oldest, digest)) = self.by_version.front() {
-            if oldest >= version {
-                break;
-            }
-            self.by_version.pop_front();
-            if self.by_digest.get(&digest).is_some_and(|followed| followed.version == oldest) {
-                self.by_digest.remove(&digest);
-            }
-        }
-    }
-
-    fn get(&self, digest: &Digest) -> Option<&Followed> {
-        self.by_digest.get(digest)
-    }
-
-    fn len(&self) -> usize {
-        self.by_version.len()
     }
 }

@@ -8,8 +8,6 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::feed::{Changes, FeedEntry};
 use super::record::{Limits, Revocation};
 use crate::time::Timestamp;
@@ -19,7 +17,7 @@ use crate::time::Timestamp;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How long revocations gather before they are written to the index together.
-const GATHERING: Duration = Duration::from_millis(100);
+pub const GATHERING: Duration = Duration::from_millis(100);
 /// How long a write to the index is waited for.
 pub const WRITE_LIMIT: Duration = Duration::from_secs(5);
 /// How long a write to the index may still arrive that is on its way: it may be given up only at its limit, and arrive a
@@ -91,6 +89,10 @@ pub trait Rows {
     fn set_head(&mut self, head: &Head) -> Result<(), Self::Error>;
     /// The row of a key.
     fn find(&self, key: &str) -> Result<Option<Row>, Self::Error>;
+    /// The limits of some keys' rows, in the order of the keys.
+    fn limits(&self, keys: &[String]) -> Result<Vec<Option<Limits>>, Self::Error> {
+        keys.iter().map(|key| Ok(self.find(key)?.map(|row| row.revocation.limits()))).collect()
+    }
     /// Stores a row in the place of the one with its key.
     fn store(&mut self, row: &Row) -> Result<(), Self::Error>;
     /// Rows of the feed after a version, in the order of versions.
@@ -112,7 +114,7 @@ pub trait Rows {
 }
 
 /// What a follower of the feed asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Since {
     /// All of it. Later pages begin after the last version of the page before.
     Start(u64),
@@ -170,7 +172,7 @@ impl<R: Rows> Ledger<R> {
     /// # Errors
     /// The database's.
     pub fn contains(&self, keys: &[String]) -> Result<Vec<Option<Limits>>, R::Error> {
-        keys.iter().map(|key| Ok(self.rows.find(key)?.map(|row| row.revocation.limits()))).collect()
+        self.rows.limits(keys)
     }
 
     /// The feed.

@@ -3,22 +3,20 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use super::check::{Known, Status};
 use super::digest::Digest;
 use super::endings::Endings;
 use super::feed::{Applied, Changes, Follower, MEMORY};
+use super::freshness::Freshness;
 use super::ledger::Since;
-use super::plan::{Asked, Matchable};
-use super::record::{Limits, Revocation, Scope};
+use super::plan::{Asked, MatchKey, Matchable};
+use super::record::{Revocation, Scope};
+use super::shard::Shard;
 use super::sync::Unheard;
 use crate::time::Timestamp;
 
-/// The most revocations of the feed that an isolate remembers, of all shards together: some 12 MB.
+/// The most revocations of the feed that an isolate remembers, of all shards together: some 8 MB.
 const MAX_FOLLOWED: usize = 100_000;
-/// How long a feed that was too large is left alone.
-const TOO_LARGE_PAUSE: Duration = Duration::from_secs(30);
-/// How long one request may hear a feed before another one begins to: the first may be gone, with its client.
-/// Less than half of what a check has, so that it can do so itself.
-const PATIENCE: Duration = Duration::from_millis(600);
 /// How much earlier a request may be than another one: each has its own clock, which stands still while it computes.
 const ONE_TIME: Duration = Duration::from_secs(5);
 
@@ -33,18 +31,6 @@ pub struct Memory {
     latest: Cell<Timestamp>,
     era: Cell<u32>,
     chance: Cell<u64>,
-}
-
-#[derive(Debug, Default)]
-struct Shard {
-    follower: Option<Follower>,
-    too_large_until: Option<Timestamp>,
-    hearing_since: Option<Timestamp>,
-    /// When and why it was not heard the last time.
-    unheard: Option<(Timestamp, Unheard)>,
-    /// How late it is to be heard again, by chance: isolates of a location that have heard the same answer must not all
-    /// ask for the next one in the same moment.
-    lateness: u8,
 }
 
 impl Memory {
@@ -116,32 +102,58 @@ impl Memory {
 
     /// The shards that may know of a token's revocations, each once.
     pub(super) fn shards_of(&self, tokens: &[&Matchable]) -> Vec<u32> {
-        let keys = tokens.iter().flat_map(|token| &token.keys);
-        let mut shards: Vec<u32> = keys.map(|key| self.shard_of(&key.digest)).collect();
-        shards.sort_unstable();
-        shards.dedup();
-        shards
+        // Without a ledger digests have a shard all the same, which knows nothing.
+        let mut is_asked = vec![false; self.shards.len().max(1)];
+        for key in tokens.iter().flat_map(|token| token.keys()) {
+            let shard = usize::try_from(self.shard_of(key.digest)).ok();
+            if let Some(is_asked) = shard.and_then(|shard| is_asked.get_mut(shard)) {
+                *is_asked = true;
+            }
+        }
+        (0..).zip(is_asked).filter_map(|(shard, is_asked)| is_asked.then_some(shard)).collect()
+    }
+
+    /// What memory alone says of a token, `None` when others have to be asked. Nearly every check ends here.
+    pub(super) fn remembered(&self, token: &Matchable, freshness: Freshness, now: Timestamp) -> Option<Known> {
+        self.look_at_clock(now);
+        let asked_at = self.asked_lately(token, now);
+        let since = freshness.bound().map(|bound| now.minus(bound));
+        let mut is_complete = true;
+        let ended_by = self.find(token, |follower| {
+            let known = follower.zip(asked_at).zip(since);
+            is_complete &= known.is_some_and(|((follower, asked_at), since)| {
+                follower.floor() <= asked_at && is_between(follower.synced_at(), since, now)
+            });
+        });
+        match ended_by {
+            Some(scope) => Some(Known { status: Status::Revoked(scope), freshness }),
+            None => is_complete.then_some(Known { status: Status::Active, freshness }),
+        }
     }
 
     /// The scope of a revocation that is remembered and ends the token.
-    #[must_use]
-    pub fn ends(&self, token: &Matchable) -> Option<Scope> {
+    pub(super) fn ends(&self, token: &Matchable) -> Option<Scope> {
+        self.find(token, |_| ())
+    }
+
+    /// The first scope by which the token is ended; `look` is shown who follows the feed of each key until then.
+    fn find(&self, token: &Matchable, mut look: impl FnMut(Option<&Follower>)) -> Option<Scope> {
         let (own, found) = (self.own.borrow(), self.found.borrow());
-        let is_ended = |digest: &Digest| {
-            own.ends(digest, token.issued_at)
-                || found.ends(digest, token.issued_at)
-                || self.of_digest(digest).is_some_and(|shard| {
-                    shard.borrow().follower.as_ref().is_some_and(|follower| follower.ends(digest, token.issued_at))
-                })
+        let mut is_ended = |key: &MatchKey<'_>| {
+            let shard = self.of_digest(key.digest).map(RefCell::borrow);
+            let follower = shard.as_ref().and_then(|shard| shard.follower.as_ref());
+            look(follower);
+            own.ends(key.digest, token.issued_at)
+                || found.ends(key.digest, token.issued_at)
+                || follower.is_some_and(|follower| follower.ends(key.digest, token.issued_at))
         };
-        token.keys.iter().find(|key| is_ended(&key.digest)).map(|key| key.scope)
+        token.keys().find(|key| is_ended(key)).map(|key| key.scope)
     }
 
     /// Whether the shard's feed is known as it was at some moment from `since` to now.
     #[must_use]
     pub fn is_synced(&self, shard: u32, since: Timestamp, now: Timestamp) -> bool {
-        // Heard in the future: the clock was set back, and nobody knows how long ago that is.
-        self.synced_at(shard).is_some_and(|synced_at| synced_at >= since && synced_at <= now)
+        is_between(self.synced_at(shard), since, now)
     }
 
     fn synced_at(&self, shard: u32) -> Option<Timestamp> {
@@ -155,15 +167,7 @@ impl Memory {
         let covers = |shard: &RefCell<Shard>| {
             shard.borrow().follower.as_ref().is_some_and(|follower| follower.floor() <= asked_at)
         };
-        token.keys.iter().all(|key| self.of_digest(&key.digest).is_some_and(covers))
-    }
-
-    /// Whether memory alone knows everything about a token: every feed is known up to the bound, and the index has been
-    /// asked.
-    #[must_use]
-    pub fn is_complete_for(&self, token: &Matchable, bound: Duration, now: Timestamp) -> bool {
-        let is_synced = |digest: &Digest| self.is_synced(self.shard_of(digest), now.minus(bound), now);
-        token.keys.iter().all(|key| is_synced(&key.digest)) && self.vouches_for(token, now)
+        token.keys().all(|key| self.of_digest(key.digest).is_some_and(covers))
     }
 
     /// What to ask a shard's feed for, `None` while there is more than can be remembered.
@@ -263,34 +267,19 @@ impl Memory {
     pub fn note(&self, revocations: &[Revocation], now: Timestamp) {
         for revocation in revocations {
             if let Some(digest) = Digest::of_key(&revocation.key) {
-                self.own.borrow_mut().note(digest, revocation.limits(), now);
+                self.own.borrow_mut().note(digest, revocation.cut_off, now);
             }
         }
     }
 
     /// Remembers a revocation that ledger or index have told of.
-    pub(super) fn note_found(&self, digest: Digest, limits: Limits, now: Timestamp) {
-        self.found.borrow_mut().note(digest, limits, now);
+    pub(super) fn note_found(&self, digest: Digest, cut_off: Option<Timestamp>, now: Timestamp) {
+        self.found.borrow_mut().note(digest, cut_off, now);
     }
 }
 
-impl Shard {
-    /// Whether its feed is followed, and is known only to about half the bound ago (0.4 to 0.6), or not yet to its end.
-    fn is_due(&self, bound: Duration, now: Timestamp) -> bool {
-        let fifth = bound.checked_div(5).unwrap_or(bound);
-        let chance = fifth.saturating_mul(self.lateness.into()).checked_div(255).unwrap_or(fifth);
-        let due = now.minus(fifth.saturating_mul(2).saturating_add(chance));
-        let is_old = |follower: &Follower| follower.synced_at().is_none_or(|heard| heard < due);
-        self.follower.as_ref().is_some_and(is_old) && !self.is_being_heard(now)
-    }
-
-    fn is_being_heard(&self, now: Timestamp) -> bool {
-        self.hearing_since.is_some_and(|since| since.plus(PATIENCE) > now)
-    }
-
-    fn give_up(&mut self, now: Timestamp) -> Applied {
-        self.follower = None;
-        self.too_large_until = Some(now.plus(TOO_LARGE_PAUSE));
-        Applied::TooLarge
-    }
+/// Whether a feed was heard since a moment. Not in the future: the clock was set back then, and nobody knows how long ago
+/// that is.
+fn is_between(synced_at: Option<Timestamp>, since: Timestamp, now: Timestamp) -> bool {
+    synced_at.is_some_and(|synced_at| synced_at >= since && synced_at <= now)
 }

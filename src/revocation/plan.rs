@@ -69,8 +69,11 @@ impl Ended<'_> {
 /// logged out, and the rest of the session would live on.
 #[must_use]
 pub fn revocations_for(ended: Ended<'_>, scopes: &[Scope], rules: &RevocationRules, now: Timestamp) -> Vec<Revocation> {
-    let mut wanted: Vec<Scope> =
-        Scope::ALL.into_iter().filter(|scope| scopes.contains(scope) && ended.identifier(*scope).is_some()).collect();
+    let mut wanted: Vec<Scope> = Scope::ALL
+        .iter()
+        .copied()
+        .filter(|scope| scopes.contains(scope) && ended.identifier(*scope).is_some())
+        .collect();
     if wanted.is_empty() {
         let by_subject = scopes.contains(&Scope::Session) && ended.identifier(Scope::Subject).is_some();
         wanted.push(if by_subject { Scope::Subject } else { Scope::Token });
@@ -102,11 +105,13 @@ fn revocation(ended: Ended<'_>, scope: Scope, rules: &RevocationRules, now: Time
     })
 }
 
-/// What can end a token: the keys of all revocations that can match it, and when it was issued.
+/// What can end a token: all revocations that can match it, and when it was issued. An isolate has thousands of them, so
+/// only digests are kept; the keys, which are longer, are made of them when ledger or index are asked.
 #[derive(Debug)]
 pub struct Matchable {
-    /// The one that ends most first.
-    pub keys: Vec<MatchKey>,
+    issuer: Box<str>,
+    /// In the order of [`Scope::ALL`].
+    digests: [Option<Digest>; Scope::ALL.len()],
     /// When it was issued.
     pub issued_at: Option<Timestamp>,
     /// When the index was asked last that knew of no revocation; only [`super::Memory`] knows whether that still counts.
@@ -122,14 +127,21 @@ pub(super) struct Asked {
 }
 
 /// The key of a revocation that can match a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MatchKey {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MatchKey<'a> {
     /// How much it would end.
     pub scope: Scope,
-    /// Where it would be found.
-    pub key: String,
     /// The key's digest.
-    pub digest: Digest,
+    pub digest: &'a Digest,
+    issuer: &'a str,
+}
+
+impl MatchKey<'_> {
+    /// Where the revocation would be found.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.digest.key(self.issuer, self.scope)
+    }
 }
 
 impl Matchable {
@@ -140,10 +152,14 @@ impl Matchable {
             Ended::Jwt(token) => token.issued_at(),
             Ended::Opaque(_) => None,
         };
-        let key = |scope: Scope| {
-            let digest = Digest::of(issuer, scope, &ended.identifier(scope)?);
-            Some(MatchKey { scope, key: digest.key(issuer, scope), digest })
-        };
-        Self { keys: Scope::ALL.into_iter().filter_map(key).collect(), issued_at, asked: Cell::new(None) }
+        let digest = |scope: Scope| Some(Digest::of(issuer, scope, &ended.identifier(scope)?));
+        Self { issuer: issuer.into(), digests: Scope::ALL.map(digest), issued_at, asked: Cell::new(None) }
+    }
+
+    /// The keys of the revocations that can match it, the one that ends most first.
+    pub fn keys(&self) -> impl Iterator<Item = MatchKey<'_>> {
+        let digests = self.digests.iter().map(Option::as_ref);
+        let key = |(scope, digest): (Scope, Option<_>)| Some(MatchKey { scope, digest: digest?, issuer: &self.issuer });
+        Scope::ALL.iter().copied().zip(digests).filter_map(key)
     }
 }

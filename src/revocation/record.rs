@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use super::stored::write_stored;
 use crate::time::Timestamp;
 
 /// Workers KV keeps an entry at least this long.
@@ -17,8 +16,7 @@ const KV_LAST_SECOND: i64 = i32::MAX as i64;
 pub(super) const TWICE_AT_ONCE: Duration = Duration::from_secs(3);
 
 /// How much a revocation ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
     /// Every token of an issuer that was issued up to a time.
     Issuer,
@@ -44,10 +42,16 @@ impl Scope {
             Self::Token => "token",
         }
     }
+
+    /// The scope of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|scope| scope.name() == name)
+    }
 }
 
 /// Which tokens a revocation ends, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// For a subject or an issuer: tokens issued up to this time are revoked.
     pub cut_off: Option<Timestamp>,
@@ -93,7 +97,7 @@ pub(super) fn ends(cut_off: Option<Timestamp>, issued_at: Option<Timestamp>) -> 
 }
 
 /// One revocation.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Revocation {
     /// Where it is found.
     pub key: String,
@@ -109,35 +113,6 @@ pub struct Revocation {
     pub expires_at: Timestamp,
     /// How much longer it lives than it must.
     pub spare: Duration,
-}
-
-/// A revocation's value in KV, and its metadata: the same, so that listing keys is enough to read them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StoredRevocation {
-    issuer: String,
-    scope: Scope,
-    /// Unix time in seconds, with a fraction.
-    revoked_at: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cut_off: Option<f64>,
-    expires_at: f64,
-}
-
-impl StoredRevocation {
-    /// What a value in KV says, `None` when it cannot be read.
-    #[must_use]
-    pub fn parse(value: &str) -> Option<Self> {
-        serde_json::from_str(value).ok()
-    }
-
-    /// Which tokens it ends.
-    #[must_use]
-    pub fn limits(&self) -> Limits {
-        Limits {
-            cut_off: self.cut_off.map(Timestamp::from_seconds_f64),
-            expires_at: Timestamp::from_seconds_f64(self.expires_at),
-        }
-    }
 }
 
 /// How long KV keeps an entry.
@@ -176,18 +151,7 @@ impl Revocation {
     /// The entry in KV, when it is written now.
     #[must_use]
     pub fn entry(&self, now: Timestamp) -> Entry {
-        let stored = StoredRevocation {
-            issuer: self.issuer.clone(),
-            scope: self.scope,
-            revoked_at: self.revoked_at.as_seconds_f64(),
-            cut_off: self.cut_off.map(Timestamp::as_seconds_f64),
-            expires_at: self.expires_at.as_seconds_f64(),
-        };
-        Entry {
-            key: self.key.clone(),
-            value: serde_json::to_string(&stored).unwrap_or_default(),
-            lifetime: kv_lifetime(self.expires_at, now),
-        }
+        Entry { key: self.key.clone(), value: write_stored(self), lifetime: kv_lifetime(self.expires_at, now) }
     }
 }
 
@@ -204,6 +168,7 @@ fn kv_lifetime(expires_at: Timestamp, now: Timestamp) -> KvLifetime {
 
 #[cfg(test)]
 mod tests {
+    use super::super::stored::StoredRevocation;
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);

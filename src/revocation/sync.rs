@@ -3,8 +3,6 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::client;
 use super::feed::{Applied, Changes};
 use super::memory::Memory;
@@ -28,11 +26,22 @@ const FIRST_LOOK: Duration = Duration::from_millis(20);
 /// How often a request looks whether another one of its isolate has heard the feed.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// An answer of the feed, and when it was asked for.
-#[derive(Serialize, Deserialize)]
-struct Shared {
+/// An answer of the feed as it is shared: when it was asked for, a space, and the answer. So its age is known before
+/// anybody reads all of it.
+struct Shared<'a> {
     asked_at: Timestamp,
-    changes: Changes,
+    answer: &'a str,
+}
+
+impl<'a> Shared<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let (asked_at, answer) = text.split_once(' ')?;
+        Some(Self { asked_at: Timestamp::from_millis(asked_at.parse().ok()?), answer })
+    }
+
+    fn write(&self) -> String {
+        format!("{} {}", self.asked_at.as_millis(), self.answer)
+    }
 }
 
 /// Why a feed was not heard to its end.
@@ -97,11 +106,12 @@ pub(super) async fn sync<P: Clock + LedgerShards + SharedMemory>(
     let (begin, mut pause) = (platform.now(), FIRST_LOOK);
     loop {
         let heard = location.recall(&location.feed).await;
-        if heard.as_deref().is_some_and(|heard| take_shared(platform, memory, shard, begin.minus(bound), heard)) {
+        let heard = heard.as_deref().and_then(Shared::read);
+        if heard.as_ref().is_some_and(|heard| take_shared(platform, memory, shard, begin.minus(bound), heard)) {
             return Ok(());
         }
         let waited = platform.now().since(begin);
-        if waited >= CLAIM_LIMIT || !location.is_claimed(heard.as_deref()).await {
+        if waited >= CLAIM_LIMIT || !location.is_claimed(heard.map(|heard| heard.asked_at)).await {
             break;
         }
         P::sleep(pause).await;
@@ -135,17 +145,16 @@ async fn poll<P: Clock + LedgerShards + SharedMemory>(
     for _ in 0..MAX_PAGES {
         let asked_at = platform.now();
         let since = memory.since(shard, asked_at).ok_or(Unheard::TooLarge)?;
-        let changes = client::changes(platform, shard, since).await.map_err(Unheard::Ledger)?;
+        let (changes, answer) = client::changes(platform, shard, since).await.map_err(Unheard::Ledger)?;
         match memory.take(shard, &changes, asked_at, platform.now()) {
             Applied::Fully => {
-                if changes.entries.len() <= MAX_SHARED_ENTRIES
-                    && let Ok(text) = serde_json::to_string(&Shared { asked_at, changes })
-                {
-                    let seconds = bound.as_secs().saturating_add(SHARED_LONGER_SECONDS);
-                    location.share(&location.feed, &text, u32::try_from(seconds).unwrap_or(u32::MAX)).await;
-                    return Ok(IsShared::Yes);
+                if changes.entries.len() > MAX_SHARED_ENTRIES {
+                    return Ok(IsShared::No);
                 }
-                return Ok(IsShared::No);
+                let text = Shared { asked_at, answer: &answer }.write();
+                let seconds = bound.as_secs().saturating_add(SHARED_LONGER_SECONDS);
+                location.share(&location.feed, &text, u32::try_from(seconds).unwrap_or(u32::MAX)).await;
+                return Ok(IsShared::Yes);
             }
             Applied::Partly => gaps = 0,
             // The feed is read from its start then. Where that is a gap as well it cannot be read at all.
@@ -158,11 +167,12 @@ async fn poll<P: Clock + LedgerShards + SharedMemory>(
 }
 
 /// Takes in what another isolate of this location has asked for, when it is recent enough.
-fn take_shared(platform: &impl Clock, memory: &Memory, shard: u32, since: Timestamp, text: &str) -> bool {
-    let Ok(Shared { asked_at, changes }) = serde_json::from_str::<Shared>(text) else { return false };
-    let now = platform.now();
+fn take_shared(platform: &impl Clock, memory: &Memory, shard: u32, since: Timestamp, heard: &Shared) -> bool {
+    let (asked_at, now) = (heard.asked_at, platform.now());
     // Asked for in the future: a clock of this location is wrong, and nobody knows which.
-    asked_at >= since && asked_at <= now && memory.take_shared(shard, &changes, asked_at, now)
+    let is_recent = asked_at >= since && asked_at <= now;
+    let changes = if is_recent { Changes::read(heard.answer) } else { None };
+    changes.is_some_and(|changes| memory.take_shared(shard, &changes, asked_at, now))
 }
 
 /// What the isolates of a location share of one shard. Where that fails, each polls for itself.
@@ -196,19 +206,10 @@ impl<P: Clock + SharedMemory> Location<'_, P> {
     }
 
     /// Whether a poll has begun lately whose answer is not shared yet.
-    async fn is_claimed(&self, heard: Option<&str>) -> bool {
+    async fn is_claimed(&self, heard: Option<Timestamp>) -> bool {
         let Some(claimed_at) = self.recall(&self.claim).await.and_then(|text| text.parse().ok()) else { return false };
         let claimed_at = Timestamp::from_millis(claimed_at);
         let now = self.platform.now();
-        let is_answered = heard.and_then(|heard| serde_json::from_str::<Heard>(heard).ok());
-        claimed_at <= now
-            && now.since(claimed_at) < CLAIM_LIMIT
-            && is_answered.is_none_or(|heard| heard.asked_at < claimed_at)
+        claimed_at <= now && now.since(claimed_at) < CLAIM_LIMIT && heard.is_none_or(|heard| heard < claimed_at)
     }
-}
-
-/// When a shared answer was asked for.
-#[derive(Deserialize)]
-struct Heard {
-    asked_at: Timestamp,
 }

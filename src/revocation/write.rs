@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable};
-
-use super::record::{Revocation, StoredRevocation};
+use super::record::Revocation;
+use super::retry::pauses;
+use super::stored::StoredRevocation;
 use crate::ports::{Clock, Index, IndexError, within};
 
 /// The first pause; each further one is twice as long, with jitter. The fourth try comes one to two seconds after the
@@ -31,17 +31,15 @@ pub async fn write<P: Index + Clock>(
 }
 
 async fn write_one<P: Index + Clock>(platform: &P, revocation: &Revocation) -> Result<(), IndexError> {
-    let backoff = ExponentialBuilder::default()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_times(TRIES_AFTER_THE_FIRST)
-        .with_jitter()
-        // Without a seed of its own every isolate would pause alike, and contenders would meet again and again.
-        .with_jitter_seed(getrandom::u64().unwrap_or_default());
-    (|| attempt(platform, revocation))
-        .retry(backoff)
-        .sleep(P::sleep)
-        .when(|fault| matches!(fault, IndexError::RateLimited | IndexError::Transient))
-        .await
+    let mut pauses = pauses(FIRST_PAUSE, TRIES_AFTER_THE_FIRST);
+    loop {
+        let written = attempt(platform, revocation).await;
+        if !matches!(written, Err(IndexError::RateLimited | IndexError::Transient)) {
+            return written;
+        }
+        let Some(pause) = pauses.next() else { return written };
+        P::sleep(pause).await;
+    }
 }
 
 async fn attempt<P: Index + Clock>(platform: &P, revocation: &Revocation) -> Result<(), IndexError> {

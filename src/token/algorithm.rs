@@ -99,6 +99,12 @@ impl Algorithm {
         }
     }
 
+    /// Whether who can verify can sign as well.
+    #[must_use]
+    pub const fn is_symmetric(self) -> bool {
+        matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+    }
+
     /// The kind of key that it takes.
     #[must_use]
     pub const fn key_kind(self) -> KeyKind {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::TokenProblem;
-use super::strict_json::StrictObject;
+use crate::json::StrictObject;
 use crate::time::Timestamp;
 
 /// Under which names an issuer's tokens carry what is revoked by.

@@ -60,6 +60,22 @@ pub enum JwkProblem {
 }
 
 impl JwkProblem {
+    /// The word that the log has for it.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::SecretInPublic | Self::Private => "not_public",
+            Self::NotSecret => "public",
+            Self::NoAlgorithmFits => "no_algorithm_fits",
+            Self::AlgorithmNotConfigured(_) => "algorithm_not_configured",
+            Self::OtherUse => "other_use",
+            Self::Member(_) => "bad_member",
+            Self::Size => "bad_size",
+            Self::NotTheIssuers => "not_the_issuers",
+            Self::Development => "development_key",
+        }
+    }
+
     /// The problem in the words of a refusal.
     #[must_use]
     pub fn message(&self) -> String {

@@ -7,59 +7,9 @@ use jwt_compact::alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
 
 use super::algorithm::{Algorithm, KeyKind};
 use super::jwk::{Jwk, JwkProblem};
+use super::ring::KeyRing;
 use super::secret::Secret;
 use super::untrusted::SigningInput;
-
-/// How many keys a token without `kid` is tried against. Each try may cost a signature check.
-const MAX_KEYS_TRIED: usize = 4;
-
-/// The keys that an issuer's tokens are verified with.
-#[derive(Debug, Default)]
-pub struct KeyRing {
-    /// The keys.
-    pub keys: Vec<VerificationKey>,
-    /// The names of Worker secrets that hold further keys, where their text is not known: on a machine that deploys.
-    pub unknown_secrets: Vec<String>,
-}
-
-impl KeyRing {
-    /// Whether any key has the algorithm of this name.
-    #[must_use]
-    pub fn knows_algorithm(&self, name: &str) -> bool {
-        self.keys.iter().any(|key| key.algorithm.name() == name)
-    }
-
-    /// Whether one of these keys is one of `other`'s.
-    #[must_use]
-    pub fn shares_a_key_with(&self, other: &Self) -> bool {
-        self.keys.iter().any(|key| other.same_as(key.algorithm, &key.material).is_some())
-            || self.unknown_secrets.iter().any(|name| other.unknown_secrets.contains(name))
-    }
-
-    /// The one of these keys that has this algorithm and material.
-    fn same_as(&self, algorithm: Algorithm, material: &VerificationMaterial) -> Option<&VerificationKey> {
-        self.keys.iter().find(|own| own.algorithm == algorithm && own.material.is_same_as(material))
-    }
-
-    /// The keys that a token with this header may have been signed with: those of its `kid`, or, when none has that
-    /// name or it has none, those that could be meant, a few at most.
-    pub fn candidates<'a>(
-        &'a self,
-        algorithm: &str,
-        key_id: Option<&str>,
-    ) -> impl Iterator<Item = &'a VerificationKey> {
-        let named = key_id.is_some_and(|kid| self.keys.iter().any(|key| key.key_id.as_deref() == Some(kid)));
-        self.keys
-            .iter()
-            .filter(move |key| key.algorithm.name() == algorithm)
-            .filter(move |key| match key_id {
-                None => true,
-                Some(kid) if named => key.key_id.as_deref() == Some(kid),
-                Some(_) => key.key_id.is_none(),
-            })
-            .take(MAX_KEYS_TRIED)
-    }
-}
 
 /// A key for verification.
 #[derive(Debug)]
@@ -79,7 +29,7 @@ pub enum VerificationMaterial {
 }
 
 impl VerificationMaterial {
-    fn is_same_as(&self, other: &Self) -> bool {
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Hmac(one), Self::Hmac(other)) => one.bytes() == other.bytes(),
             (Self::Public(one), Self::Public(other)) => one.members == other.members,
@@ -109,6 +59,22 @@ impl VerificationKey {
     #[must_use]
     pub const fn material(&self) -> &VerificationMaterial {
         &self.material
+    }
+
+    /// The slot of a public key.
+    #[must_use]
+    pub const fn slot(&self) -> Option<u32> {
+        match &self.material {
+            VerificationMaterial::Public(key) => Some(key.slot),
+            VerificationMaterial::Hmac(_) => None,
+        }
+    }
+
+    /// Gives a public key another slot: that of the same key, read before.
+    pub(super) const fn set_slot(&mut self, slot: u32) {
+        if let VerificationMaterial::Public(key) = &mut self.material {
+            key.slot = slot;
+        }
     }
 }
 

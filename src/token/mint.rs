@@ -1,23 +1,22 @@
 //! The anonymous session that a shopper goes on with after a Commerce Engine storefront logout.
 //!
-//! `jwt-compact` writes the tokens; HMAC signatures are made here, asymmetric ones by the platform.
+//! HMAC signatures are made here, by `jwt-compact`; asymmetric ones by the platform.
 
-use std::borrow::Cow;
-use std::convert::Infallible;
 use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use chrono::DateTime;
 use jwt_compact::alg::{Hs256, Hs384, Hs512};
-use jwt_compact::{AlgorithmExt, AlgorithmSignature, Header};
-use serde::Serialize;
+use jwt_compact::{Algorithm as _, AlgorithmSignature};
 use serde_json::{Map, Value};
 use ulid::Ulid;
 
+use super::Algorithm;
 use super::claims::ClaimNames;
-use super::keys::{HmacKey, PrivateKey, SigningKey, SigningMaterial};
+use super::keys::{HmacKey, SigningKey, SigningMaterial};
 use super::untrusted::SigningInput;
 use super::verify::VerifiedToken;
+use crate::contracts::value;
+use crate::json::Object;
 use crate::ports::Signatures;
 use crate::time::Timestamp;
 
@@ -66,8 +65,8 @@ pub async fn mint_anonymous_session(
 ) -> Result<AnonymousSession, MintError> {
     let visitor = Ulid::from_parts(u64::try_from(now.as_millis()).unwrap_or(0), random()?).to_string();
     let shared = shared_claims(ended, rules, &random_id()?, &visitor);
-    let access = dated(own_claims(&shared, rules)?, now, rules.access_lifetime);
-    let refresh = dated(own_claims(&shared, rules)?, now, rules.refresh_lifetime);
+    let access = dated(&own_claims(&shared, rules)?, now, rules.access_lifetime);
+    let refresh = dated(&own_claims(&shared, rules)?, now, rules.refresh_lifetime);
     Ok(AnonymousSession {
         access_token: sign("JWT", &access, &rules.key, signatures).await?,
         refresh_token: sign(REFRESH_TOKEN_TYPE, &refresh, &rules.key, signatures).await?,
@@ -116,75 +115,48 @@ fn own_claims(shared: &Map<String, Value>, rules: &AnonymousSessionRules) -> Res
     Ok(claims)
 }
 
-fn dated<T>(custom: T, now: Timestamp, lifetime: Duration) -> jwt_compact::Claims<T> {
-    let mut claims = jwt_compact::Claims::new(custom);
-    claims.issued_at = DateTime::from_timestamp_millis(now.as_millis());
-    claims.expiration = DateTime::from_timestamp_millis(now.plus(lifetime).as_millis());
-    claims
+/// The claims of a token as JSON.
+fn dated(claims: &Map<String, Value>, now: Timestamp, lifetime: Duration) -> String {
+    let seconds = |time: Timestamp| time.as_millis().div_euclid(1000);
+    let object = Object::new().number("exp", seconds(now.plus(lifetime))).number("iat", seconds(now));
+    claims.iter().fold(object, |object, (name, claim)| object.raw(name, &value::text(claim))).finish()
 }
 
-async fn sign<T: Serialize>(
+/// A token in its compact form (RFC 7515 section 3.1).
+async fn sign(
     token_type: &str,
-    claims: &jwt_compact::Claims<T>,
+    claims: &str,
     key: &SigningKey,
     signatures: &impl Signatures,
 ) -> Result<String, MintError> {
-    let mut header = Header::empty().with_token_type(token_type);
-    header.key_id.clone_from(&key.key_id);
-    match &key.material {
-        SigningMaterial::Hmac(HmacKey::Hs256(key)) => Hs256.token(&header, claims, key),
-        SigningMaterial::Hmac(HmacKey::Hs384(key)) => Hs384.token(&header, claims, key),
-        SigningMaterial::Hmac(HmacKey::Hs512(key)) => Hs512.token(&header, claims, key),
-        SigningMaterial::Private(key) => return sign_elsewhere(&header, claims, key, signatures).await,
-    }
-    .map_err(|_| MintError)
+    let header = Object::new()
+        .text("alg", algorithm(&key.material).name())
+        .some_text("kid", key.key_id.as_deref())
+        .text("typ", token_type)
+        .finish();
+    let encoded = |text: &str| Base64UrlUnpadded::encode_string(text.as_bytes());
+    let input = [encoded(&header), encoded(claims)].join(".");
+    let signature = match &key.material {
+        SigningMaterial::Hmac(key) => sign_hmac(key, input.as_bytes()),
+        SigningMaterial::Private(key) => signatures.sign(key, SigningInput(&input)).await.map_err(|_| MintError)?,
+    };
+    Ok([input, Base64UrlUnpadded::encode_string(&signature)].join("."))
 }
 
-/// Has the platform sign: `jwt-compact` writes the token with an empty signature, which is then filled in.
-async fn sign_elsewhere<T: Serialize>(
-    header: &Header,
-    claims: &jwt_compact::Claims<T>,
-    key: &PrivateKey,
-    signatures: &impl Signatures,
-) -> Result<String, MintError> {
-    let mut token = SignedElsewhere(key.algorithm).token(header, claims, &()).map_err(|_| MintError)?;
-    let input = token.strip_suffix('.').ok_or(MintError)?;
-    let signature = signatures.sign(key, SigningInput(input)).await.map_err(|_| MintError)?;
-    token.push_str(&Base64UrlUnpadded::encode_string(&signature));
-    Ok(token)
-}
-
-/// An algorithm whose signature is made afterwards.
-struct SignedElsewhere(super::Algorithm);
-
-/// The empty place where that signature goes.
-struct Pending;
-
-impl AlgorithmSignature for Pending {
-    fn try_from_slice(_: &[u8]) -> Result<Self, anyhow::Error> {
-        Ok(Self)
-    }
-
-    fn as_bytes(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&[])
+fn algorithm(material: &SigningMaterial) -> Algorithm {
+    match material {
+        SigningMaterial::Hmac(HmacKey::Hs256(_)) => Algorithm::Hs256,
+        SigningMaterial::Hmac(HmacKey::Hs384(_)) => Algorithm::Hs384,
+        SigningMaterial::Hmac(HmacKey::Hs512(_)) => Algorithm::Hs512,
+        SigningMaterial::Private(key) => key.algorithm,
     }
 }
 
-impl jwt_compact::Algorithm for SignedElsewhere {
-    type SigningKey = ();
-    type VerifyingKey = Infallible;
-    type Signature = Pending;
-
-    fn name(&self) -> Cow<'static, str> {
-        Cow::Borrowed(self.0.name())
-    }
-
-    fn sign(&self, (): &(), _message: &[u8]) -> Pending {
-        Pending
-    }
-
-    fn verify_signature(&self, _signature: &Pending, key: &Infallible, _message: &[u8]) -> bool {
-        match *key {}
+fn sign_hmac(key: &HmacKey, input: &[u8]) -> Vec<u8> {
+    match key {
+        HmacKey::Hs256(key) => Hs256.sign(key, input).as_bytes().into_owned(),
+        HmacKey::Hs384(key) => Hs384.sign(key, input).as_bytes().into_owned(),
+        HmacKey::Hs512(key) => Hs512.sign(key, input).as_bytes().into_owned(),
     }
 }
 

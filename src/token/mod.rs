@@ -10,8 +10,8 @@ mod jwk;
 mod keys;
 mod mint;
 mod recent;
+mod ring;
 mod secret;
-mod strict_json;
 mod untrusted;
 mod verify;
 
@@ -20,11 +20,13 @@ pub use bearer::{BearerProblem, bearer_token, is_token};
 pub use claims::{ClaimNames, Claims};
 pub use id::{OpaqueToken, TokenId};
 pub use jwk::{Jwk, JwkProblem};
-pub use keys::{KeyMembers, KeyRing, PrivateKey, PublicKey, SigningKey, VerificationKey, VerificationMaterial};
+pub use keys::{KeyMembers, PrivateKey, PublicKey, SigningKey, VerificationKey, VerificationMaterial};
 pub use mint::{AnonymousSession, AnonymousSessionRules, MintError, mint_anonymous_session};
 pub use recent::{Recent, RecentLimits};
+pub use ring::KeyRing;
 pub use secret::Secret;
 pub use untrusted::{MAX_TOKEN_BYTES, SigningInput, UntrustedJwt};
+pub(crate) use verify::verify_with;
 pub use verify::{JwtRules, RequiredClaim, VerifiedToken, VerifyError, verify};
 
 /// Why a token is no good. The reason is for the log and for `error_description` (RFC 6750 section 3); it names what

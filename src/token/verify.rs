@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::keys::{KeyRing, VerificationKey, VerificationMaterial};
-use super::{ClaimNames, Claims, TokenId, TokenProblem, UntrustedJwt};
+use super::keys::{VerificationKey, VerificationMaterial};
+use super::{ClaimNames, Claims, KeyRing, TokenId, TokenProblem, UntrustedJwt};
+use crate::keys::{IssuerKeys, KeyMark};
 use crate::ports::{Signatures, Unavailable};
 use crate::time::Timestamp;
 
@@ -18,7 +19,7 @@ pub struct JwtRules {
     /// The values of `aud` of which one must be there; none when its tokens carry no `aud`.
     pub audiences: Vec<String>,
     /// The keys.
-    pub keys: KeyRing,
+    pub keys: IssuerKeys,
     /// How far clocks may be apart.
     pub leeway: Duration,
     /// How long a token may live at the most, measured from its `iat`, or from now without one. Revocations of sessions
@@ -42,7 +43,7 @@ impl JwtRules {
         };
         overlap(&self.issuers, &other.issuers)
             && overlap(&self.audiences, &other.audiences)
-            && self.keys.shares_a_key_with(&other.keys)
+            && self.keys.may_share_a_key_with(&other.keys)
     }
 }
 
@@ -78,6 +79,7 @@ pub struct VerifiedToken {
     subject: Option<String>,
     expires_at: Timestamp,
     key_id: Option<String>,
+    key_mark: KeyMark,
     claims: Claims,
 }
 
@@ -125,6 +127,12 @@ impl VerifiedToken {
         self.key_id.as_deref()
     }
 
+    /// Which key of its issuer has verified it.
+    #[must_use]
+    pub const fn key_mark(&self) -> KeyMark {
+        self.key_mark
+    }
+
     /// All its claims.
     #[must_use]
     pub const fn claims(&self) -> &Claims {
@@ -152,7 +160,19 @@ pub async fn verify(
     signatures: &impl Signatures,
 ) -> Result<VerifiedToken, VerifyError> {
     let untrusted = UntrustedJwt::parse(token)?;
-    let key = signing_key(&untrusted, &rules.keys, signatures).await?;
+    let keys = rules.keys.current(now).ok_or(VerifyError::CannotTell)?;
+    verify_with(&untrusted, rules, &keys, now, signatures).await
+}
+
+/// Verifies a token with these keys of its issuer.
+pub(crate) async fn verify_with(
+    untrusted: &UntrustedJwt<'_>,
+    rules: &JwtRules,
+    keys: &KeyRing,
+    now: Timestamp,
+    signatures: &impl Signatures,
+) -> Result<VerifiedToken, VerifyError> {
+    let key = signing_key(untrusted, keys, signatures).await?;
     let claims = untrusted.claims()?;
     judge_names(&claims, rules)?;
     let expires_at = judge_times(&claims, rules, now)?;
@@ -166,6 +186,7 @@ pub async fn verify(
         subject: claims.identifier(&names.subject)?,
         expires_at,
         key_id: key.key_id().map(str::to_owned),
+        key_mark: KeyMark { slot: key.slot(), generation: keys.generation },
         claims,
     })
 }

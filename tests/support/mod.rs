@@ -9,11 +9,13 @@ pub mod clock;
 pub mod crypto;
 pub mod fragile;
 pub mod issuers;
+pub mod keys;
 pub mod platform;
 pub mod request;
 pub mod rows;
 pub mod shards;
 pub mod shipped;
 pub mod tokens;
+pub mod web;
 
 pub use clock::run;

@@ -86,6 +86,12 @@ pub struct TestPlatform {
     pub stale: Cell<Duration>,
     /// How far this machine's clock is off, in milliseconds.
     pub skew: Cell<i64>,
+    /// The servers elsewhere.
+    pub web: super::web::TestWeb,
+    /// What the log was told of keys.
+    pub journal: RefCell<Vec<super::web::Noted>>,
+    /// The slots whose keys were forgotten.
+    pub forgotten: RefCell<Vec<u32>>,
 }
 
 impl TestPlatform {
@@ -185,6 +191,10 @@ impl Signatures for TestPlatform {
             return Err(Unavailable);
         }
         Ok(crypto::verify(key, input.0, signature))
+    }
+
+    fn forget(&self, slot: u32) {
+        self.forgotten.borrow_mut().push(slot);
     }
 
     async fn sign(&self, key: &PrivateKey, input: SigningInput<'_>) -> Result<Vec<u8>, Unavailable> {

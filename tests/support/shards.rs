@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use edge_logout::ports::{Index, LedgerError, LedgerShards, SharedMemory};
-use edge_logout::revocation::answer_question;
 use edge_logout::revocation::ledger::Ledger;
+use edge_logout::revocation::{LedgerQuestion, answer_question};
 
 use super::clock::{self, run};
 use super::platform::{LedgerFault, TestPlatform};
@@ -77,7 +77,7 @@ impl LedgerShards for TestPlatform {
             Some(LedgerFault::Says(answer)) => return Ok(answer.to_owned()),
             Some(LedgerFault::DoneBut(_)) | None => {}
         }
-        let question = serde_json::from_str(question).unwrap();
+        let question = LedgerQuestion::read(question).unwrap();
         let Ok(answer) = self.with_shard(shard, |ledger| answer_question(ledger, &question, clock::now()));
         match fault {
             Some(LedgerFault::DoneBut(error)) => Err(error),

@@ -24,8 +24,6 @@ const FAULTS = /** @type {Record<string, Fault>} */ ({
   "an overload": { error: "overloaded" },
   "any other error": { error: "broken" },
   "an error although it was done": { error: "broken", done: true },
-  "a 500": { status: 500, answer: "the ledger failed" },
-  "a 404": { status: 404, answer: "null" },
   "no answer": { hang: true },
   "no text": { answer: "" },
   "no JSON": { answer: "{" },

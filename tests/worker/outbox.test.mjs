@@ -15,7 +15,7 @@ import { startLocations } from "./harness/locations.mjs";
 import { mint, now } from "./harness/tokens.mjs";
 import { scratch } from "./harness/scratch.mjs";
 import { issuerIn } from "./harness/shipped.mjs";
-import { fakeKv, start } from "./harness/worker.mjs";
+import { fakeKv, start, told } from "./harness/worker.mjs";
 
 /** @typedef {import("./harness/worker.mjs").Worker} Worker */
 /** @typedef {import("./harness/fake-kv.mjs").FakeKv} FakeKv */
@@ -31,7 +31,7 @@ async function assertArrives(worker, kv, count, withinMs = 20_000) {
   await eventually(`${count} entries are in KV`, () => kv.entries.size >= count, withinMs);
   const { entries } = await worker.askLedger({ Changes: { Start: 0 } });
   const digests = new Set([...kv.entries.keys()].map((key) => key.split(":")[3]));
-  for (const [digest] of entries) assert.ok(digests.has(digest));
+  for (const [digest] of told(entries)) assert.ok(digests.has(digest));
   for (const { value, metadata } of kv.entries.values()) assert.deepEqual(JSON.parse(value), metadata);
 }
 
@@ -89,7 +89,7 @@ test("one write a second to a key: a cut-off that is moved at once is there in t
   const last = await withoutSession("ada", now() + 3);
   await eventually("the last cut-off is in KV", () => cutOff() >= Math.floor(Date.now() / 1000) + 1, 15_000);
   const { entries } = await here.askLedger({ Changes: { Start: 0 } });
-  await eventually("KV has what the ledger has", () => Math.abs(cutOff() * 1000 - entries[0][2]) < 1, 15_000);
+  await eventually("KV has what the ledger has", () => Math.abs(cutOff() * 1000 - (told(entries)[0][2] ?? 0)) < 1, 15_000);
   for (const freshness of ["strong", "bounded", "eventual"]) assertRevoked(await check(there, last, freshness));
 });
 
@@ -153,7 +153,7 @@ test("restarted in the middle of the traffic: what was answered is refused after
   t.diagnostic(`${answered.length} of ${ended.length} were answered`);
   assert.ok(answered.length > 20);
   const { entries } = await worker.askLedger({ Changes: { Start: 0 } });
-  await assertArrives(worker, kv, entries.length);
+  await assertArrives(worker, kv, told(entries).length);
   for (const freshness of ["strong", "bounded", "eventual"]) for (const got of await forAll(answered, (subject) => check(worker, subject, freshness))) assertRevoked(got);
 });
 
@@ -182,6 +182,6 @@ test("when everything has expired, nothing is left", async (t) => {
   assert.equal(rows(), 8);
   await eventually("the table is empty", () => rows() === 0, 30_000);
   const { entries, is_complete: isComplete } = await worker.askLedger({ Changes: { Start: 0 } });
-  assert.deepEqual([entries, isComplete], [[], true]);
+  assert.deepEqual([entries, isComplete], ["", true]);
   assert.deepEqual(await worker.askLedger({ Contains: [revocation("short 1").key] }), [null]);
 });

@@ -1,7 +1,8 @@
 //! The JSON answers, as FastAPI's exception handlers and Starlette's `JSONResponse` write them.
 
 use super::Refusal;
-use super::value::{Text, Value};
+use super::value::Value;
+use crate::json::quoted;
 
 /// What pydantic finds wrong with a value. Types and messages are those of pydantic-core's
 /// `ErrorType`.
@@ -36,18 +37,16 @@ impl Fault {
             Self::NotUnicode => "Input should be a valid string, unable to parse raw data as a \
                                  unicode string"
                 .to_owned(),
-            Self::TooShort(least) => {
-                format!("String should have at least {}", characters(*least))
-            }
-            Self::TooLong(most) => format!("String should have at most {}", characters(*most)),
+            Self::TooShort(least) => ["String should have at least ", &characters(*least)].concat(),
+            Self::TooLong(most) => ["String should have at most ", &characters(*most)].concat(),
         }
     }
 
     /// pydantic's `ctx`, the limit that was not kept, ready to follow `input`.
     fn context(&self) -> String {
         match self {
-            Self::TooShort(least) => format!(r#","ctx":{{"min_length":{least}}}"#),
-            Self::TooLong(most) => format!(r#","ctx":{{"max_length":{most}}}"#),
+            Self::TooShort(least) => [r#","ctx":{"min_length":"#, &least.to_string(), "}"].concat(),
+            Self::TooLong(most) => [r#","ctx":{"max_length":"#, &most.to_string(), "}"].concat(),
             _ => String::new(),
         }
     }
@@ -55,15 +54,15 @@ impl Fault {
 
 /// A number of characters, in pydantic's English.
 fn characters(count: usize) -> String {
-    format!("{count} character{}", if count == 1 { "" } else { "s" })
+    [count.to_string().as_str(), if count == 1 { " character" } else { " characters" }].concat()
 }
 
 /// The 422 to a body at fault: in the member `field`, or as a whole.
 pub fn invalid(fault: &Fault, field: Option<&str>, input: &Value) -> Refusal {
-    let mut body = format!(r#"{{"detail":[{{"type":"{}","loc":["body""#, fault.kind());
+    let mut body = [r#"{"detail":[{"type":""#, fault.kind(), r#"","loc":["body""#].concat();
     if let Some(name) = field {
         body.push(',');
-        Text::from(name).render(&mut body);
+        body.push_str(&quoted(name));
     }
     body.push_str(r#"],"msg":""#);
     body.push_str(&fault.message());
@@ -76,11 +75,14 @@ pub fn invalid(fault: &Fault, field: Option<&str>, input: &Value) -> Refusal {
 
 /// The 422 to a syntax error at a character of the text, counted from zero.
 pub fn json_invalid(message: &str, position: usize) -> Refusal {
-    let mut error = String::new();
-    Text::from(message).render(&mut error);
-    let body = format!(
-        r#"{{"detail":[{{"type":"json_invalid","loc":["body",{position}],"msg":"JSON decode error","input":{{}},"ctx":{{"error":{error}}}}}]}}"#
-    );
+    let body = [
+        r#"{"detail":[{"type":"json_invalid","loc":["body","#,
+        &position.to_string(),
+        r#"],"msg":"JSON decode error","input":{},"ctx":{"error":"#,
+        &quoted(message),
+        "}}]}",
+    ]
+    .concat();
     Refusal::Unreadable { status: 422, body }
 }
 

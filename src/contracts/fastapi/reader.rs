@@ -132,15 +132,15 @@ fn scalar(scanner: &mut Scanner) -> Result<Value, Failure> {
     }
 }
 
-/// Reads a value that has a name. Python knows three that JSON does not.
+/// Reads a value that has a name. Python knows three that JSON does not: no answer can say them.
 fn constant(scanner: &mut Scanner) -> Option<Value> {
     let named = [
         ("null", Value::Null),
         ("true", Value::Bool(true)),
         ("false", Value::Bool(false)),
-        ("NaN", Value::Float(f64::NAN)),
-        ("Infinity", Value::Float(f64::INFINITY)),
-        ("-Infinity", Value::Float(f64::NEG_INFINITY)),
+        ("NaN", Value::Null),
+        ("Infinity", Value::Null),
+        ("-Infinity", Value::Null),
     ];
     let found = named.into_iter().find(|(word, _)| scanner.take_word(word));
     found.map(|(_, value)| value)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::encoding::CodePoint;
-use super::number;
+use super::float;
 
 /// A JSON value. Its depth is bounded by the reader, so that recursion over it is safe.
 #[derive(Debug)]
@@ -14,7 +14,8 @@ pub enum Value {
     Bool(bool),
     /// An integer of any size, in decimal.
     Integer(String),
-    Float(f64),
+    /// A number with a fraction or an exponent, as it is written in the document.
+    Float(String),
     Text(Text),
     Array(Vec<Value>),
     Object(Members),
@@ -28,7 +29,11 @@ impl Value {
             Self::Bool(true) => out.push_str("true"),
             Self::Bool(false) => out.push_str("false"),
             Self::Integer(digits) => out.push_str(digits),
-            Self::Float(number) => number::render_float(*number, out),
+            Self::Float(literal) => {
+                if float::render(literal, out).is_none() {
+                    out.push_str("null");
+                }
+            }
             Self::Text(text) => text.render(out),
             Self::Array(items) => {
                 out.push('[');

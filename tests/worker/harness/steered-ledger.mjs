@@ -11,7 +11,6 @@ import { BUILD } from "../../../dev/lib/paths.mjs";
  * What goes wrong. Without any of it the real ledger answers, once it may.
  * @typedef {object} Fault
  * @property {"retryable" | "overloaded" | "broken"} [error] as the runtime marks its errors; `broken` has no mark
- * @property {number} [status] the answer's
  * @property {string} [answer] in place of the ledger's
  * @property {boolean} [done] the real ledger has done it before it goes wrong
  * @property {boolean} [hang] there is never an answer
@@ -22,7 +21,6 @@ import { BUILD } from "../../../dev/lib/paths.mjs";
 // A binding must be of a class of this name. What the service calls is the runtime's own object otherwise.
 const ENTRY = `
 import Service, { Ledger } from "./index.js";
-import { WorkerEntrypoint } from "cloudflare:workers";
 export { Ledger };
 
 class Stub {
@@ -30,15 +28,12 @@ class Stub {
     Object.assign(this, { real, shard, env });
   }
 
-  async fetch(request) {
-    const body = await request.text();
-    const told = { method: "POST", body: JSON.stringify({ shard: this.shard, from: this.env.LOCATION, question: JSON.parse(body) }) };
+  async ask(text) {
+    const told = { method: "POST", body: JSON.stringify({ shard: this.shard, from: this.env.LOCATION, question: JSON.parse(text) }) };
     const fault = await (await this.env.STEER.fetch("http://steer.invalid/", told)).json();
-    const ask = () => this.real.fetch("https://ledger.invalid/", { method: "POST", body });
-    if (fault.done) await (await ask()).text();
+    if (fault.done) await this.real.ask(text);
     if (fault.error) throw Object.assign(new Error("ledger: " + fault.error), { [fault.error]: true, remote: false });
-    if (fault.status || fault.answer !== undefined) return new Response(fault.answer, { status: fault.status ?? 200 });
-    return ask();
+    return fault.answer ?? this.real.ask(text);
   }
 }
 
@@ -56,11 +51,9 @@ class DurableObjectNamespace {
   }
 }
 
-export default class extends WorkerEntrypoint {
-  fetch(request) {
-    return new Service(this.ctx, { ...this.env, LEDGER: new DurableObjectNamespace(this.env) }).fetch(request);
-  }
-}
+export default {
+  fetch: (request, env, context) => Service.fetch(request, { ...env, LEDGER: new DurableObjectNamespace(env) }, context),
+};
 `;
 
 /** The built Worker with a ledger that is steered. */

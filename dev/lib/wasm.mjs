@@ -1,0 +1,97 @@
+// From what the compiler gives to what is deployed: bindings, one JavaScript module, and a wasm without anything that
+// nobody can reach. Every program here is one that set-up has installed.
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { inRoot, toolPath } from "./paths.mjs";
+import { must } from "./run.mjs";
+
+/** What workerd's wasm has and the compiler uses; the optimiser must use nothing else. */
+const FEATURES = ["BulkMemory", "BulkMemoryOpt", "MutableGlobals", "NontrappingFPToInt", "SignExt", "ReferenceTypes", "Multivalue"];
+
+/** What only says why it panicked. The code never panics by itself (lints see to it), a trap is logged with its stack
+ * all the same, and the texts and the code that writes them are 20 KB that every isolate would load. Also how core
+ * writes a number with a fraction, 13 KB: a message of serde needs it that serde_json words otherwise. */
+const PANICS =
+  /^(core::(panicking|option::(unwrap|expect)_failed|result::unwrap_failed|cell::panic_|slice::.*_fail$|str::slice_error_fail)|std::panicking::(default_hook|panic_with_hook|panic_handler|payload_as_str)|__rustc::(rust_panic|rust_begin_unwind)|alloc::(raw_vec::(handle_error|capacity_overflow)|alloc::handle_alloc_error)|std::alloc::|<f64 as core::fmt::(Display|Debug)>::fmt)/;
+
+/** JavaScript as the bindings' generator writes it, so that the bundler can see what has no effect when it is not used.
+ * @param {string} module */
+function withoutEffects(module) {
+  return module
+    .replaceAll("import source ", "import ")
+    .replaceAll(/^if \(Symbol\.dispose\) .*$/gm, "")
+    .replaceAll("new FinalizationRegistry(", "/* @__PURE__ */ new FinalizationRegistry(");
+}
+
+/**
+ * Makes `index.js` and `index_bg.wasm` of a compiled crate.
+ * @param {object} crate
+ * @param {string} crate.wasm what the compiler has made
+ * @param {string} crate.entry the module that the runtime loads, which imports `./index.js`
+ * @param {string} crate.into the folder, made anew
+ */
+export async function assemble({ wasm, entry, into }) {
+  const staging = `${into}.new`;
+  await rm(staging, { recursive: true, force: true });
+  await mkdir(staging, { recursive: true });
+  const bindings = ["--target", "module", "--no-typescript", "--out-name", "index", "--experimental-reset-state-function"];
+  await must("Making the bindings", toolPath("wasm-bindgen"), [wasm, "--out-dir", staging, ...bindings]);
+  const module = join(staging, "index.js");
+  await writeFile(module, withoutEffects(await readFile(module, "utf8")));
+  await writeFile(join(staging, "worker.js"), await readFile(entry));
+  const { build } = await import("esbuild");
+  const bundled = await build({
+    entryPoints: [join(staging, "worker.js")],
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    minify: true,
+    external: ["cloudflare:*", "*.wasm"],
+    write: false,
+    logLevel: "silent",
+  });
+  const script = bundled.outputFiles[0].text;
+  const compiled = await optimise(await readFile(join(staging, "index_bg.wasm")), script);
+  await rm(staging, { recursive: true });
+  await mkdir(staging);
+  await writeFile(join(staging, ".gitignore"), "*\n");
+  await writeFile(join(staging, "index.js"), script);
+  await writeFile(join(staging, "index_bg.wasm"), compiled);
+  await rm(into, { recursive: true, force: true });
+  await rename(staging, into);
+}
+
+/**
+ * Drops what the script never calls, and makes the rest small.
+ * @param {Uint8Array} wasm
+ * @param {string} script
+ */
+async function optimise(wasm, script) {
+  const { default: binaryen } = await import("binaryen");
+  const module = binaryen.readBinary(wasm);
+  module.setFeatures(FEATURES.reduce((all, name) => all | (/** @type {any} */ (binaryen.Features)[name] ?? 0), 0));
+  const called = new Set(script.match(/[\w$]+/g));
+  const exported = Array.from({ length: module.getNumExports() }, (_, place) => binaryen.getExportInfo(module.getExportByIndex(place)).name);
+  for (const name of exported) if (!called.has(name)) module.removeExport(name);
+  silence(binaryen, module);
+  binaryen.setOptimizeLevel(2);
+  binaryen.setShrinkLevel(2);
+  binaryen.setDebugInfo(false);
+  module.optimize();
+  module.runPasses(["strip-debug", "strip-producers", "strip-target-features"]);
+  module.optimize();
+  const optimised = module.emitBinary();
+  module.dispose();
+  return optimised;
+}
+
+/** Makes plain traps of what says why it panicked. @param {any} binaryen @param {any} module */
+function silence(binaryen, module) {
+  const functions = Array.from({ length: module.getNumFunctions() }, (_, place) => binaryen.getFunctionInfo(module.getFunctionByIndex(place)));
+  for (const { name, module: isImported, params, results } of functions) {
+    const spelled = name.replaceAll(/\\([0-9a-f]{2})/g, (/** @type {string} */ _, /** @type {string} */ code) => String.fromCharCode(parseInt(code, 16))).replaceAll(/\[[0-9a-f]{6,}\]/g, "");
+    if (isImported || !PANICS.test(spelled)) continue;
+    module.removeFunction(name);
+    module.addFunction(name, params, results, [], module.unreachable());
+  }
+}

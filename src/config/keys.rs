@@ -1,0 +1,188 @@
+//! An issuer's keys: those that stand in the table and in Worker secrets, or where its provider publishes them.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::issuer::secret_text;
+use super::section::Section;
+use super::{Environment, Lookup};
+use crate::keys::{IssuerKeys, KeySource, PublishedKeys, is_key_url};
+use crate::token::{Algorithm, Jwk, JwkProblem, KeyRing};
+
+const JWKS_URL: &str = "jwks_url";
+const DISCOVERY_URL: &str = "discovery_url";
+const REFRESH: &str = "key_refresh";
+
+/// How long fetched keys count as fresh at the least and at the most, unless configured otherwise.
+const DEFAULT_LEAST_SECONDS: u32 = 300;
+const DEFAULT_MOST_SECONDS: u32 = 24 * 3600;
+/// Less would be more fetches than any provider's keys are worth.
+const MIN_LEAST_SECONDS: u32 = 60;
+/// A week: whoever removes a key means it to be gone.
+const MAX_SECONDS: u32 = 7 * 24 * 3600;
+/// How often tokens of unknown keys may lead to a fetch, unless configured otherwise.
+const DEFAULT_UNKNOWN_KID_SECONDS: u32 = 60;
+const MIN_UNKNOWN_KID_SECONDS: u32 = 10;
+const MAX_UNKNOWN_KID_SECONDS: u32 = 3600;
+/// How long keys serve on while no new ones can be had, unless configured otherwise.
+const DEFAULT_SERVE_STALE_SECONDS: u32 = 24 * 3600;
+
+/// Reads the keys of the issuer of this name, whose tokens carry one of `iss`.
+pub(super) fn read(
+    section: &mut Section<'_>,
+    name: &str,
+    iss: &[String],
+    algorithms: &[Algorithm],
+    environment: &impl Environment,
+) -> IssuerKeys {
+    let Some(setting) = [JWKS_URL, DISCOVERY_URL].into_iter().find(|setting| section.has(setting)) else {
+        if section.take(REFRESH).is_some() {
+            section.refuse(REFRESH, "is for keys that are fetched: it needs `jwks_url` or `discovery_url`");
+        }
+        return IssuerKeys::Configured(Rc::new(configured(section, algorithms, environment)));
+    };
+    for other in ["jwks", "secret", DISCOVERY_URL] {
+        if other != setting && section.take(other).is_some() {
+            section.refuse(other, format!("cannot stand beside `{setting}`: an issuer has one source of keys"));
+        }
+    }
+    let in_development = environment.is_development();
+    let url = section.text(setting);
+    if url.as_ref().is_some_and(|url| !is_key_url(url, in_development)) {
+        section.refuse(setting, "must be https://host[:port][/path][?query]");
+    }
+    let discovers = (setting == DISCOVERY_URL).then(|| iss.to_vec());
+    if discovers.as_ref().is_some_and(Vec::is_empty) {
+        section.refuse(setting, "needs `iss`: a discovery document counts when it names the same");
+    }
+    for algorithm in algorithms.iter().filter(|algorithm| algorithm.is_symmetric()) {
+        let name = algorithm.name();
+        section
+            .refuse("algorithms", format!("{name:?} is symmetric: nobody publishes its keys, so `{setting}` has none"));
+    }
+    let times = section.section(REFRESH, |section| Times::read(section, in_development)).unwrap_or_default();
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    IssuerKeys::Published(Box::new(PublishedKeys::new(KeySource {
+        issuer: name.to_owned(),
+        url: url.unwrap_or_default(),
+        discovers,
+        algorithms: algorithms.to_vec(),
+        in_development,
+        allows_development_keys: environment.allows_development_keys(),
+        least: seconds(times.least),
+        most: seconds(times.most),
+        unknown_kid: seconds(times.unknown_kid),
+        serve_stale: seconds(times.serve_stale),
+    })))
+}
+
+/// How often keys are fetched, and how long they serve, in seconds.
+struct Times {
+    least: u32,
+    most: u32,
+    unknown_kid: u32,
+    serve_stale: u32,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            least: DEFAULT_LEAST_SECONDS,
+            most: DEFAULT_MOST_SECONDS,
+            unknown_kid: DEFAULT_UNKNOWN_KID_SECONDS,
+            serve_stale: DEFAULT_SERVE_STALE_SECONDS,
+        }
+    }
+}
+
+impl Times {
+    fn read(section: &mut Section<'_>, in_development: bool) -> Self {
+        let shortest = |seconds: u32| if in_development { 1 } else { seconds };
+        let mut number = |setting: &str, default: u32, min: u32, max: u32| {
+            let number = section.number(setting).unwrap_or(default);
+            if !(min..=max).contains(&number) {
+                section.refuse(setting, format!("must be {min} to {max}"));
+            }
+            number
+        };
+        let least = number("least_seconds", DEFAULT_LEAST_SECONDS, shortest(MIN_LEAST_SECONDS), MAX_SECONDS);
+        Self {
+            least,
+            most: number(
+                "most_seconds",
+                DEFAULT_MOST_SECONDS.max(least).min(MAX_SECONDS),
+                least.min(MAX_SECONDS),
+                MAX_SECONDS,
+            ),
+            unknown_kid: number(
+                "unknown_kid_seconds",
+                DEFAULT_UNKNOWN_KID_SECONDS,
+                shortest(MIN_UNKNOWN_KID_SECONDS),
+                MAX_UNKNOWN_KID_SECONDS,
+            ),
+            serve_stale: number("serve_stale_seconds", DEFAULT_SERVE_STALE_SECONDS, 0, MAX_SECONDS),
+        }
+    }
+}
+
+fn configured(section: &mut Section<'_>, algorithms: &[Algorithm], environment: &impl Environment) -> KeyRing {
+    let mut ring = KeyRing::default();
+    if !section.has("jwks") && !section.has("secret") {
+        section.refuse("jwks", "is missing: give the public keys, or name a Worker secret in `secret`, or say where they are in `jwks_url`");
+    }
+    if let Some(value) = section.take("jwks") {
+        match Jwk::read_set(value) {
+            Some(jwks) if !jwks.is_empty() => {
+                for (index, jwk) in jwks.iter().enumerate() {
+                    add_key(section, &mut ring, &format!("jwks.keys[{index}]"), "", jwk, algorithms, environment);
+                }
+            }
+            _ => section.refuse("jwks", "must be a JWK set: { keys = [ … ] }, and not empty"),
+        }
+    }
+    for name in section.texts("secret").unwrap_or_default() {
+        if matches!(environment.secret(&name), Lookup::Unknown) {
+            ring.unknown_secrets.push(name);
+            continue;
+        }
+        for jwk in secret_jwks(section, &name, environment) {
+            add_key(section, &mut ring, "secret", &name, &jwk, algorithms, environment);
+        }
+    }
+    ring
+}
+
+fn secret_jwks(section: &mut Section<'_>, name: &str, environment: &impl Environment) -> Vec<Jwk> {
+    let Some(secret) = secret_text(section, "secret", name, environment) else { return Vec::new() };
+    let jwks = serde_json::from_str(secret.expose()).ok().and_then(Jwk::read_set).unwrap_or_default();
+    if jwks.is_empty() {
+        section.refuse("secret", format!("the Worker secret {name} is neither a JWK nor a JWK set"));
+    }
+    jwks
+}
+
+fn add_key(
+    section: &mut Section<'_>,
+    ring: &mut KeyRing,
+    setting: &str,
+    secret: &str,
+    jwk: &Jwk,
+    algorithms: &[Algorithm],
+    environment: &impl Environment,
+) {
+    let in_secret = !secret.is_empty();
+    let which = if in_secret { format!("the JWK in {secret} ") } else { String::new() };
+    if jwk.is_for_development() && !environment.allows_development_keys() {
+        section.refuse(setting, format!("{which}{}", JwkProblem::Development.message()));
+    }
+    match jwk.verification_key(algorithms, in_secret) {
+        Ok(key) => {
+            let is_twice = |kid: &str| ring.keys.iter().any(|own| own.key_id() == Some(kid));
+            if jwk.key_id().is_some_and(is_twice) {
+                section.refuse(setting, format!("{which}has a `kid` that another key has"));
+            }
+            ring.keys.push(key);
+        }
+        Err(problem) => section.refuse(setting, format!("{which}{}", problem.message())),
+    }
+}

@@ -1,0 +1,218 @@
+// What the Worker asks of the runtime. From the wasm every step would be a call of its own, with names and values copied
+// each time; here a whole errand is one call. Nothing is decided here.
+import { connect } from "cloudflare:sockets";
+
+/** How long a location may keep what it has read from KV, in seconds: the least that KV allows, since a cached miss hides
+ * a new revocation for as long. */
+const CACHE_TTL = 30;
+
+// Requests and responses
+
+/** @param {Request} request */
+export const authorization = (request) => request.headers.get("authorization");
+
+/** @param {Request} request @param {string} name */
+export const header = (request, name) => request.headers.get(name);
+
+/** @param {Request} request the names of its headers, in lower case, one a line */
+export const headerNames = (request) => [...request.headers.keys()].join("\n");
+
+/** @param {number} status @param {string} head `Name: value`, one a line @param {string} [body] */
+export function respond(status, head, body) {
+  return new Response(body ?? null, { status, headers: pairs(head) });
+}
+
+/** @param {string} head `Name: value`, one a line @returns {[string, string][]} */
+function pairs(head) {
+  return head.split("\n").filter(Boolean).map((line) => {
+    const colon = line.indexOf(": ");
+    return [line.slice(0, colon), line.slice(colon + 2)];
+  });
+}
+
+/** The whole body, or undefined when it has more bytes than that.
+ * @param {Request | Response} source @param {number} limit */
+export async function read(source, limit) {
+  const chunks = [];
+  let length = 0;
+  if (source.body) {
+    const reader = source.body.getReader();
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      length += next.value.length;
+      if (length > limit) {
+        // Nothing more is wanted of it; whether the client minds does not matter.
+        reader.cancel().catch(() => {});
+        return undefined;
+      }
+      chunks.push(next.value);
+    }
+  }
+  if (chunks.length === 1) return chunks[0];
+  const body = new Uint8Array(length);
+  let place = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, place);
+    place += chunk.length;
+  }
+  return body;
+}
+
+/** Passes a request on: its body streams, its upgrade stays one.
+ * @param {any} env @param {Request} request @param {string | undefined} service a binding
+ * @param {string | undefined} url the whole URL, where there is no binding
+ * @param {string} taken names of headers that are taken away, one a line @param {string} head what is set */
+export async function forward(env, request, service, url, taken, head) {
+  const headers = new Headers(request.headers);
+  for (const name of taken.split("\n").filter(Boolean)) headers.delete(name);
+  for (const [name, value] of pairs(head)) headers.set(name, value);
+  // Where the upstream sends its clients is for them to see.
+  const init = { headers, redirect: "manual" };
+  if (service !== undefined) return env[service].fetch(new Request(request, init));
+  // Without the cache, which could answer one user with what is another's.
+  return fetch(new Request(new Request(url, request), { ...init, cache: "no-store" }));
+}
+
+// Variables and bindings
+
+/** @param {any} env @param {string} name the text, or the table as JSON; undefined when there is neither */
+export function variable(env, name) {
+  const value = env[name];
+  if (typeof value === "string" || value === undefined || value === null) return value;
+  return typeof value === "object" ? JSON.stringify(value) : undefined;
+}
+
+/** @param {any} env @param {string} name @param {string} method whether something is bound there that has this method */
+export const hasMethod = (env, name, method) => typeof env[name] === "object" && typeof env[name]?.[method] === "function";
+
+// Time
+
+/** A pause that can be given up. */
+export class Pause {
+  /** @param {number} milliseconds */
+  constructor(milliseconds) {
+    this.over = new Promise((resolve) => {
+      this.timer = setTimeout(resolve, milliseconds);
+    });
+  }
+
+  end() {
+    clearTimeout(this.timer);
+  }
+}
+
+// Workers KV
+
+/** @param {any} env @param {string} name @param {string[]} keys @returns {Promise<(string | null | undefined)[]>} */
+export async function kvFind(env, name, keys) {
+  const found = await env[name].get(keys, { type: "text", cacheTtl: CACHE_TTL });
+  return keys.map((key) => found.get(key));
+}
+
+/** @param {any} env @param {string} name @param {string} key */
+export const kvGet = async (env, name, key) => env[name].get(key, { type: "text" });
+
+/** @param {any} env @param {string} name @param {string} key @param {string} value JSON, and the metadata as well
+ * @param {number} [expiration] @param {number} [expirationTtl] */
+export async function kvPut(env, name, key, value, expiration, expirationTtl) {
+  await env[name].put(key, value, { metadata: JSON.parse(value), expiration, expirationTtl });
+}
+
+// The ledger
+
+/** @param {any} env @param {string} shard a name that only this deployment's ledger has */
+export const ledgerId = (env, shard) => env.LEDGER?.idFromName(shard).toString();
+
+/** The answer of a shard. A new stub every time: one that has met an error stays broken.
+ * @param {any} env @param {string} shard @param {string} question */
+export async function ledgerAsk(env, shard, question) {
+  if (!env.LEDGER) throw new Error("absent");
+  try {
+    return await env.LEDGER.getByName(shard).ask(question);
+  } catch (error) {
+    // The runtime marks what may be tried again, and what must not be.
+    throw new Error(error?.overloaded ? "overloaded" : error?.retryable ? "retryable" : "failed", { cause: error });
+  }
+}
+
+/** @param {any} sql @param {string} statement @param {string} values a JSON array @returns {string} the rows as JSON arrays */
+export const query = (sql, statement, values) => JSON.stringify([...sql.exec(statement, ...JSON.parse(values)).raw()]);
+
+/** @param {any} storage @param {number} moment in milliseconds of Unix time */
+export const setAlarm = async (storage, moment) => storage.setAlarm(moment);
+
+// The Cache API, where there is one: on `workers.dev` every isolate asks for itself.
+
+/** @param {string} url */
+export const recall = async (url) => (await caches.default.match(url))?.text();
+
+/** @param {string} url @param {string} text @param {number} seconds */
+export const share = (url, text, seconds) =>
+  caches.default.put(url, new Response(text, { headers: { "Cache-Control": `max-age=${seconds}` } }));
+
+// Crypto
+
+const rsa = (/** @type {string} */ name, /** @type {number} */ bits, extra = {}) => ({ name, hash: `SHA-${bits}`, ...extra });
+
+/** Algorithms as WebCrypto names them: good for importing, signing and verifying alike. @type {Record<string, any>} */
+const ALGORITHMS = {
+  RS256: rsa("RSASSA-PKCS1-v1_5", 256),
+  RS384: rsa("RSASSA-PKCS1-v1_5", 384),
+  RS512: rsa("RSASSA-PKCS1-v1_5", 512),
+  PS256: rsa("RSA-PSS", 256, { saltLength: 32 }),
+  PS384: rsa("RSA-PSS", 384, { saltLength: 48 }),
+  PS512: rsa("RSA-PSS", 512, { saltLength: 64 }),
+  ES256: rsa("ECDSA", 256, { namedCurve: "P-256" }),
+  ES384: rsa("ECDSA", 384, { namedCurve: "P-384" }),
+  EdDSA: { name: "Ed25519" },
+};
+
+/** What a JWK says of its use was judged when it was read; the runtime must not judge it again, otherwise.
+ * @param {string} jwk @param {string} algorithm @param {"sign" | "verify"} usage */
+export async function importKey(jwk, algorithm, usage) {
+  const { alg: _alg, key_ops: _operations, use: _use, ext: _ext, ...members } = JSON.parse(jwk);
+  return crypto.subtle.importKey("jwk", members, ALGORITHMS[algorithm], false, [usage]);
+}
+
+/** @param {CryptoKey} key @param {string} algorithm @param {Uint8Array} signature @param {Uint8Array} input */
+export const verify = (key, algorithm, signature, input) =>
+  // Copies: a view of the wasm's memory would be lost when that grows.
+  crypto.subtle.verify(ALGORITHMS[algorithm], key, signature.slice(), input.slice());
+
+/** @param {CryptoKey} key @param {string} algorithm @param {Uint8Array} input */
+export const sign = async (key, algorithm, input) =>
+  new Uint8Array(await crypto.subtle.sign(ALGORITHMS[algorithm], key, input.slice()));
+
+// Redis
+
+/** More than a line is no answer to what was asked. */
+const LONGEST_REPLY = 1024;
+
+/** Sends commands, each once the one before has been answered with a line that is no error.
+ * @param {string} hostname @param {number} port @param {boolean} tls @param {string} commands a JSON array */
+export async function exchange(hostname, port, tls, commands) {
+  const socket = connect({ hostname, port }, { secureTransport: tls ? "on" : "off", allowHalfOpen: false });
+  try {
+    await socket.opened;
+    const [writer, reader] = [socket.writable.getWriter(), socket.readable.getReader()];
+    for (const command of JSON.parse(commands)) {
+      await writer.write(new TextEncoder().encode(command));
+      let reply = "";
+      while (!reply.endsWith("\n")) {
+        const { done, value } = await reader.read();
+        if (done || reply.length > LONGEST_REPLY) return false;
+        reply += new TextDecoder("latin1").decode(value);
+      }
+      if (!"+:".includes(reply[0])) return false;
+    }
+    return true;
+  } finally {
+    socket.close().catch(() => {});
+  }
+}
+
+/** @param {string} url @returns {string[] | undefined} its parts, percent-decoded where they may be encoded */
+export function urlParts(url) {
+  if (!URL.canParse(url)) return undefined;
+  const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(url);
+  return [protocol, hostname, port, decodeURIComponent(username), decodeURIComponent(password), pathname, search + hash];
+}

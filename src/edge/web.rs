@@ -1,0 +1,58 @@
+//! Servers elsewhere, and what the log is told of the keys that they publish.
+
+use js_sys::futures::JsFuture;
+use js_sys::{Array, Promise, Uint8Array};
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use super::glue;
+use super::platform::EdgePlatform;
+use crate::json::Object;
+use crate::ports::{Fetched, Journal, KeyEvent, Web, WebError};
+
+#[wasm_bindgen(module = "/src/edge/web.js")]
+extern "C" {
+    type Get;
+    #[wasm_bindgen(constructor)]
+    fn new(url: &str, limit: u32) -> Get;
+    #[wasm_bindgen(method, getter)]
+    fn answer(this: &Get) -> Promise;
+    #[wasm_bindgen(method)]
+    fn end(this: &Get);
+}
+
+/// A request that is broken off together with whoever waits for it.
+struct Asking(Get);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Web for EdgePlatform {
+    async fn get(&self, url: &str, limit: usize) -> Result<Fetched, WebError> {
+        let asking = Asking(Get::new(url, u32::try_from(limit).unwrap_or(u32::MAX)));
+        let answer = JsFuture::from(asking.0.answer()).await.map_err(|_| WebError::Unreachable)?;
+        let answer: Array = answer.unchecked_into();
+        let body = answer.get(3).dyn_into::<Uint8Array>().map_err(|_| WebError::TooLarge)?;
+        Ok(Fetched {
+            status: status(answer.get(0).as_f64()),
+            body: body.to_vec(),
+            cache_control: answer.get(1).as_string(),
+            age: answer.get(2).as_string(),
+        })
+    }
+}
+
+impl Journal for EdgePlatform {
+    fn note(&self, event: &KeyEvent<'_>) {
+        let line = Object::new().text("event", event.event).text("issuer", event.issuer).text("reason", event.reason);
+        glue::warn(&line.some_text("key_id", event.key_id).finish());
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a status has three digits")]
+fn status(status: Option<f64>) -> u16 {
+    status.unwrap_or_default() as u16
+}

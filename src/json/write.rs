@@ -1,0 +1,181 @@
+//! Writing JSON.
+
+use std::fmt::Write as _;
+
+/// A JSON object that is being written.
+#[derive(Debug)]
+pub struct Object(String);
+
+/// A JSON array that is being written.
+#[derive(Debug)]
+pub struct Array(String);
+
+impl Object {
+    /// An object without members.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(String::new())
+    }
+
+    /// The object with one more member, a text.
+    #[must_use]
+    pub fn text(mut self, name: &str, text: &str) -> Self {
+        self.name(name);
+        push_text(&mut self.0, text);
+        self
+    }
+
+    /// The object with one more member, a text, when there is one.
+    #[must_use]
+    pub fn some_text(self, name: &str, text: Option<&str>) -> Self {
+        match text {
+            Some(text) => self.text(name, text),
+            None => self,
+        }
+    }
+
+    /// The object with one more member that is JSON already: a number, `true`, or what was written before.
+    #[must_use]
+    pub fn raw(mut self, name: &str, json: &str) -> Self {
+        self.name(name);
+        self.0.push_str(json);
+        self
+    }
+
+    /// The object with one more member, a whole number.
+    #[must_use]
+    pub fn number(self, name: &str, number: i64) -> Self {
+        self.raw(name, &number.to_string())
+    }
+
+    /// The object with one more member, a whole number or `null`.
+    #[must_use]
+    pub fn number_or_null(self, name: &str, number: Option<i64>) -> Self {
+        match number {
+            Some(number) => self.number(name, number),
+            None => self.raw(name, "null"),
+        }
+    }
+
+    /// The object with one more member.
+    #[must_use]
+    pub fn flag(self, name: &str, flag: bool) -> Self {
+        self.raw(name, if flag { "true" } else { "false" })
+    }
+
+    /// The text of the object.
+    #[must_use]
+    pub fn finish(mut self) -> String {
+        if self.0.is_empty() {
+            self.0.push('{');
+        }
+        self.0.push('}');
+        self.0
+    }
+
+    fn name(&mut self, name: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        push_text(&mut self.0, name);
+        self.0.push(':');
+    }
+}
+
+impl Default for Object {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Array {
+    /// An array without elements.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(String::new())
+    }
+
+    /// Adds a text.
+    pub fn text(&mut self, text: &str) {
+        self.separate();
+        push_text(&mut self.0, text);
+    }
+
+    /// Adds what is JSON already.
+    pub fn raw(&mut self, json: &str) {
+        self.separate();
+        self.0.push_str(json);
+    }
+
+    /// The text of the array.
+    #[must_use]
+    pub fn finish(mut self) -> String {
+        if self.0.is_empty() {
+            self.0.push('[');
+        }
+        self.0.push(']');
+        self.0
+    }
+
+    fn separate(&mut self) {
+        self.0.push(if self.0.is_empty() { '[' } else { ',' });
+    }
+}
+
+impl Default for Array {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Writes a text with its quotes, escaped as RFC 8259 section 7 demands and no more.
+fn push_text(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            // Writing to a text cannot fail.
+            control if control < ' ' => drop(write!(out, "\\u{:04x}", u32::from(control))),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+/// A text in quotes, as JSON has it: for messages, where it shows what stands in the configuration.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let mut out = String::new();
+    push_text(&mut out, text);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(name in any::<String>(), text in any::<String>(), number in any::<i64>()) {
+            let mut array = Array::new();
+            array.text(&text);
+            array.raw("null");
+            let object = Object::new().text(&name, &text).number("#", number).raw("[]", &array.finish()).finish();
+            let read: serde_json::Value = serde_json::from_str(&object).unwrap();
+            prop_assume!(name != "#" && name != "[]");
+            prop_assert_eq!(read, serde_json::json!({ name: text.clone(), "#": number, "[]": [text, null] }));
+        }
+    }
+
+    #[test]
+    fn empty_ones() {
+        assert_eq!(Object::new().finish(), "{}");
+        assert_eq!(Array::new().finish(), "[]");
+        assert_eq!(Object::new().text("a\u{1}\"\\", "\u{1f}\n").finish(), r#"{"a\u0001\"\\":"\u001f\n"}"#);
+    }
+}
