@@ -22,6 +22,7 @@ export default [
       "prefer-template": "off",
     },
   },
+  { files: ["src/**", "bench/peers/**", "bench/stand-ins/**"], languageOptions: { globals: globals.serviceworker } },
   // A test file is a list of cases, and its outermost function holds all of them.
   { files: ["tests/**"], rules: { "max-lines-per-function": "off" } },
 ];

@@ -56,11 +56,7 @@ export async function build() {
   await rm(STAMP, { force: true });
   const before = await inputs([]);
   await step("building the Worker", async (tell) => {
-    await must("Building the Worker", "cargo", ["build", "--release", "--lib", "--locked", "--target", WASM_TARGET], {
-      // The bindings wait for promises with the library that they are made with, instead of one around it.
-      env: { WASM_BINDGEN_USE_JS_SYS: "1" },
-      onLine: tell,
-    });
+    await must("Building the Worker", "cargo", ["build", "--release", "--lib", "--locked", "--target", WASM_TARGET], { onLine: tell });
     const wasm = join(target(), WASM_TARGET, "release", "edge_logout.wasm");
     await assemble({ wasm, entry: inRoot("src", "edge", "worker.js"), into: BUILD });
   });

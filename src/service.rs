@@ -113,10 +113,12 @@ impl Service {
         let (reply, forward) = match endpoint {
             None => (not_found(&mut notes), None),
             // Boxed, as all that waits: what is answered from memory must not make room for it.
-            Some(Endpoint::Guard { route, .. }) => match Box::pin(self.at_guard(route, &judge, request, &mut notes)).await {
-                Ok(forward) => (no_answer(), Some(forward)),
-                Err(reply) => (reply, None),
-            },
+            Some(Endpoint::Guard { route, .. }) => {
+                match Box::pin(self.at_guard(route, &judge, request, &mut notes)).await {
+                    Ok(forward) => (no_answer(), Some(forward)),
+                    Err(reply) => (reply, None),
+                }
+            }
             Some(Endpoint::Check) => (check(&judge, &self.routes, request, url, &mut notes).await, None),
             Some(endpoint) => (Box::pin(self.at_endpoint(endpoint, &judge, request, &mut notes)).await, None),
         };

@@ -226,9 +226,7 @@ fn the_native_port_signs_what_it_verifies() {
     for algorithm in [Algorithm::Rs256, Algorithm::Ps512, Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa] {
         let (rules, good) = issuer(algorithm);
         let ring = rules.keys.configured().unwrap();
-        let edge_logout::token::VerificationMaterial::Public(key) = ring.keys[0].material() else {
-            panic!("public")
-        };
+        let edge_logout::token::VerificationMaterial::Public(key) = ring.keys[0].material() else { panic!("public") };
         let signature = crypto::sign(algorithm, &good.key, "input");
         assert!(crypto::verify(key, "input", &signature));
         assert!(!crypto::verify(key, "inpux", &signature));

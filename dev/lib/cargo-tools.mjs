@@ -3,42 +3,18 @@
 import { rm } from "node:fs/promises";
 import { TOOLS, inRoot, toolPath } from "./paths.mjs";
 import { step } from "./progress.mjs";
-import { Refusal } from "./refusal.mjs";
 import { ask, must } from "./run.mjs";
-import { CARGO_DENY, wasmBindgenVersion, workerBuildVersion } from "./versions.mjs";
+import { CARGO_DENY, wasmBindgenVersion } from "./versions.mjs";
 
 const TARGET = inRoot(".tools", "target");
 
-/** @typedef {{ name: string, version: string, source: string[], needsOpenssl?: boolean }} Tool */
+/** @typedef {{ name: string, version: string, source: string[] }} Tool */
 
 /** @returns {Tool[]} */
-const buildTools = () => [
-  { name: "wasm-bindgen", version: wasmBindgenVersion(), source: ["--path", "dev/wasm-bindgen"] },
-  fromRegistry("worker-build", workerBuildVersion(), "worker-build", true),
-];
+const buildTools = () => [{ name: "wasm-bindgen", version: wasmBindgenVersion(), source: ["--path", "dev/wasm-bindgen"] }];
 
 /** @returns {Tool[]} */
-const testTools = () => [fromRegistry("cargo-deny", CARGO_DENY, "cargo-deny")];
-
-/**
- * @param {string} name
- * @param {string} version
- * @param {string} crate
- * @param {boolean} [needsOpenssl]
- * @returns {Tool}
- */
-function fromRegistry(name, version, crate, needsOpenssl) {
-  return { name, version, source: [crate, "--version", version, "--bin", name], needsOpenssl };
-}
-
-/** worker-build links the system's TLS library, for downloads that we spare it. */
-async function refuseWithoutOpenssl() {
-  if (process.platform !== "linux" || process.env.OPENSSL_DIR) return;
-  if ((await ask("pkg-config", ["--exists", "openssl"])) !== undefined) return;
-  throw new Refusal(
-    "worker-build cannot be compiled without pkg-config and OpenSSL's headers. On Debian or Ubuntu: apt-get install pkg-config libssl-dev",
-  );
-}
+const testTools = () => [{ name: "cargo-deny", version: CARGO_DENY, source: ["cargo-deny", "--version", CARGO_DENY, "--bin", "cargo-deny"] }];
 
 /** @param {Tool} tool */
 async function isInstalled({ name, version }) {
@@ -59,15 +35,13 @@ function install({ name, version, source }) {
 }
 
 /**
- * What has to be compiled, after a look whether it can be.
+ * What has to be compiled.
  * @param {{ tests: boolean }} options
  */
 export async function missingCargoTools({ tests }) {
   const tools = tests ? [...buildTools(), ...testTools()] : buildTools();
   const installed = await Promise.all(tools.map(isInstalled));
-  const missing = tools.filter((_, i) => !installed[i]);
-  if (missing.some((tool) => tool.needsOpenssl)) await refuseWithoutOpenssl();
-  return missing;
+  return tools.filter((_, i) => !installed[i]);
 }
 
 /** @param {Tool[]} missing */

@@ -29,9 +29,6 @@ function lockedVersion(crate) {
   return version;
 }
 
-/** worker-build is released together with the `worker` crate, and has to be of its release. */
-export const workerBuildVersion = () => lockedVersion("worker");
-
 /** The command's version: the bindings in the compiled Worker can only be read by a command of the very same version. */
 export function wasmBindgenVersion() {
   const library = lockedVersion("wasm-bindgen");

@@ -2,7 +2,7 @@
 // nobody can reach. Every program here is one that set-up has installed.
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { inRoot, toolPath } from "./paths.mjs";
+import { toolPath } from "./paths.mjs";
 import { must } from "./run.mjs";
 
 /** What workerd's wasm has and the compiler uses; the optimiser must use nothing else. */
@@ -67,9 +67,9 @@ export async function assemble({ wasm, entry, into }) {
  * @param {string} script
  */
 async function optimise(wasm, script) {
-  const { default: binaryen } = await import("binaryen");
+  const binaryen = /** @type {any} */ ((await import("binaryen")).default);
   const module = binaryen.readBinary(wasm);
-  module.setFeatures(FEATURES.reduce((all, name) => all | (/** @type {any} */ (binaryen.Features)[name] ?? 0), 0));
+  module.setFeatures(FEATURES.reduce((all, name) => all | binaryen.Features[name], 0));
   const called = new Set(script.match(/[\w$]+/g));
   const exported = Array.from({ length: module.getNumExports() }, (_, place) => binaryen.getExportInfo(module.getExportByIndex(place)).name);
   for (const name of exported) if (!called.has(name)) module.removeExport(name);

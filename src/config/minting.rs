@@ -47,7 +47,8 @@ fn signing_key(section: &mut Section<'_>, issuer: &JwtRules, environment: &impl 
         section.refuse(SETTING, told(&JwkProblem::Development));
     }
     let Some(keys) = issuer.keys.configured() else {
-        section.refuse(SETTING, "needs an issuer whose keys are configured: one of them has to be the signing key's own");
+        section
+            .refuse(SETTING, "needs an issuer whose keys are configured: one of them has to be the signing key's own");
         return None;
     };
     if keys.keys.is_empty() {

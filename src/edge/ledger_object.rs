@@ -54,7 +54,14 @@ impl Shard {
         let storage = state.storage().unwrap_or_else(|_| JsValue::UNDEFINED.into());
         let rows = SqlRows::new(storage.sql().into());
         let decisions = RefCell::new(Decisions { rows, settling: settling(&env) });
-        Self(Rc::new(Ledger { storage, env, decisions, alarm_at: Cell::new(None), knows_alarm: Cell::new(false), is_prepared: Cell::new(false) }))
+        Self(Rc::new(Ledger {
+            storage,
+            env,
+            decisions,
+            alarm_at: Cell::new(None),
+            knows_alarm: Cell::new(false),
+            is_prepared: Cell::new(false),
+        }))
     }
 
     /// The answer to a question, both JSON; a rejection when the database has failed.

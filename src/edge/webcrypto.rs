@@ -52,9 +52,7 @@ pub(super) fn forget(slot: u32) {
 fn public_jwk(members: &KeyMembers) -> String {
     let jwk = match members {
         KeyMembers::Rsa { n, e } => Object::new().text("kty", "RSA").text("n", n).text("e", e),
-        KeyMembers::Ec { curve, x, y } => {
-            Object::new().text("kty", "EC").text("crv", curve).text("x", x).text("y", y)
-        }
+        KeyMembers::Ec { curve, x, y } => Object::new().text("kty", "EC").text("crv", curve).text("x", x).text("y", y),
         KeyMembers::Okp { curve, x } => Object::new().text("kty", "OKP").text("crv", curve).text("x", x),
     };
     jwk.finish()

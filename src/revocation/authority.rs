@@ -108,12 +108,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
 
     /// Each shard takes its part in one transaction; parts that follow each other in different shards wait for each
     /// other, so that the narrow one is never there without the broad one.
-    async fn record(
-        &self,
-        revocations: &[Revocation],
-        rules: LedgerRules,
-        limit: Duration,
-    ) -> Result<(), LedgerError> {
+    async fn record(&self, revocations: &[Revocation], rules: LedgerRules, limit: Duration) -> Result<(), LedgerError> {
         let deadline = self.platform.now().plus(limit);
         let shard = |revocation: &Revocation| Digest::of_key(&revocation.key).map(|digest| digest.shard(rules.shards));
         for part in revocations.chunk_by(|one, next| shard(one) == shard(next)) {

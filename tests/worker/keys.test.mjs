@@ -143,8 +143,9 @@ async function survives(t, reason) {
   assert.ok(!provider.asked.includes("/elsewhere"), "no redirect is followed");
 }
 
-test("a provider that fails: the last good keys serve for their time, and then nothing can be told", { concurrency: 4 }, (t) =>
-  Promise.all(Object.keys(FAULTS).map((reason) => t.test(reason, (own) => survives(own, reason)))));
+test("a provider that fails: the last good keys serve for their time, and then nothing can be told", { concurrency: 4 }, async (t) => {
+  await Promise.all(Object.keys(FAULTS).map((reason) => t.test(reason, (own) => survives(own, reason))));
+});
 
 test("what one isolate of a location has fetched serves the others, as long as it would have served itself", async (t) => {
   const provider = await identityProvider(t);
