@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 /// The largest body that any endpoint reads, in bytes. More is answered with 413 before anything is parsed.
@@ -118,6 +118,8 @@ pub struct Prepared {
     pub headers: Vec<(&'static str, String)>,
     /// What the platform has made of it.
     pub form: OnceCell<Box<dyn Any>>,
+    /// Whether it was sent before: what is wanted once, as most tokens' answers are, is not worth keeping.
+    pub was_sent: Cell<bool>,
 }
 
 impl PartialEq for Prepared {

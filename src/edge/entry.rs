@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 use std::rc::Rc;
-use std::task::{Context as Task, Poll, Waker};
 
 use futures_channel::oneshot;
 use js_sys::Promise;
@@ -17,7 +16,7 @@ use super::glue;
 use super::platform::EdgePlatform;
 use super::request::EdgeRequest;
 use super::response::to_response;
-use super::{Promised, promise, promise_of};
+use super::{at_once, promise};
 use crate::json::Object;
 use crate::service::{Answer, Service, answer_misconfigured};
 
@@ -42,12 +41,7 @@ pub fn fetch(request: web_sys::Request, env: Env, context: Context) -> Result<Js
     if service.must_finish(&request) {
         return finish(service, request, env, &context).map(JsValue::from);
     }
-    let mut answering: Promised = Box::pin(answer(service, request, EdgePlatform { env }, context));
-    // Whoever has to wait is asked again by the promise, which then leaves a waker of its own.
-    match answering.as_mut().poll(&mut Task::from_waker(Waker::noop())) {
-        Poll::Ready(response) => response,
-        Poll::Pending => Ok(promise_of(answering).into()),
-    }
+    at_once(answer(service, request, EdgePlatform { env }, context))
 }
 
 /// Answers, and hears the ledger's feed behind the answer, so that no check has to wait for it.

@@ -17,7 +17,7 @@ use worker::worker_sys::{DurableObjectState, DurableObjectStorage};
 use super::environment::settling;
 use super::ledger_rows::SqlRows;
 use super::platform::{EdgeClock, now};
-use super::{glue, kv, log, promise};
+use super::{at_once, glue, kv, log, promise};
 use crate::ports::{IndexError, all, within};
 use crate::revocation::ledger::{GATHERING, Ledger as Decisions, Row, WRITE_LIMIT};
 use crate::revocation::{LedgerQuestion, answer_question};
@@ -64,10 +64,13 @@ impl Shard {
         }))
     }
 
-    /// The answer to a question, both JSON; a rejection when the database has failed.
-    pub fn ask(&self, question: String) -> Promise {
+    /// The answer to a question, both JSON, or the promise of it.
+    ///
+    /// # Errors
+    /// The database has failed, or it was no question.
+    pub fn ask(&self, question: String) -> Result<JsValue, JsValue> {
         let ledger = Rc::clone(&self.0);
-        promise(async move { ledger.ask(&question).await.map(JsValue::from) })
+        at_once(async move { ledger.ask(&question).await.map(JsValue::from) })
     }
 
     /// Does what is due.

@@ -17,7 +17,9 @@ mod response;
 mod web;
 mod webcrypto;
 
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 
 use js_sys::Promise;
 use wasm_bindgen::JsValue;
@@ -29,14 +31,29 @@ fn log(event: &str, reason: &str) {
     glue::error(&Object::new().text("event", event).text("reason", reason).finish());
 }
 
-/// A future that ends as a promise does.
-type Promised = Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>>;
-
 /// The promise of a future. Boxed, so that what runs futures is compiled once and not for every one of them.
 fn promise(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
-    promise_of(Box::pin(future))
+    js_sys::futures::future_to_promise(AssertUnwindSafe(Promised(Box::pin(future))))
 }
 
-fn promise_of(future: Promised) -> Promise {
-    js_sys::futures::future_to_promise(std::panic::AssertUnwindSafe(future))
+/// What a future gives, when it need not wait; otherwise the promise of it. A promise that is there at once costs its
+/// making and a turn of the queue all the same.
+fn at_once(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Result<JsValue, JsValue> {
+    let mut future = Promised(Box::pin(future));
+    // Whoever has to wait is asked again by the promise, which then leaves a waker of its own.
+    match future.0.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(given) => given,
+        Poll::Pending => Ok(js_sys::futures::future_to_promise(AssertUnwindSafe(future)).into()),
+    }
+}
+
+/// A future that ends as a promise does.
+struct Promised(Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>>);
+
+impl Future for Promised {
+    type Output = Result<JsValue, JsValue>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
 }

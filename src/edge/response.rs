@@ -1,6 +1,6 @@
 //! A reply of the core as the runtime's response.
 
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 
 use super::glue;
 use crate::http::{Prepared, Reply};
@@ -18,9 +18,11 @@ fn of_prepared(prepared: &Prepared) -> Result<JsValue, JsValue> {
     if let Some(response) = prepared.form.get().and_then(|form| form.downcast_ref::<JsValue>()) {
         return Ok(response.clone());
     }
-    let response: JsValue = glue::respond(prepared.status, &head(&prepared.headers), None)?.unchecked_into();
-    // Nobody else can have set it meanwhile.
-    let _ = prepared.form.set(Box::new(response.clone()));
+    let response: JsValue = glue::respond(prepared.status, &head(&prepared.headers), None)?.into();
+    if prepared.was_sent.replace(true) {
+        // Nobody else can have set it meanwhile.
+        let _ = prepared.form.set(Box::new(response.clone()));
+    }
     Ok(response)
 }
 

@@ -119,7 +119,7 @@ impl KnownToken {
             let facts = self.facts.headers(Some(freshness)).into_iter();
             let mut headers: Vec<_> = facts.map(|(name, value)| (name, value.into_owned())).collect();
             headers.push(("Cache-Control", "no-store".to_owned()));
-            Rc::new(Prepared { status: 200, headers, form: OnceCell::new() })
+            Rc::new(Prepared { status: 200, headers, form: OnceCell::new(), was_sent: Cell::new(false) })
         };
         Reply::prepared(prepared.get_or_init(prepare))
     }

@@ -129,21 +129,32 @@ impl Default for Array {
 /// Writes a text with its quotes, escaped as RFC 8259 section 7 demands and no more.
 fn push_text(out: &mut String, text: &str) {
     out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            // Writing to a text cannot fail.
-            control if control < ' ' => drop(write!(out, "\\u{:04x}", u32::from(control))),
-            other => out.push(other),
-        }
+    // Nearly no text has anything to escape, and then all of it is copied at once.
+    if text.bytes().any(is_escaped) {
+        text.chars().for_each(|character| push_character(out, character));
+    } else {
+        out.push_str(text);
     }
     out.push('"');
+}
+
+const fn is_escaped(byte: u8) -> bool {
+    byte < b' ' || matches!(byte, b'"' | b'\\')
+}
+
+fn push_character(out: &mut String, character: char) {
+    match character {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '\u{8}' => out.push_str("\\b"),
+        '\u{c}' => out.push_str("\\f"),
+        // Writing to a text cannot fail.
+        control if control < ' ' => drop(write!(out, "\\u{:04x}", u32::from(control))),
+        other => out.push(other),
+    }
 }
 
 /// A text in quotes, as JSON has it: for messages, where it shows what stands in the configuration.

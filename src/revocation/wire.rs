@@ -116,7 +116,7 @@ fn read_limits(limits: &Map<String, Value>) -> Option<Limits> {
 }
 
 /// A page of the feed has thousands of entries: they are one text, `DIGEST VERSION` or `DIGEST VERSION CUT_OFF` each, with
-/// commas between them. To read an array of arrays takes five times as long and as much memory.
+/// commas between them. An array of arrays would be a value of its own for every entry and every part of it.
 impl Changes {
     /// The answer as JSON.
     #[must_use]

@@ -1,4 +1,5 @@
 // What the Worker is started with: as it is shipped, apart from what a test says.
+import { modulesBehind } from "./entry.mjs";
 import { FakeKv } from "./fake-kv.mjs";
 import { COMPATIBILITY_DATE, NAMESPACES, SCRIPT, shippedBindings, shippedTable } from "./shipped.mjs";
 import { SteeredLedger, steeredModules } from "./steered-ledger.mjs";
@@ -12,6 +13,7 @@ import { SteeredLedger, steeredModules } from "./steered-ledger.mjs";
  * @property {Record<string, FakeKv | "simulator" | "missing">} [namespaces] KV by binding
  * @property {string} [persistIn] the folder in which KV and the ledger outlive the Worker
  * @property {"own" | "missing" | SteeredLedger} [ledger] whether it has one, and who steers it
+ * @property {string} [entry] a module before the Worker's own
  * @property {number} [settling] seconds until Workers KV has settled
  * @property {Record<string, any>} [services] service bindings: functions and names of workers
  * @property {any[]} [beside] other workers
@@ -21,8 +23,9 @@ import { SteeredLedger, steeredModules } from "./steered-ledger.mjs";
 /** The name of the Worker that has the ledger. */
 export const MAIN = "edge-logout";
 
-/** @param {SteeredLedger | "own" | "missing"} ledger */
-async function script(ledger) {
+/** @param {SteeredLedger | "own" | "missing"} ledger @param {string} [entry] */
+async function script(ledger, entry) {
+  if (entry !== undefined) return { modules: await modulesBehind(entry) };
   if (ledger instanceof SteeredLedger) return { modules: await steeredModules() };
   return { modules: true, scriptPath: SCRIPT, modulesRules: [{ type: /** @type {const} */ ("CompiledWasm"), include: ["**/*.wasm"] }] };
 }
@@ -49,7 +52,7 @@ export async function workerOptions(options, name = MAIN) {
   const elsewhere = name === MAIN ? {} : { scriptName: MAIN };
   return {
     name,
-    ...(await script(ledger)),
+    ...(await script(ledger, options.entry)),
     compatibilityDate: COMPATIBILITY_DATE,
     bindings: JSON.parse(JSON.stringify(all)),
     kvNamespaces: kvNamespaces(namespaces),

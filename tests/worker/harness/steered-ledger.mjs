@@ -1,9 +1,7 @@
 // The ledger as a test wants it, one call at a time: the errors that the runtime has, slow answers, none, nonsense, an
 // answer that is lost although the work was done; and otherwise the real one.
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { Response } from "miniflare";
-import { BUILD } from "../../../dev/lib/paths.mjs";
+import { modulesBehind } from "./entry.mjs";
 
 /** @typedef {"Record" | "Contains" | "Changes"} Kind */
 /** @typedef {{ kind: Kind, shard: string, question: any, from: string }} Question */
@@ -57,14 +55,7 @@ export default {
 `;
 
 /** The built Worker with a ledger that is steered. */
-export async function steeredModules() {
-  const module = async (/** @type {"ESModule" | "CompiledWasm"} */ type, /** @type {string} */ name) => ({ type, path: join(BUILD, name), contents: await readFile(join(BUILD, name)) });
-  return [
-    { type: /** @type {const} */ ("ESModule"), path: join(BUILD, "steered.js"), contents: ENTRY },
-    await module("ESModule", "index.js"),
-    await module("CompiledWasm", "index_bg.wasm"),
-  ];
-}
+export const steeredModules = () => modulesBehind(ENTRY);
 
 const NEVER = new Promise(() => {});
 

@@ -1,0 +1,64 @@
+// After a trap nothing is known of the wasm's memory: the next call begins with a new instance, and works.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { assertActive, assertRevoked, check, logOut, subjects } from "./harness/asking.mjs";
+import { start } from "./harness/worker.mjs";
+
+/** The bound, and a little for two clocks. */
+const BOUND_MS = 1_100;
+
+/** A trap in the middle of the wasm's work: what it calls throws what the runtime throws at a trap. */
+const ENTRY = `
+import Service, { Ledger as Real } from "./index.js";
+
+const trap = () => { throw new WebAssembly.RuntimeError("unreachable"); };
+
+export class Ledger extends Real {
+  async ask(question) {
+    if (question !== "trap") return super.ask(question);
+    const { now } = Date;
+    Date.now = trap;
+    try {
+      return await super.ask('{"Contains":["v1:worth:token:x"]}');
+    } finally {
+      Date.now = now;
+    }
+  }
+}
+
+export default {
+  async fetch(request, env, context) {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/trap") {
+      const broken = { method: "GET", url: "https://edge.example/check", headers: { get: trap } };
+      return Service.fetch(broken, env, context);
+    }
+    if (pathname === "/trap-ledger") {
+      await env.LEDGER.getByName("shard-0").ask("trap").catch(() => {});
+      return new Response(null, { status: 204 });
+    }
+    return Service.fetch(request, env, context);
+  },
+};
+`;
+
+test("after a trap the Worker and its ledger begin anew, and nothing that was promised is lost", async (t) => {
+  const worker = await start(t, { entry: ENTRY });
+  const [before, ended, later, last] = await subjects(4);
+  assertActive(await check(worker, before), "bounded");
+  await logOut(worker, ended);
+  for (const [path, status] of /** @type {const} */ ([["/trap", 500], ["/trap-ledger", 204], ["/trap", 500]])) {
+    assert.equal((await worker.raw(path)).status, status, path);
+    assertRevoked(await check(worker, ended, "strong"));
+    assertActive(await check(worker, before, "strong"), "strong");
+    // What it had recorded itself is forgotten as well: what is left is the promise.
+    await setTimeout(BOUND_MS);
+    assertRevoked(await check(worker, ended));
+    for (const _again of [1, 2, 3]) assertActive(await check(worker, before), "bounded");
+  }
+  await logOut(worker, later);
+  assertRevoked(await check(worker, later));
+  assertActive(await check(worker, last), "bounded");
+  assert.ok(worker.logs.filter(({ message }) => message.includes("Reinitializing")).length >= 3);
+});
