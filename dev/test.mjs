@@ -1,5 +1,5 @@
 // `npm test`: everything that has to hold, cheapest first, up to the first thing that does not.
-// `npm test -- lint`, `native`, `worker` run a part; several can be named.
+// `npm test -- lint`, `native`, `worker`, `soak` run a part; several can be named.
 import { existsSync, readdirSync } from "node:fs";
 import { build } from "./build.mjs";
 import { modernNode, modernNodeEnv } from "./lib/packages.mjs";
@@ -59,6 +59,7 @@ const PARTS = /** @type {Record<string, () => Step[]>} */ ({
     nodeTests("worker in its runtime", "tests/worker"),
     nodeTests("behind proxies and other Workers", "tests/proxies"),
   ],
+  soak: () => [node("soak, the short form", ["bench/soak.mjs", "--short"])],
 });
 
 /** @param {string[]} names */

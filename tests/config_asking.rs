@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use edge_logout::config::{AnyRoute, Config, Upstream};
 use edge_logout::revocation::Freshness;
+use edge_logout::revocation::ledger::SoleWriter;
 use serde_json::{Value, json};
 use support::shipped::{
     TestEnvironment, add_guard, environment, environment_without_ledger, issuer, parse, refused, route, table,
@@ -37,6 +38,7 @@ fn the_ledgers_settings_have_limits() {
         (json!({ "shards": 65 }), "ledger.shards: must be 1 to 64"),
         (json!({ "shards": "4" }), "ledger.shards: must be a whole number"),
         (json!({ "settling_seconds": 3601 }), "ledger.settling_seconds: must be 0 to 3600"),
+        (json!({ "sole_writer": "yes" }), "ledger.sole_writer: must be true or false"),
         (json!({ "shard": 1 }), "ledger.shard: is no setting that is known"),
         (json!(4), "ledger: must be a table"),
     ] {
@@ -58,9 +60,20 @@ fn what_is_set_for_the_ledger_holds() {
         parse(&table).unwrap().storage
     };
     let shipped = storage(None).ledger.unwrap();
-    assert_eq!((shipped.shards, shipped.settling), (1, Duration::from_mins(2)));
+    assert_eq!((shipped.shards, shipped.settling, shipped.sole_writer), (1, Duration::from_mins(2), false));
     let rules = storage(Some(json!({ "shards": 64, "settling_seconds": 0 }))).ledger.unwrap();
     assert_eq!((rules.shards, rules.settling), (64, Duration::ZERO));
+}
+
+#[test]
+fn a_sole_writer_waits_for_the_longest_lifetime_of_all() {
+    let mut table = table();
+    assert_eq!(parse(&table).unwrap().sole_writer(), None);
+    table["ledger"] = json!({ "sole_writer": true, "shards": 20 });
+    issuer(&mut table, "worth")["longest_lifetime_seconds"] = json!(5_000_000);
+    issuer(&mut table, "worth")["leeway_seconds"] = json!(30);
+    let history = Duration::from_secs(5_000_000 + 60 + 3_600);
+    assert_eq!(parse(&table).unwrap().sole_writer(), Some(SoleWriter { shards: 20, kept: 2_500, history }));
 }
 
 #[test]
@@ -104,6 +117,8 @@ fn what_needs_the_ledger_is_refused_without_it() {
     }
     let strong_for = refused_in(&environment, |table| add_guard(table, &json!({ "strong_for": ["POST"] })));
     expect(&strong_for, "routes[5].strong_for: needs the ledger");
+    let sole_writer = refused_in(&environment, |table| table["ledger"] = json!({ "sole_writer": true }));
+    expect(&sole_writer, "ledger.sole_writer: needs the ledger: bind the Durable Object as LEDGER");
     let settings = refused_in(&environment, |table| {
         issuer(table, "worth")["freshness"] = json!("eventual");
         table["ledger"] = json!({ "settling_seconds": 300 });

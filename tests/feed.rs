@@ -31,6 +31,7 @@ fn page(after: u64, entries: &[u64], upto: u64) -> Changes {
         upto,
         oldest: entries.first().copied().unwrap_or(upto + 1),
         is_complete: true,
+        whole_of: 0,
         entries: entries.iter().map(entry).collect(),
     }
 }

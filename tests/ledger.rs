@@ -18,7 +18,7 @@ use support::shards::SETTLING;
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 fn ledger() -> Ledger<MemoryRows> {
-    Ledger { rows: MemoryRows::default(), settling: SETTLING }
+    Ledger { rows: MemoryRows::default(), settling: SETTLING, sole_writer: None }
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -44,7 +44,7 @@ fn many(ledger: &mut Ledger<MemoryRows>, count: usize) {
 }
 
 fn changes(ledger: &Ledger<MemoryRows>, since: &Since) -> Changes {
-    ledger.changes(since).unwrap()
+    ledger.changes(since, NOW).unwrap()
 }
 
 fn since(version: u64) -> Since {
@@ -184,7 +184,7 @@ fn another_epoch_and_a_version_of_the_future_get_the_start() {
 
 /// Records a batch of three while only so many writes succeed, and then again without a fault.
 fn interrupted(writes: usize) -> (Result<(), Broken>, Ledger<FragileRows>) {
-    let mut ledger = Ledger { rows: FragileRows::default(), settling: SETTLING };
+    let mut ledger = Ledger { rows: FragileRows::default(), settling: SETTLING, sole_writer: None };
     ledger.rows.writes_left.set(writes);
     let failed = ledger.record(&[session("a"), session("b"), session("c")], NOW);
     (failed, ledger)
@@ -195,10 +195,10 @@ fn no_version_is_given_twice_when_the_database_fails_in_the_middle() {
     for writes in 0..4 {
         let (failed, mut ledger) = interrupted(writes);
         assert_eq!(failed, Err(Broken), "{writes} writes");
-        let heard = ledger.changes(&Since::Start(0)).unwrap();
+        let heard = ledger.changes(&Since::Start(0), NOW).unwrap();
         ledger.rows.writes_left.set(usize::MAX);
         ledger.record(&[session("x"), session("a"), session("b"), session("c")], NOW).unwrap();
-        let told = ledger.changes(&since(heard.upto)).unwrap();
+        let told = ledger.changes(&since(heard.upto), NOW).unwrap();
         let (before, after) = (versions(&heard), versions(&told));
         let distinct: HashSet<_> = after.iter().collect();
         assert_eq!((after.len(), distinct.len()), (4, 4), "{writes} writes: {before:?} then {after:?}");

@@ -27,7 +27,7 @@ fn cut_off(upto: i64) -> Revocation {
 }
 
 fn with(batch: &[Revocation]) -> Ledger<MemoryRows> {
-    let mut ledger = Ledger { rows: MemoryRows::default(), settling: SETTLING };
+    let mut ledger = Ledger { rows: MemoryRows::default(), settling: SETTLING, sole_writer: None };
     let Ok(()) = ledger.record(batch, NOW);
     ledger
 }
@@ -49,7 +49,7 @@ fn tidy(ledger: &mut Ledger<MemoryRows>, millis: i64) {
 }
 
 fn in_feed(ledger: &Ledger<MemoryRows>) -> usize {
-    ledger.changes(&Since::Start(0)).unwrap().entries.len()
+    ledger.changes(&Since::Start(0), NOW).unwrap().entries.len()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn what_has_settled_leaves_the_feed_and_not_before() {
     tidy(&mut ledger, 120_099);
     assert_eq!(in_feed(&ledger), 1);
     tidy(&mut ledger, 120_100);
-    let told = ledger.changes(&Since::Start(0)).unwrap();
+    let told = ledger.changes(&Since::Start(0), NOW).unwrap();
     assert_eq!((told.entries.len(), told.trimmed, told.oldest), (0, 1, 2));
     assert!(ledger.contains(&[cut_off(0).key]).unwrap()[0].is_some(), "the ledger itself knows it until it expires");
 }
@@ -216,10 +216,10 @@ impl World {
 
     /// Whatever is live is in the feed as it is, or has been in the index for the settling time.
     fn check(&self) {
-        let feed = self.ledger.changes(&Since::Start(0)).unwrap();
+        let feed = self.ledger.changes(&Since::Start(0), NOW).unwrap();
         for (key, limits) in self.recorded.iter().filter(|(_, limits)| limits.expires_at > at(self.now)) {
             let digest = Digest::of_key(key).unwrap();
-            let told = feed.entries.iter().any(|entry| entry.0 == digest && entry.2 == limits.cut_off);
+            let told = feed.entries.iter().any(|entry| entry.0 == digest && entry.2 >= limits.cut_off);
             let settled = |(known, since): &(Limits, i64)| {
                 known.cover(limits, Duration::ZERO) && at(*since).plus(SETTLING) <= at(self.now)
             };
@@ -237,7 +237,9 @@ impl World {
         for revocation in &batch {
             let limits = revocation.limits();
             let known = self.recorded.entry(revocation.key.clone()).or_insert(limits);
-            *known = known.widened_by(&limits);
+            // What had expired may have been removed by now, and ends nothing any more.
+            let is_gone = known.expires_at <= at(self.now);
+            *known = if is_gone { limits } else { known.widened_by(&limits) };
         }
     }
 }

@@ -51,9 +51,9 @@ export function logoutCells(subjects, algorithm, tokens) {
   const cells = /** @type {Cell[]} */ ([
     {
       name: `logout-${ISSUERS[algorithm]}`,
-      title: `Logout, ${ISSUERS[algorithm]}, ${algorithm}`,
+      title: `Logout, ${ISSUERS[algorithm]}, sole writer, ${algorithm}`,
       side: "ours",
-      subject: subjects.ours,
+      subject: subjects.ourSole,
       requests: { name: `${algorithm}-logout`, texts: () => texts(algorithm, tokens, LOGOUT[algorithm]) },
       ...looks(algorithm, tokens, LOGOUT[algorithm], ownCheck),
     },
@@ -67,6 +67,7 @@ export function logoutCells(subjects, algorithm, tokens) {
     },
   ]);
   if (algorithm === "HS256") {
+    cells.push({ ...cells[0], name: `logout-kv-${ISSUERS[algorithm]}`, title: `Logout, ${ISSUERS[algorithm]}, ${algorithm}`, subject: subjects.ours });
     cells.push({
       name: "hono-jose-kv-logout",
       title: "Hono + jose + KV put, HS256",

@@ -81,8 +81,9 @@ function checkCells(subjects, algorithm, tokens) {
   const peer = (/** @type {Peer} */ kind) => subjects.peer(kind, algorithm);
   return [
     { name: `warm-${algorithm}`, title: `/check, warm, bounded, ${algorithm}`, side: "ours", subject: subjects.ours, requests: warm, ...own },
-    // A cold token's revocations are read from KV once. There is no check that verifies alone: it would stand here.
-    { name: `cold-${algorithm}`, title: `/check, cold token, bounded, ${algorithm}`, side: "ours", subject: subjects.ours, requests: cold, ...own },
+    // Where the ledger is KV's only writer its feed tells everything; otherwise a cold token's revocations are read from KV once.
+    { name: `cold-${algorithm}`, title: `/check, cold token, bounded, sole writer, ${algorithm}`, side: "ours", subject: subjects.ourSole, requests: cold, ...own },
+    { name: `cold-kv-${algorithm}`, title: `/check, cold token, bounded, ${algorithm}`, side: "ours", subject: subjects.ours, requests: cold, ...own },
     { name: `hono-jose-${algorithm}`, title: `Hono + jose, no revocation, ${algorithm}`, side: "peer", subject: peer("hono-jose"), requests: cold, ...peerChecks(tokens, false) },
     { name: `hono-jose-kv-${algorithm}`, title: `Hono + jose + KV read, ${algorithm}`, side: "peer", subject: peer("hono-jose-kv"), requests: cold, ...peerChecks(tokens, true) },
   ];

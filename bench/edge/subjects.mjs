@@ -54,10 +54,13 @@ async function bundlePeers(out) {
   });
 }
 
-/** Our Worker's variables and secrets. @param {object[]} routes besides those that are shipped @returns {Promise<Record<string, Binding>>} */
-async function ownBindings(routes) {
+/** Our Worker's variables and secrets.
+ * @param {{ routes?: object[], ledger?: object }} [settings] besides those that are shipped
+ * @returns {Promise<Record<string, Binding>>} */
+async function ownBindings({ routes = [], ledger } = {}) {
   const table = structuredClone(wrangler.vars.EDGE_LOGOUT);
   table.routes.push(...routes);
+  if (ledger) table.ledger = ledger;
   const secrets = Object.entries(parseEnv(await missingFrom(""))).map(([name, text]) => [name, { text: String(text) }]);
   return { EDGE_LOGOUT: { json: table }, ...Object.fromEntries(secrets), REVOCATIONS: { kv: true }, LEDGER: { ledger: "Ledger" } };
 }
@@ -84,9 +87,11 @@ export async function prepareSubjects({ folder, build, bareRust }) {
     /** @type {Subject} */
     bareRust: { files: modulesIn(bareRust), bindings: {} },
     /** @type {Subject} */
-    ours: { ...own, bindings: await ownBindings([]) },
+    ours: { ...own, bindings: await ownBindings() },
+    /** Nothing else writes to its KV. @type {Subject} */
+    ourSole: { ...own, bindings: await ownBindings({ ledger: { sole_writer: true } }) },
     /** @type {Subject} */
-    ourGuard: { ...own, bindings: { ...(await ownBindings([GUARD])), UPSTREAM: { service: UPSTREAM } }, beside },
+    ourGuard: { ...own, bindings: { ...(await ownBindings({ routes: [GUARD] })), UPSTREAM: { service: UPSTREAM } }, beside },
     /** @param {string} answer @returns {Subject} */
     bareBatch: (answer) => ({ files: [standIn("bare-batch")], bindings: { ANSWER: { text: answer } } }),
     /** @param {Peer} peer @param {Algorithm} algorithm @returns {Subject} */

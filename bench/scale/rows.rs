@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use edge_logout::revocation::ledger::{Head, Row, Rows};
+use edge_logout::revocation::ledger::{Head, NEVER, Row, Rows, Untold};
 use edge_logout::time::Timestamp;
 
 /// A row that is stored whole is written to the table and, while it is in the feed, to both partial indices.
 const STORED_IN_FEED: u64 = 3;
 /// The row, and its entries in both indices, which are deleted.
 const LEAVING_FEED: u64 = 3;
+/// The row, and its place in the agenda, which is another one.
+const RESTING: u64 = 2;
 /// A row that has left the feed is in no index.
 pub const SWEPT: u64 = 1;
 
@@ -30,6 +32,7 @@ pub struct Table {
     expiry: BTreeSet<(Timestamp, Rc<str>)>,
     waiting: usize,
     head: Head,
+    untold: Option<Untold>,
     bill: Cell<RowBill>,
 }
 
@@ -43,6 +46,7 @@ impl Table {
             expiry: BTreeSet::new(),
             waiting: 0,
             head: Head { epoch: "simulated".to_owned(), latest: 0, trimmed: 0, swept_at: start, first_expiry: None },
+            untold: None,
             bill: Cell::default(),
         }
     }
@@ -75,6 +79,13 @@ impl Table {
             self.agenda.remove(&(row.due_at, row.version));
             self.waiting -= usize::from(row.indexed_at.is_none());
         }
+    }
+
+    fn resting(&self, upto: u64) -> Vec<Row> {
+        let rows = self.feed.range(..=upto).filter_map(|(_, key)| self.rows.get(key));
+        let rows: Vec<Row> = rows.filter(|row| row.due_at == NEVER).cloned().collect();
+        self.reads(rows.len().max(1));
+        rows
     }
 
     fn due_rows(&self, now: Timestamp) -> impl Iterator<Item = &Row> {
@@ -158,6 +169,49 @@ impl Rows for Table {
                 row.in_feed = false;
             }
         }
+        Ok(())
+    }
+
+    fn rest(&mut self, now: Timestamp) -> Result<(), Infallible> {
+        let settled: Vec<Row> = self.due_rows(now).filter(|row| row.indexed_at.is_some()).cloned().collect();
+        self.reads(settled.len().max(1));
+        for row in settled {
+            self.writes(RESTING);
+            self.agenda.remove(&(row.due_at, row.version));
+            self.agenda.insert((NEVER, row.version));
+            if let Some(row) = self.rows.get_mut(&*row.revocation.key) {
+                row.due_at = NEVER;
+            }
+        }
+        Ok(())
+    }
+
+    fn last_resting(&self, upto: u64) -> Result<Option<(u64, Timestamp)>, Infallible> {
+        let resting = self.resting(upto);
+        let expiries = resting.iter().map(|row| row.revocation.expires_at);
+        Ok(resting.iter().map(|row| row.version).max().zip(expiries.max()))
+    }
+
+    fn leave_feed_upto(&mut self, upto: u64) -> Result<(), Infallible> {
+        for row in self.resting(upto) {
+            self.writes(LEAVING_FEED);
+            self.feed.remove(&row.version);
+            self.agenda.remove(&(row.due_at, row.version));
+            if let Some(row) = self.rows.get_mut(&*row.revocation.key) {
+                row.in_feed = false;
+            }
+        }
+        Ok(())
+    }
+
+    fn untold(&self) -> Result<Option<Untold>, Infallible> {
+        self.reads(1);
+        Ok(self.untold)
+    }
+
+    fn set_untold(&mut self, untold: Option<Untold>) -> Result<(), Infallible> {
+        self.writes(1);
+        self.untold = untold;
         Ok(())
     }
 

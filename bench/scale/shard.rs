@@ -67,7 +67,7 @@ impl Queue {
 impl Shard {
     pub fn new(settling: Duration) -> Self {
         Self {
-            ledger: RefCell::new(Ledger { rows: Table::new(), settling }),
+            ledger: RefCell::new(Ledger { rows: Table::new(), settling, sole_writer: None }),
             queue: Queue::default(),
             alarm_at: Cell::new(None),
             is_at_work: Cell::new(false),
@@ -77,7 +77,7 @@ impl Shard {
     /// What the feed tells a follower, at no cost to anybody.
     pub fn look(&self, since: &Since) -> Changes {
         let ledger = self.ledger.borrow();
-        let Ok(changes) = ledger.changes(since);
+        let Ok(changes) = ledger.changes(since, timestamp(clock::now()));
         ledger.rows.take_bill();
         changes
     }
@@ -88,7 +88,7 @@ impl Shard {
         world.count(|counts| counts.busiest_second = counts.busiest_second.max(in_second));
         let Some(wait) = wait else { return Err(LedgerError::Overloaded) };
         clock::after(wait + SERVICE).await;
-        let question: LedgerQuestion = serde_json::from_str(&question).map_err(|_| LedgerError::Failed)?;
+        let question = LedgerQuestion::read(&question).ok_or(LedgerError::Failed)?;
         let is_record = matches!(question, LedgerQuestion::Record(_));
         let (answer, next) = {
             let mut ledger = self.ledger.borrow_mut();

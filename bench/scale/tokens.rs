@@ -1,8 +1,10 @@
 //! Tokens, signed and then verified by the shipped code: there is no other way to one.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
+use edge_logout::keys::IssuerKeys;
 use edge_logout::ports::{Signatures, Unavailable};
 use edge_logout::revocation::RevocationRules;
 use edge_logout::time::Timestamp;
@@ -47,7 +49,7 @@ impl Mint {
         let rules = JwtRules {
             issuers: Vec::new(),
             audiences: Vec::new(),
-            keys: KeyRing { keys: vec![key], unknown_secrets: Vec::new() },
+            keys: IssuerKeys::Configured(Rc::new(KeyRing { keys: vec![key], ..KeyRing::default() })),
             leeway: Duration::from_secs(5),
             longest_lifetime: LIFETIME,
             claim_names: ClaimNames::default(),

@@ -94,7 +94,7 @@ impl World {
     /// The ledger's rules; there is none where KV alone is asked.
     pub fn ledger(&self) -> Option<LedgerRules> {
         let shards = u32::try_from(self.shards.len()).unwrap_or(u32::MAX);
-        (shards > 0).then_some(LedgerRules { shards, settling: SETTLING })
+        (shards > 0).then_some(LedgerRules { shards, settling: SETTLING, sole_writer: false })
     }
 
     /// How much of the traffic there is already: a new version takes over step by step.

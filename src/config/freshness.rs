@@ -17,6 +17,7 @@ const MAX_SHARDS: u32 = 64;
 /// Below this a location would poll for nothing else.
 const SHORTEST_BOUND_MILLISECONDS: u32 = 100;
 const LONGEST_BOUND_MILLISECONDS: u32 = 60_000;
+const NEEDS_LEDGER: &str = "needs the ledger: bind the Durable Object as LEDGER";
 
 /// Where revocations are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +45,15 @@ pub(super) fn storage(table: &mut Section<'_>, environment: &impl Environment) -
         if settling.is_some_and(|seconds| seconds < shortest || seconds > LONGEST_SETTLING_SECONDS) {
             section.refuse("settling_seconds", must_be(shortest, LONGEST_SETTLING_SECONDS));
         }
-        (shards, settling)
+        let is_sole = section.flag("sole_writer");
+        if is_sole && !environment.has_ledger() {
+            section.refuse("sole_writer", NEEDS_LEDGER);
+        }
+        (shards, settling, is_sole)
     });
-    let (shards, settling) = settings.unwrap_or_default();
+    let (shards, settling, sole_writer) = settings.unwrap_or_default();
     let settling = settling.map_or(DEFAULT_SETTLING, |seconds| Duration::from_secs(seconds.into()));
-    let rules = LedgerRules { shards: shards.unwrap_or(1).clamp(1, MAX_SHARDS), settling };
+    let rules = LedgerRules { shards: shards.unwrap_or(1).clamp(1, MAX_SHARDS), settling, sole_writer };
     Storage { ledger: environment.has_ledger().then_some(rules), settling }
 }
 
@@ -70,8 +75,7 @@ pub(super) fn freshness(section: &mut Section<'_>, storage: Storage) -> Option<F
         return None;
     };
     if storage.ledger.is_none() && freshness != Freshness::Eventual {
-        let needed = " needs the ledger: bind the Durable Object as LEDGER";
-        section.refuse("freshness", [&quoted(freshness.name()), needed].concat());
+        section.refuse("freshness", [&quoted(freshness.name()), " ", NEEDS_LEDGER].concat());
     }
     Some(freshness)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::issuer::secret_text;
 use super::section::Section;
 use super::{Environment, Lookup};
+use crate::json;
 use crate::keys::{IssuerKeys, KeySource, PublishedKeys, is_key_url};
 use crate::token::{Algorithm, Jwk, JwkProblem, KeyRing};
 
@@ -154,7 +155,7 @@ fn configured(section: &mut Section<'_>, algorithms: &[Algorithm], environment: 
 
 fn secret_jwks(section: &mut Section<'_>, name: &str, environment: &impl Environment) -> Vec<Jwk> {
     let Some(secret) = secret_text(section, "secret", name, environment) else { return Vec::new() };
-    let jwks = serde_json::from_str(secret.expose()).ok().and_then(Jwk::read_set).unwrap_or_default();
+    let jwks = json::read(secret.expose()).and_then(Jwk::read_set).unwrap_or_default();
     if jwks.is_empty() {
         section.refuse("secret", format!("the Worker secret {name} is neither a JWK nor a JWK set"));
     }

@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use crate::contracts;
 use crate::json;
-use crate::revocation::Freshness;
+use crate::revocation::ledger::SoleWriter;
+use crate::revocation::{Freshness, RevocationRules};
 use crate::token::Secret;
 
 pub use client::Client;
@@ -123,6 +124,17 @@ impl Config {
     #[must_use]
     pub fn has_guards(&self) -> bool {
         self.routes.iter().any(|route| matches!(route, AnyRoute::Guard(_)))
+    }
+
+    /// What the ledger's shards go by where nothing else writes into the index, `None` where that is not promised.
+    #[must_use]
+    pub fn sole_writer(&self) -> Option<SoleWriter> {
+        let rules = self.storage.ledger.filter(|rules| rules.sole_writer)?;
+        let gone = |issuer: &Rc<Issuer>| {
+            let RevocationRules { leeway, longest_lifetime, .. } = issuer.revocation;
+            longest_lifetime.saturating_add(leeway).saturating_add(leeway)
+        };
+        Some(SoleWriter::of(rules.shards, self.issuers.iter().map(gone).max().unwrap_or_default()))
     }
 
     /// The logouts.

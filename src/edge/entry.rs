@@ -75,10 +75,14 @@ fn refresh(service: Rc<Service>, platform: EdgePlatform, context: &Context) -> R
 fn finish(service: Rc<Service>, request: EdgeRequest, env: Env, context: &Context) -> Result<Promise, JsValue> {
     let (sender, answered) = oneshot::channel();
     context.wait_until(&promise(async move {
-        let answer = service.answer(&request, &EdgePlatform { env }).await;
+        let platform = EdgePlatform { env };
+        let answer = service.answer(&request, &platform).await;
         log(&answer);
         // The receiver is gone when the client is: nobody is left to be answered.
         let _ = sender.send(answer);
+        if service.wants_refresh(&platform) {
+            service.refresh(&platform).await;
+        }
         Ok(JsValue::UNDEFINED)
     }))?;
     Ok(promise(async move {

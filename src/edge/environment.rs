@@ -6,6 +6,7 @@ use worker::Env;
 
 use super::glue;
 use crate::config::{Config, DEFAULT_SETTLING, Environment, LEDGER, Lookup, Refusals, TABLE_NAME};
+use crate::revocation::ledger::SoleWriter;
 use crate::token::Secret;
 
 /// Set to `"true"` in `.dev.vars` alone, which is never deployed.
@@ -28,9 +29,15 @@ impl Environment for WorkerEnvironment<'_> {
     }
 }
 
-/// How long the index takes to settle, as configured; what a refused configuration says is not asked for.
-pub(super) fn settling(env: &Env) -> Duration {
-    parse(env).map_or(DEFAULT_SETTLING, |config| config.storage.settling)
+/// How long the index takes to settle, and what holds where the ledger is its sole writer, as configured; what a refused
+/// configuration says is not asked for.
+pub(super) fn of_ledger(env: &Env) -> (Duration, Option<SoleWriter>) {
+    let Ok(config) = parse(env) else { return (DEFAULT_SETTLING, None) };
+    // On a development machine nothing was revoked before that would have to be waited for.
+    let is_new = WorkerEnvironment(env).is_development();
+    let sole_writer = config.sole_writer();
+    let new = |sole: SoleWriter| SoleWriter { history: Duration::ZERO, ..sole };
+    (config.storage.settling, if is_new { sole_writer.map(new) } else { sole_writer })
 }
 
 /// The configuration: an object in `wrangler.toml`, or a text where `.dev.vars` or a secret overrides it.

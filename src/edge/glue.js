@@ -23,11 +23,12 @@ export const respond = (status, head, body) => new Response(body ?? null, { stat
 /** As an object: the runtime reads that three times as fast as a list of pairs.
  * @param {string} head `Name: value`, one a line @returns {Record<string, string>} */
 function fields(head) {
-  const all = Object.create(null);
+  // Plain, of one shape for all answers alike: the runtime reads an object without a prototype more slowly.
+  const all = /** @type {Record<string, string>} */ ({});
   for (let start = 0; start < head.length; ) {
     const [colon, end] = [head.indexOf(": ", start), head.indexOf("\n", start)];
     const [name, value] = [head.slice(start, colon), head.slice(colon + 2, end)];
-    all[name] = name in all ? `${all[name]}, ${value}` : value;
+    all[name] = Object.hasOwn(all, name) ? `${all[name]}, ${value}` : value;
     start = end + 1;
   }
   return all;

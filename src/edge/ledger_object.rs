@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
 use worker::worker_sys::{DurableObjectState, DurableObjectStorage};
 
-use super::environment::settling;
+use super::environment::of_ledger;
 use super::ledger_rows::SqlRows;
 use super::platform::{EdgeClock, now};
 use super::{at_once, glue, kv, log, promise};
@@ -53,7 +53,8 @@ impl Shard {
     pub fn new(state: &DurableObjectState, env: Env) -> Self {
         let storage = state.storage().unwrap_or_else(|_| JsValue::UNDEFINED.into());
         let rows = SqlRows::new(storage.sql().into());
-        let decisions = RefCell::new(Decisions { rows, settling: settling(&env) });
+        let (settling, sole_writer) = of_ledger(&env);
+        let decisions = RefCell::new(Decisions { rows, settling, sole_writer });
         Self(Rc::new(Ledger {
             storage,
             env,
@@ -125,7 +126,9 @@ impl Ledger {
 
     fn prepare(&self) -> Result<(), JsValue> {
         if !self.is_prepared.get() {
-            self.decisions.try_borrow().map_err(|_| busy())?.rows.prepare()?;
+            let mut decisions = self.decisions.try_borrow_mut().map_err(|_| busy())?;
+            decisions.rows.prepare()?;
+            decisions.begin(now())?;
             self.is_prepared.set(true);
         }
         Ok(())

@@ -1,20 +1,20 @@
 //! The rows of a shard in the SQLite of its Durable Object.
 
 use std::cell::RefCell;
-use std::time::Duration;
 
 use serde_json::Value;
 use wasm_bindgen::JsValue;
 
 use super::glue;
+use super::sql::{Columns, Values};
 use crate::json::{self, Array};
-use crate::revocation::ledger::{Head, Row, Rows};
-use crate::revocation::{Limits, Revocation, Scope};
+use crate::revocation::ledger::{Head, NEVER, Row, Rows, Untold};
+use crate::revocation::{Limits, Revocation};
 use crate::time::Timestamp;
 
 /// Two indices, of the feed alone: in the order of versions, and by what is due. Every row of an index that is written
 /// costs as much as a row of the table, so there is none for what is rare.
-const SCHEMA: [&str; 4] = [
+const SCHEMA: [&str; 5] = [
     "CREATE TABLE IF NOT EXISTS revocations (
         key TEXT PRIMARY KEY, issuer TEXT NOT NULL, scope TEXT NOT NULL, revoked_at INTEGER NOT NULL, cut_off INTEGER,
         expires_at INTEGER NOT NULL, version INTEGER NOT NULL, in_feed INTEGER NOT NULL, indexed_at INTEGER,
@@ -26,9 +26,14 @@ const SCHEMA: [&str; 4] = [
         id INTEGER PRIMARY KEY CHECK (id = 1), epoch TEXT NOT NULL, latest INTEGER NOT NULL, trimmed INTEGER NOT NULL,
         swept_at INTEGER NOT NULL, first_expiry INTEGER
     )",
+    "CREATE TABLE IF NOT EXISTS untold (
+        id INTEGER PRIMARY KEY CHECK (id = 1), shards INTEGER NOT NULL, trimmed INTEGER NOT NULL, until INTEGER NOT NULL
+    )",
 ];
 
 const SETTLED: &str = "in_feed = 1 AND due_at <= ? AND indexed_at IS NOT NULL";
+/// The plus keeps SQLite from walking all that rests: older than what is kept there is but little.
+const RESTING: &str = "in_feed = 1 AND version <= ? AND +due_at = ? AND indexed_at IS NOT NULL";
 
 /// The database of a shard. Statements, their values and rows cross as JSON, in one call.
 pub(super) struct SqlRows {
@@ -36,111 +41,6 @@ pub(super) struct SqlRows {
     sql: JsValue,
     /// The head as it is stored: nobody else writes it.
     head: RefCell<Option<Head>>,
-}
-
-/// A row as SQLite gives it: its columns in order.
-struct Columns(std::vec::IntoIter<Value>);
-
-impl Columns {
-    fn text(&mut self) -> Option<String> {
-        match self.0.next()? {
-            Value::String(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    fn number(&mut self) -> Option<i64> {
-        self.0.next()?.as_i64()
-    }
-
-    fn version(&mut self) -> Option<u64> {
-        u64::try_from(self.number()?).ok()
-    }
-
-    fn moment(&mut self) -> Option<Timestamp> {
-        self.number().map(Timestamp::from_millis)
-    }
-
-    /// A moment, or none where there is a null.
-    fn optional_moment(&mut self) -> Option<Timestamp> {
-        self.moment()
-    }
-
-    fn into_row(mut self) -> Option<Row> {
-        Some(Row {
-            revocation: Revocation {
-                key: self.text()?,
-                issuer: self.text()?,
-                scope: {
-                    let name = self.text()?;
-                    Scope::ALL.into_iter().find(|scope| scope.name() == name)?
-                },
-                revoked_at: self.moment()?,
-                cut_off: self.optional_moment(),
-                expires_at: self.moment()?,
-                // What could be spared was judged when it was recorded.
-                spare: Duration::ZERO,
-            },
-            version: self.version()?,
-            in_feed: self.number()? != 0,
-            indexed_at: self.optional_moment(),
-            contested_until: self.optional_moment(),
-            failures: u32::try_from(self.number()?).ok()?,
-            due_at: self.moment()?,
-        })
-    }
-
-    fn into_head(mut self) -> Option<Head> {
-        let _id = self.number()?;
-        Some(Head {
-            epoch: self.text()?,
-            latest: self.version()?,
-            trimmed: self.version()?,
-            swept_at: self.moment()?,
-            first_expiry: self.optional_moment(),
-        })
-    }
-}
-
-/// The values of a statement.
-struct Values(Array);
-
-impl Values {
-    const fn none() -> Self {
-        Self(Array::new())
-    }
-
-    fn text(mut self, text: &str) -> Self {
-        self.0.text(text);
-        self
-    }
-
-    fn number(mut self, number: i64) -> Self {
-        self.0.raw(&number.to_string());
-        self
-    }
-
-    fn version(self, version: u64) -> Self {
-        self.number(i64::try_from(version).unwrap_or(i64::MAX))
-    }
-
-    fn count(self, count: usize) -> Self {
-        self.number(i64::try_from(count).unwrap_or(i64::MAX))
-    }
-
-    fn moment(self, moment: Timestamp) -> Self {
-        self.number(moment.as_millis())
-    }
-
-    fn optional_moment(mut self, moment: Option<Timestamp>) -> Self {
-        match moment {
-            Some(moment) => self.moment(moment),
-            None => {
-                self.0.raw("null");
-                self
-            }
-        }
-    }
 }
 
 impl SqlRows {
@@ -154,11 +54,8 @@ impl SqlRows {
             self.ask(statement, Values::none())?;
         }
         let epoch = format!("{:016x}", getrandom::u64().map_err(|_| JsValue::from("there is no randomness"))?);
-        self.ask(
-            "INSERT OR IGNORE INTO head (id, epoch, latest, trimmed, swept_at) VALUES (1, ?, 0, 0, 0)",
-            Values::none().text(&epoch),
-        )
-        .map(|_| ())
+        let fresh = "INSERT OR IGNORE INTO head (id, epoch, latest, trimmed, swept_at) VALUES (1, ?, 0, 0, 0)";
+        self.ask(fresh, Values::none().text(&epoch)).map(|_| ())
     }
 
     fn ask(&self, statement: &str, values: Values) -> Result<Vec<Columns>, JsValue> {
@@ -275,6 +172,35 @@ impl Rows for SqlRows {
     fn leave_feed(&mut self, now: Timestamp) -> Result<(), JsValue> {
         let statement = ["UPDATE revocations SET in_feed = 0 WHERE ", SETTLED].concat();
         self.ask(&statement, Values::none().moment(now)).map(|_| ())
+    }
+
+    fn rest(&mut self, now: Timestamp) -> Result<(), JsValue> {
+        let statement = ["UPDATE revocations SET due_at = ? WHERE ", SETTLED].concat();
+        self.ask(&statement, Values::none().moment(NEVER).moment(now)).map(|_| ())
+    }
+
+    fn last_resting(&self, upto: u64) -> Result<Option<(u64, Timestamp)>, JsValue> {
+        let question = ["SELECT max(+version), max(expires_at) FROM revocations WHERE ", RESTING].concat();
+        let mut found = self.ask(&question, Values::none().version(upto).moment(NEVER))?;
+        Ok(found.first_mut().and_then(|last| Some((last.version()?, last.moment()?))))
+    }
+
+    fn leave_feed_upto(&mut self, upto: u64) -> Result<(), JsValue> {
+        let statement = ["UPDATE revocations SET in_feed = 0 WHERE ", RESTING].concat();
+        self.ask(&statement, Values::none().version(upto).moment(NEVER)).map(|_| ())
+    }
+
+    fn untold(&self) -> Result<Option<Untold>, JsValue> {
+        let mut found = self.ask("SELECT shards, trimmed, until FROM untold", Values::none())?;
+        Ok(found.first_mut().and_then(Columns::untold))
+    }
+
+    fn set_untold(&mut self, untold: Option<Untold>) -> Result<(), JsValue> {
+        let Some(Untold { shards, trimmed, until }) = untold else {
+            return self.ask("DELETE FROM untold", Values::none()).map(|_| ());
+        };
+        let values = Values::none().number(shards.into()).version(trimmed).moment(until);
+        self.ask("INSERT OR REPLACE INTO untold VALUES (1, ?, ?, ?)", values).map(|_| ())
     }
 
     fn remove_expired(&mut self, by: Timestamp, limit: usize) -> Result<bool, JsValue> {

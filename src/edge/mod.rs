@@ -14,6 +14,7 @@ mod platform;
 mod redis;
 mod request;
 mod response;
+mod sql;
 mod web;
 mod webcrypto;
 

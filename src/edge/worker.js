@@ -1,33 +1,56 @@
 // The module that the runtime loads: the Worker's entry and the ledger's class.
 //
-// A plain object instead of a class: the runtime calls it some 7 us sooner. A trap of the wasm (a panic, or memory that
-// is used up) leaves it in a state that nothing can be said of; the next call begins with a new instance.
+// A plain object instead of a class: the runtime calls it some 7 us sooner. A trap of the wasm (a panic, memory or stack
+// that is used up) leaves it in a state that nothing can be said of: a new instance takes its place.
 import { DurableObject } from "cloudflare:workers";
 import { Shard, __wbg_reset_state, fetch } from "./index.js";
 
-let [isBroken, instance] = [false, 0];
-
-function renew() {
-  if (!isBroken) return;
-  console.log("Reinitializing Wasm application");
-  __wbg_reset_state();
-  [isBroken, instance] = [false, instance + 1];
-}
+/** Which instance of the wasm it is, counted. */
+let instance = 0;
+/** The trap that was noted last. @type {unknown} */
+let latest;
+/** How the ledger's calls fail that wait for the instance. @type {Set<(error: Error) => void>} */
+const waiting = new Set();
 
 /** @param {unknown} error */
+const isTrap = (error) => error instanceof WebAssembly.RuntimeError || (error instanceof RangeError && /call stack/i.test(error.message));
+
+/** Begins anew after a trap, at once: what still waits for the old instance must not go on in it, and will not end by
+ * itself. @param {unknown} error */
 function note(error) {
-  if (!(error instanceof WebAssembly.RuntimeError)) return;
+  if (!isTrap(error) || error === latest) return; // it may be told of both where it is caught and as an event
+  latest = error;
   console.error("Critical", error);
-  isBroken = true;
+  console.log("Reinitializing Wasm application");
+  instance += 1;
+  __wbg_reset_state();
+  for (const fail of waiting) fail(new Error("the wasm has trapped"));
+  waiting.clear();
 }
 
 // What traps behind an answer, in no call from here.
 addEventListener("error", (event) => note(event.error));
 
+/** What the wasm gives, or an error when it traps meanwhile: an alarm that never ends would be the ledger's last.
+ * @template T @param {T | Promise<T>} given @returns {Promise<T>} */
+async function orTrap(given) {
+  if (!(given instanceof Promise)) return given;
+  /** @type {(error: Error) => void} */
+  let fail = () => {};
+  const trapped = new Promise((_resolve, reject) => {
+    fail = reject;
+  });
+  waiting.add(fail);
+  try {
+    return await Promise.race([given, trapped]);
+  } finally {
+    waiting.delete(fail);
+  }
+}
+
 export default {
   /** @param {Request} request @param {any} env @param {any} context */
   fetch(request, env, context) {
-    if (isBroken) renew();
     try {
       return fetch(request, env, context);
     } catch (error) {
@@ -45,7 +68,6 @@ export class Ledger extends DurableObject {
 
   /** The shard within the present wasm: after a trap it reads its state anew. */
   get shard() {
-    renew();
     if (!this.#shard || this.#instance !== instance) {
       this.#shard = new Shard(this.ctx, this.env);
       this.#instance = instance;
@@ -56,7 +78,7 @@ export class Ledger extends DurableObject {
   /** Called by the Worker: a call between the two costs half of a request. @param {string} question */
   async ask(question) {
     try {
-      return await this.shard.ask(question);
+      return await orTrap(this.shard.ask(question));
     } catch (error) {
       note(error);
       throw error;
@@ -65,7 +87,7 @@ export class Ledger extends DurableObject {
 
   async alarm() {
     try {
-      await this.shard.alarm();
+      await orTrap(this.shard.alarm());
     } catch (error) {
       note(error);
       throw error;

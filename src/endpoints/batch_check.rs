@@ -85,9 +85,10 @@ async fn verdicts<P: Platform>(
     freshness: Option<Freshness>,
 ) -> Vec<Verdict> {
     let issuers: Vec<_> = issuer.into_iter().collect();
+    let by = judge.platform.now().plus(LIMIT);
     let mut known = Vec::with_capacity(tokens.len());
     for token in tokens {
-        known.push(judge.recognise(token, &issuers).await);
+        known.push(judge.recognise(token, &issuers, by).await);
     }
     let wanted = |token: &KnownToken| freshness.unwrap_or(token.issuer.freshness);
     let mut promises: Vec<Freshness> = Vec::new();
@@ -101,7 +102,9 @@ async fn verdicts<P: Platform>(
         let alike = known.iter().enumerate().filter_map(|(place, token)| Some((place, token.as_ref().ok()?)));
         let alike: Vec<_> = alike.into_iter().filter(|(_, token)| wanted(token) == promise).collect();
         let matchables: Vec<&Matchable> = alike.iter().map(|(_, token)| &token.matchable).collect();
-        let statuses = judge.authority().statuses(&matchables, promise, LIMIT).await;
+        // What fetching keys has taken is gone.
+        let left = by.since(judge.platform.now());
+        let statuses = judge.authority().statuses(&matchables, promise, left).await;
         for ((place, token), status) in alike.into_iter().zip(statuses) {
             if let Some(verdict) = verdicts.get_mut(place) {
                 *verdict = Some(conclude(Rc::clone(token), status.map_err(Doubt::reason)));

@@ -8,6 +8,7 @@ use crate::keys::verify_now;
 use crate::log::Notes;
 use crate::ports::Platform;
 use crate::revocation::{Authority, Doubt, Ended, Freshness, Matchable, Status};
+use crate::time::Timestamp;
 use crate::token::{MAX_TOKEN_BYTES, OpaqueToken, TokenProblem, UntrustedJwt, VerifiedToken, VerifyError};
 
 /// A credential that is good and not revoked.
@@ -28,7 +29,7 @@ impl Credential<'_> {
     }
 }
 
-/// Judges a bearer token; ledger and index may take `limit` to say whether it is revoked.
+/// Judges a bearer token; keys, ledger and index may take `limit` in all to say whether it is good and not revoked.
 pub(super) async fn authenticate<'a, P: Platform>(
     bearer: &'a str,
     issuer: &Issuer,
@@ -37,9 +38,10 @@ pub(super) async fn authenticate<'a, P: Platform>(
     limit: Duration,
     notes: &mut Notes,
 ) -> Result<Credential<'a>, Failure> {
-    let credential = read(bearer, issuer, authority.platform, notes).await?;
+    let by = authority.platform.now().plus(limit);
+    let credential = read(bearer, issuer, by, authority.platform, notes).await?;
     let matchable = Matchable::new(credential.ended(), &issuer.name);
-    let known = authority.status(&matchable, freshness, limit).await;
+    let known = authority.status(&matchable, freshness, by.since(authority.platform.now())).await;
     match known.map_err(|doubt| unavailable(doubt, notes))?.status {
         Status::Revoked(_) => Err(Failure::Revoked),
         Status::Active if is_of_another_kind(&credential, issuer) => Err(Failure::Forbidden),
@@ -50,6 +52,7 @@ pub(super) async fn authenticate<'a, P: Platform>(
 async fn read<'a, P: Platform>(
     bearer: &'a str,
     issuer: &Issuer,
+    by: Timestamp,
     platform: &P,
     notes: &mut Notes,
 ) -> Result<Credential<'a>, Failure> {
@@ -58,7 +61,7 @@ async fn read<'a, P: Platform>(
         Tokens::Opaque => Ok(Credential::Opaque(OpaqueToken(bearer))),
         Tokens::Jwt(rules) => {
             let untrusted = UntrustedJwt::parse(bearer).map_err(Failure::Token)?;
-            let token = verify_now(&untrusted, rules, platform).await.map_err(|error| match error {
+            let token = verify_now(&untrusted, rules, by, platform).await.map_err(|error| match error {
                 VerifyError::Bad(problem) => Failure::Token(problem),
                 VerifyError::CannotTell => {
                     notes.reason = Some("cannot_verify");

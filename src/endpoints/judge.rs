@@ -9,6 +9,7 @@ use crate::config::{Config, Issuer, Tokens};
 use crate::keys::{verify_now, vouches_for};
 use crate::ports::Platform;
 use crate::revocation::{Authority, Doubt, Freshness, Known, Memory, Scope, Status};
+use crate::time::Timestamp;
 use crate::token::{MAX_TOKEN_BYTES, OpaqueToken, Recent, RecentLimits, TokenProblem, UntrustedJwt, VerifyError};
 
 /// How long a verdict may wait for ledger and index.
@@ -60,9 +61,9 @@ impl Remembered {
     /// An isolate that knows nothing yet.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let shards = config.storage.ledger.map_or(0, |rules| rules.shards);
+        let (shards, is_sole) = config.storage.ledger.map_or((0, false), |rules| (rules.shards, rules.sole_writer));
         Self {
-            memory: Memory::new(shards),
+            memory: Memory::new(shards).trusting(is_sole),
             verified: RefCell::new(Recent::new(VERIFIED)),
             opaque: RefCell::new(Recent::new(OPAQUE)),
         }
@@ -101,7 +102,7 @@ impl<P: Platform> Judge<'_, P> {
             Some(known) => (known?, LIMIT),
             None => {
                 let begin = self.platform.now();
-                let known = Box::pin(self.look_closely(token, issuers)).await?;
+                let known = Box::pin(self.look_closely(token, issuers, begin.plus(LIMIT))).await?;
                 // What fetching keys has taken is gone.
                 (known, LIMIT.saturating_sub(self.platform.now().since(begin)))
             }
@@ -111,11 +112,16 @@ impl<P: Platform> Judge<'_, P> {
         conclude(known, status.map_err(Doubt::reason))
     }
 
-    /// The token, verified now or before: everything but whether it is revoked.
-    pub(super) async fn recognise(&self, token: &str, issuers: &[Rc<Issuer>]) -> Result<Rc<KnownToken>, Refusal> {
+    /// The token, verified now or before: everything but whether it is revoked. Keys are waited for until `by`.
+    pub(super) async fn recognise(
+        &self,
+        token: &str,
+        issuers: &[Rc<Issuer>],
+        by: Timestamp,
+    ) -> Result<Rc<KnownToken>, Refusal> {
         match self.known_at_once(token, issuers) {
             Some(known) => known,
-            None => Box::pin(self.look_closely(token, issuers)).await,
+            None => Box::pin(self.look_closely(token, issuers, by)).await,
         }
     }
 
@@ -137,14 +143,22 @@ impl<P: Platform> Judge<'_, P> {
         is_verified.then(|| Ok(Rc::clone(&before.token)))
     }
 
-    async fn look_closely(&self, token: &str, issuers: &[Rc<Issuer>]) -> Result<Rc<KnownToken>, Refusal> {
+    async fn look_closely(
+        &self,
+        token: &str,
+        issuers: &[Rc<Issuer>],
+        by: Timestamp,
+    ) -> Result<Rc<KnownToken>, Refusal> {
         let remembered = self.remembered.of(issuers).borrow_mut().find(token);
         if let Some(before) = remembered.as_ref().filter(|before| before.answers(issuers))
-            && self.is_still_verified(&before.token).await
+            && self.is_still_verified(&before.token, by).await
         {
             return Ok(Rc::clone(&before.token));
         }
-        let known = Rc::new(self.read(token, issuers).await?);
+        let known = Rc::new(self.read(token, issuers, by).await?);
+        if !known.facts.are_small() {
+            return Ok(known);
+        }
         let remembrance = Remembrance::of(known, issuers, remembered.as_deref());
         let known = Rc::clone(&remembrance.token);
         self.remembered.of(issuers).borrow_mut().insert(token, Rc::new(remembrance));
@@ -152,13 +166,13 @@ impl<P: Platform> Judge<'_, P> {
     }
 
     /// Whether the key that has verified a token is its issuer's still.
-    async fn is_still_verified(&self, token: &KnownToken) -> bool {
+    async fn is_still_verified(&self, token: &KnownToken, by: Timestamp) -> bool {
         let (Some(mark), Tokens::Jwt(rules)) = (&token.key_mark, &token.issuer.tokens) else { return false };
-        let vouched = vouches_for(&rules.keys, mark.get(), self.platform).await;
+        let vouched = vouches_for(&rules.keys, mark.get(), by, self.platform).await;
         vouched.inspect(|vouched| mark.set(*vouched)).is_some()
     }
 
-    async fn read(&self, token: &str, issuers: &[Rc<Issuer>]) -> Result<KnownToken, Refusal> {
+    async fn read(&self, token: &str, issuers: &[Rc<Issuer>], by: Timestamp) -> Result<KnownToken, Refusal> {
         // The configuration and the query see to it that an opaque issuer stands alone.
         if let Some(opaque) = issuers.iter().find(|issuer| matches!(issuer.tokens, Tokens::Opaque)) {
             return Ok(KnownToken::opaque(OpaqueToken(token), opaque));
@@ -168,7 +182,7 @@ impl<P: Platform> Judge<'_, P> {
         let mut refusal = Refusal::UnknownIssuer;
         for issuer in &candidates {
             let Tokens::Jwt(rules) = &issuer.tokens else { continue };
-            match verify_now(&token, rules, self.platform).await {
+            match verify_now(&token, rules, by, self.platform).await {
                 Ok(verified) => return Ok(KnownToken::verified(&verified, issuer)),
                 Err(VerifyError::CannotTell) => refusal = Refusal::CannotTell("cannot_verify", None),
                 // That another issuer has no such key says nothing against the one whose key could not be used.

@@ -125,7 +125,18 @@ impl KnownToken {
     }
 }
 
+/// Far more than identifiers have: whoever may choose longer claims must not fill an isolate's memory with them.
+const MAX_FACTS_BYTES: usize = 1024;
+
 impl Facts {
+    /// Whether they are short enough to be remembered.
+    #[must_use]
+    pub fn are_small(&self) -> bool {
+        let texts = [&self.subject, &self.session, &self.token_id, &self.scope];
+        let lengths = texts.into_iter().flatten().map(String::len);
+        lengths.fold(0, usize::saturating_add) <= MAX_FACTS_BYTES
+    }
+
     /// The headers that tell them, and what promise was kept; `none` when it could not be told whether it is revoked.
     #[must_use]
     pub fn headers(&self, freshness: Option<Freshness>) -> Vec<(&'static str, Cow<'static, str>)> {

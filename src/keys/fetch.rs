@@ -25,31 +25,37 @@ const SHARING_LIMIT: Duration = Duration::from_millis(100);
 /// Fetches an issuer's keys where that is due, or waits for another request of the isolate that is doing so. What comes
 /// of it is in `keys`: the caller goes by what is known then.
 ///
-/// `ended` is how many fetches had ended when the request came.
+/// `ended` is how many fetches had ended when the request came. Nothing is begun that could not end `by` then, and nobody
+/// is waited for any longer.
 pub(super) fn bring_up<'a, P: Clock + Journal + SharedMemory + Signatures + Web>(
     keys: &'a PublishedKeys,
     need: Need,
     ended: u32,
+    by: Timestamp,
     platform: &'a P,
 ) -> LocalBoxFuture<'a, ()> {
     // Boxed: it is long, and nearly always nothing is to be done.
-    Box::pin(bring_up_unboxed(keys, need, ended, platform))
+    Box::pin(bring_up_unboxed(keys, need, ended, by, platform))
 }
 
 async fn bring_up_unboxed<P: Clock + Journal + SharedMemory + Signatures + Web>(
     keys: &PublishedKeys,
     need: Need,
     ended: u32,
+    by: Timestamp,
     platform: &P,
 ) {
-    let begin = platform.now();
+    let waits_until = by.min(platform.now().plus(WAIT_LIMIT));
     loop {
         match keys.step(need, ended, platform.now()) {
             Step::GoOn => return,
-            Step::Wait if platform.now().since(begin) >= WAIT_LIMIT => return,
+            Step::Wait if platform.now() >= waits_until => return,
             Step::Wait => P::sleep(LOOK_AGAIN).await,
             Step::Fetch(number) => {
                 let mut turn = Turn { keys, number, has_ended: false };
+                if platform.now().plus(FETCH_LIMIT) > by {
+                    return;
+                }
                 turn.has_ended = obtain(keys, need, platform).await;
                 return;
             }

@@ -6,16 +6,18 @@ use super::fetch::bring_up;
 use super::published::Need;
 use super::{IssuerKeys, KeyMark};
 use crate::ports::{Clock, Journal, SharedMemory, Signatures, Web};
+use crate::time::Timestamp;
 use crate::token::{JwtRules, KeyRing, TokenProblem, UntrustedJwt, VerifiedToken, VerifyError, verify_with};
 
 /// Verifies a token. Keys that are not known, or no longer fresh, are fetched first; when the token names a key that
-/// none has, they are fetched once more, as often as that is allowed.
+/// none has, they are fetched once more, as often as that is allowed. What cannot be fetched `by` then is not waited for.
 ///
 /// # Errors
 /// What is wrong with the token, or that it cannot be told, as when no keys are to be had.
 pub async fn verify_now<P: Clock + Journal + SharedMemory + Signatures + Web>(
     untrusted: &UntrustedJwt<'_>,
     rules: &JwtRules,
+    by: Timestamp,
     platform: &P,
 ) -> Result<VerifiedToken, VerifyError> {
     let (published, ended) = match &rules.keys {
@@ -27,7 +29,7 @@ pub async fn verify_now<P: Clock + Journal + SharedMemory + Signatures + Web>(
         if !keys.source.algorithms.iter().any(|algorithm| algorithm.name() == untrusted.algorithm()) {
             return Err(TokenProblem::AlgorithmNotAllowed.into());
         }
-        bring_up(keys, Need::Keys, ended, platform).await;
+        bring_up(keys, Need::Keys, ended, by, platform).await;
     }
     let mut ring = rules.keys.current(platform.now()).ok_or(VerifyError::CannotTell)?;
     let mut is_asked_again = false;
@@ -38,7 +40,7 @@ pub async fn verify_now<P: Clock + Journal + SharedMemory + Signatures + Web>(
             return verified.map_err(of_published);
         }
         is_asked_again = true;
-        bring_up(keys, Need::UnknownKey, ended, platform).await;
+        bring_up(keys, Need::UnknownKey, ended, by, platform).await;
         let latest = keys.current(platform.now()).ok_or(VerifyError::CannotTell)?;
         if latest.generation == ring.generation {
             // While the provider is down nobody knows which keys it has by now.
@@ -71,10 +73,11 @@ fn is_of_unknown_key(untrusted: &UntrustedJwt<'_>, ring: &KeyRing, problem: Toke
 pub async fn vouches_for<P: Clock + Journal + SharedMemory + Signatures + Web>(
     keys: &IssuerKeys,
     mark: KeyMark,
+    by: Timestamp,
     platform: &P,
 ) -> Option<KeyMark> {
     let IssuerKeys::Published(published) = keys else { return Some(mark) };
-    bring_up(published, Need::Keys, published.ended(), platform).await;
+    bring_up(published, Need::Keys, published.ended(), by, platform).await;
     let ring = published.current(platform.now())?;
     let has_it = ring.generation == mark.generation || mark.slot.is_some_and(|slot| ring.has_slot(slot));
     has_it.then_some(KeyMark { generation: ring.generation, ..mark })
@@ -87,6 +90,6 @@ pub fn refresh<'a, P: Clock + Journal + SharedMemory + Signatures + Web>(
 ) -> Option<LocalBoxFuture<'a, ()>> {
     match keys {
         IssuerKeys::Configured(_) => None,
-        IssuerKeys::Published(keys) => Some(bring_up(keys, Need::Refresh, keys.ended(), platform)),
+        IssuerKeys::Published(keys) => Some(bring_up(keys, Need::Refresh, keys.ended(), Timestamp::END, platform)),
     }
 }

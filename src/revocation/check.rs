@@ -114,7 +114,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
             Freshness::Eventual => true,
             Freshness::Bounded(_) => !self.memory.vouches_for(token, now),
             // The ledger knows all that was recorded in it; the index, what was there before or was written by hand.
-            Freshness::Strong => self.memory.asked_lately(token, now).is_none(),
+            Freshness::Strong => !self.memory.index_tells_no_more(token, now),
         }
     }
 

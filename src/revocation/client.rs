@@ -43,7 +43,7 @@ pub fn answer_question<R: Rows>(
             RECORDED.to_owned()
         }
         LedgerQuestion::Contains(keys) => write_found(&ledger.contains(keys)?),
-        LedgerQuestion::Changes(since) => ledger.changes(since)?.write(),
+        LedgerQuestion::Changes(since) => ledger.changes(since, now)?.write(),
     })
 }
 

@@ -53,6 +53,8 @@ pub struct Changes {
     pub oldest: u64,
     /// Whether that is all for now.
     pub is_complete: bool,
+    /// Of how many shards this is one whose feed tells every live revocation; 0 while it may not.
+    pub whole_of: u32,
     /// In the order of versions.
     pub entries: Vec<FeedEntry>,
 }
@@ -80,6 +82,8 @@ pub struct Follower {
     whole: u64,
     /// The oldest version that was in the feed when it was last heard.
     oldest: u64,
+    /// What the latest answer that was heard to its end said of that.
+    whole_of: u32,
     synced_at: Timestamp,
     floor: Timestamp,
     /// What it remembers; the rank is the version.
@@ -110,6 +114,7 @@ impl Follower {
             version: 0,
             whole: 0,
             oldest: page.oldest,
+            whole_of: 0,
             // Of the first page nothing follows yet: an older answer that is whole may come before the last one.
             synced_at: Timestamp::from_millis(i64::MIN),
             floor: received_at,
@@ -163,6 +168,10 @@ impl Follower {
             self.floor = received_at;
         }
         if changes.is_complete {
+            // Neither falls from one answer to the next: only the latest one that the ledger gave says what is forgotten.
+            if changes.upto >= self.whole && changes.oldest >= self.oldest {
+                self.whole_of = changes.whole_of;
+            }
             // Not before the last page: what has left under one version may be back under one that is still to come.
             if !self.is_starting && changes.oldest > self.oldest {
                 self.left.push_back((changes.oldest, received_at));
@@ -206,6 +215,13 @@ impl Follower {
     #[must_use]
     pub const fn floor(&self) -> Timestamp {
         self.floor
+    }
+
+    /// Of how many shards this is one of which every live revocation is remembered that was recorded before
+    /// [`Self::synced_at`]; 0 while it may not be.
+    #[must_use]
+    pub const fn whole_of(&self) -> u32 {
+        self.whole_of
     }
 
     /// Whether a revocation is remembered that ends a token issued then.

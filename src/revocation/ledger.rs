@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use super::feed::{Changes, FeedEntry};
 use super::record::{Limits, Revocation};
+pub use super::rows::{Head, Row, Rows};
+pub use super::untold::{NEVER, SoleWriter, Untold};
 use crate::time::Timestamp;
 
 /// The first pause after a write to the index that failed; it doubles with every further one. Workers KV takes one write
@@ -38,79 +40,8 @@ pub struct LedgerRules {
     pub shards: u32,
     /// How long the index takes until every location sees a write.
     pub settling: Duration,
-}
-
-/// A revocation in the ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Row {
-    /// What is revoked.
-    pub revocation: Revocation,
-    /// Its place in the order of all changes; a new one whenever its limits change.
-    pub version: u64,
-    /// Whether the feed still tells it.
-    pub in_feed: bool,
-    /// Since when the index has it as it stands.
-    pub indexed_at: Option<Timestamp>,
-    /// Until when an earlier, narrower form of it may still arrive at the index and replace it there. A write before
-    /// that is to be repeated then.
-    pub contested_until: Option<Timestamp>,
-    /// How many writes to the index have failed in a row.
-    pub failures: u32,
-    /// When there is next something to do for it, while it is in the feed: to write it to the index, or, once it is there
-    /// and has settled, to take it out of the feed.
-    pub due_at: Timestamp,
-}
-
-/// What a shard knows of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Head {
-    /// Which life of this shard it is: another one after its storage was lost, whose versions mean something else.
-    pub epoch: String,
-    /// The latest version given.
-    pub latest: u64,
-    /// The highest version that has left the feed.
-    pub trimmed: u64,
-    /// When the shard was swept last.
-    pub swept_at: Timestamp,
-    /// When the first row expires, or earlier; none when there is no row. Kept here, since to look for it is to read the
-    /// whole table.
-    pub first_expiry: Option<Timestamp>,
-}
-
-/// What the ledger needs of a database; every error is the database's own. All writes between two awaits are one transaction.
-#[expect(clippy::missing_errors_doc, reason = "told once, for all of them")]
-pub trait Rows {
-    /// Why it does not answer.
-    type Error;
-
-    /// What the shard knows of itself.
-    fn head(&self) -> Result<Head, Self::Error>;
-    /// Stores that.
-    fn set_head(&mut self, head: &Head) -> Result<(), Self::Error>;
-    /// The row of a key.
-    fn find(&self, key: &str) -> Result<Option<Row>, Self::Error>;
-    /// The limits of some keys' rows, in the order of the keys.
-    fn limits(&self, keys: &[String]) -> Result<Vec<Option<Limits>>, Self::Error> {
-        keys.iter().map(|key| Ok(self.find(key)?.map(|row| row.revocation.limits()))).collect()
-    }
-    /// Stores a row in the place of the one with its key.
-    fn store(&mut self, row: &Row) -> Result<(), Self::Error>;
-    /// Rows of the feed after a version, in the order of versions.
-    fn feed_after(&self, version: u64, limit: usize) -> Result<Vec<Row>, Self::Error>;
-    /// The version after which the feed has so many rows, 0 when it has no more than that.
-    fn version_before_newest(&self, count: usize) -> Result<u64, Self::Error>;
-    /// Rows of the feed that the index does not have and that are due; those first that are due longest.
-    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Row>, Self::Error>;
-    /// When the next row of the feed is due, for whatever it is.
-    fn next_due(&self) -> Result<Option<Timestamp>, Self::Error>;
-    /// The highest version of the rows of the feed that the index has and that are due, `None` when there are none.
-    fn highest_settled(&self, now: Timestamp) -> Result<Option<u64>, Self::Error>;
-    /// Takes those rows out of the feed.
-    fn leave_feed(&mut self, now: Timestamp) -> Result<(), Self::Error>;
-    /// Removes what has expired by then, at most so many rows. Gives whether that was all.
-    fn remove_expired(&mut self, moment: Timestamp, limit: usize) -> Result<bool, Self::Error>;
-    /// When the first row expires. Reads the whole table.
-    fn first_expiry(&self) -> Result<Option<Timestamp>, Self::Error>;
+    /// Whether it is promised that nothing else writes into the index.
+    pub sole_writer: bool,
 }
 
 /// What a follower of the feed asks for.
@@ -129,6 +60,8 @@ pub struct Ledger<R> {
     pub rows: R,
     /// How long the index takes until every location sees a write.
     pub settling: Duration,
+    /// What it goes by where nothing else writes into the index.
+    pub sole_writer: Option<SoleWriter>,
 }
 
 impl<R: Rows> Ledger<R> {
@@ -182,7 +115,7 @@ impl<R: Rows> Ledger<R> {
     ///
     /// # Errors
     /// The database's.
-    pub fn changes(&self, since: &Since) -> Result<Changes, R::Error> {
+    pub fn changes(&self, since: &Since, now: Timestamp) -> Result<Changes, R::Error> {
         let head = self.rows.head()?;
         let after = match since {
             Since::Start(after) => *after,
@@ -199,6 +132,7 @@ impl<R: Rows> Ledger<R> {
         let is_complete = rows.len() < PAGE;
         let upto = if is_complete { head.latest } else { rows.last().map_or(head.latest, |row| row.version) };
         Ok(Changes {
+            whole_of: self.whole_of(&head, now)?,
             epoch: head.epoch,
             after,
             trimmed: head.trimmed,
@@ -254,11 +188,15 @@ impl<R: Rows> Ledger<R> {
     /// The database's.
     pub fn tidy(&mut self, now: Timestamp) -> Result<(), R::Error> {
         let mut head = self.rows.head()?;
-        if let Some(version) = self.rows.highest_settled(now)? {
-            head.trimmed = head.trimmed.max(version);
-            // First: a follower that is told of a gap too many reads the feed again, one that is told of none misses some.
-            self.rows.set_head(&head)?;
-            self.rows.leave_feed(now)?;
+        match (self.rows.highest_settled(now)?, self.sole_writer) {
+            (None, _) => {}
+            (Some(_), Some(SoleWriter { kept, .. })) => self.keep_newest(kept, &mut head, now)?,
+            (Some(version), None) => {
+                head.trimmed = head.trimmed.max(version);
+                // First: a follower that is told of a gap too many reads the feed again, one told of none misses some.
+                self.rows.set_head(&head)?;
+                self.rows.leave_feed(now)?;
+            }
         }
         if self.sweep_at(&head).is_some_and(|moment| moment <= now)
             && self.rows.remove_expired(now.minus(self.settling), REMOVED_AT_ONCE)?

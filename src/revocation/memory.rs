@@ -16,7 +16,7 @@ use super::sync::Unheard;
 use crate::time::Timestamp;
 
 /// The most revocations of the feed that an isolate remembers, of all shards together: some 8 MB.
-const MAX_FOLLOWED: usize = 100_000;
+pub(super) const MAX_FOLLOWED: usize = 100_000;
 /// How much earlier a request may be than another one: each has its own clock, which stands still while it computes.
 const ONE_TIME: Duration = Duration::from_secs(5);
 
@@ -31,6 +31,8 @@ pub struct Memory {
     latest: Cell<Timestamp>,
     era: Cell<u32>,
     chance: Cell<u64>,
+    /// Whether a feed that says that it is whole is taken at its word.
+    pub(super) trusts_feeds: bool,
 }
 
 impl Memory {
@@ -50,7 +52,14 @@ impl Memory {
             found: RefCell::default(),
             latest: Cell::new(Timestamp::from_millis(0)),
             era: Cell::new(0),
+            trusts_feeds: false,
         }
+    }
+
+    /// The same, for a ledger that may be the sole writer of the index: then a feed that is whole says all.
+    #[must_use]
+    pub fn trusting(self, trusts_feeds: bool) -> Self {
+        Self { trusts_feeds, ..self }
     }
 
     /// A number by chance, of no use for secrets: a linear congruential generator's highest byte (Knuth's MMIX).
@@ -83,7 +92,7 @@ impl Memory {
         (asked.at.plus(MEMORY) > now && asked.at <= now).then_some(asked.at)
     }
 
-    fn shards(&self) -> u32 {
+    pub(super) fn shards(&self) -> u32 {
         u32::try_from(self.shards.len()).unwrap_or(u32::MAX)
     }
 
@@ -96,7 +105,7 @@ impl Memory {
         digest.shard(self.shards())
     }
 
-    fn of_digest(&self, digest: &Digest) -> Option<&RefCell<Shard>> {
+    pub(super) fn of_digest(&self, digest: &Digest) -> Option<&RefCell<Shard>> {
         self.shard(self.shard_of(digest))
     }
 
@@ -120,9 +129,8 @@ impl Memory {
         let since = freshness.bound().map(|bound| now.minus(bound));
         let mut is_complete = true;
         let ended_by = self.find(token, |follower| {
-            let known = follower.zip(asked_at).zip(since);
-            is_complete &= known.is_some_and(|((follower, asked_at), since)| {
-                follower.floor() <= asked_at && is_between(follower.synced_at(), since, now)
+            is_complete &= follower.zip(since).is_some_and(|(follower, since)| {
+                is_between(follower.synced_at(), since, now) && self.covers(follower, asked_at)
             });
         });
         match ended_by {
@@ -158,16 +166,6 @@ impl Memory {
 
     fn synced_at(&self, shard: u32) -> Option<Timestamp> {
         self.shard(shard)?.borrow().follower.as_ref()?.synced_at()
-    }
-
-    /// Whether what the index said of a token still counts: nothing that it may have missed has been forgotten since.
-    #[must_use]
-    pub fn vouches_for(&self, token: &Matchable, now: Timestamp) -> bool {
-        let Some(asked_at) = self.asked_lately(token, now) else { return false };
-        let covers = |shard: &RefCell<Shard>| {
-            shard.borrow().follower.as_ref().is_some_and(|follower| follower.floor() <= asked_at)
-        };
-        token.keys().all(|key| self.of_digest(key.digest).is_some_and(covers))
     }
 
     /// What to ask a shard's feed for, `None` while there is more than can be remembered.
@@ -280,6 +278,6 @@ impl Memory {
 
 /// Whether a feed was heard since a moment. Not in the future: the clock was set back then, and nobody knows how long ago
 /// that is.
-fn is_between(synced_at: Option<Timestamp>, since: Timestamp, now: Timestamp) -> bool {
+pub(super) fn is_between(synced_at: Option<Timestamp>, since: Timestamp, now: Timestamp) -> bool {
     synced_at.is_some_and(|synced_at| synced_at >= since && synced_at <= now)
 }

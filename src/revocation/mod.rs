@@ -14,9 +14,12 @@ mod memory;
 mod plan;
 mod record;
 mod retry;
+mod rows;
 mod shard;
 mod stored;
 mod sync;
+mod untold;
+mod vouching;
 mod wire;
 mod write;
 

@@ -141,6 +141,7 @@ impl Changes {
             .raw("upto", &self.upto.to_string())
             .raw("oldest", &self.oldest.to_string())
             .flag("is_complete", self.is_complete)
+            .raw("whole_of", &self.whole_of.to_string())
             .text("entries", &entries)
             .finish()
     }
@@ -157,6 +158,8 @@ impl Changes {
             upto: changes.get("upto")?.as_u64()?,
             oldest: changes.get("oldest")?.as_u64()?,
             is_complete: changes.get("is_complete")?.as_bool()?,
+            // An earlier version of this service says nothing of it.
+            whole_of: changes.get("whole_of").and_then(Value::as_u64).and_then(|of| of.try_into().ok()).unwrap_or(0),
             epoch: take_text(&mut changes, "epoch")?,
             entries,
         })

@@ -59,6 +59,12 @@ impl Feed {
         applied == Applied::Fully && self.follower.as_ref().is_some_and(|follower| follower.synced_at().is_some())
     }
 
+    /// Whether it says all that is revoked, and nobody else need be asked.
+    pub fn is_whole(&self, scene: &Scene) -> bool {
+        let is_whole = |follower: &Follower| follower.synced_at().is_some() && follower.whole_of() == scene.shards;
+        scene.sole_writer.is_some() && self.follower.as_ref().is_some_and(is_whole)
+    }
+
     fn give_up(&mut self) -> bool {
         self.follower = None;
         false
@@ -69,6 +75,7 @@ impl Feed {
         match scene.mutation {
             Some(Mutation::GapsAreIgnored) => Changes { after: 0, trimmed: 0, ..changes },
             Some(Mutation::AnyPageBegins) if self.follower.is_none() => Changes { after: 0, ..changes },
+            Some(Mutation::AlwaysWhole) => Changes { whole_of: scene.shards, ..changes },
             Some(Mutation::ForgottenWhileInTheFeed) => Changes { oldest: changes.upto + 1, ..changes },
             _ => changes,
         }
@@ -96,7 +103,9 @@ impl Isolate {
                 _ => follower.floor(),
             };
             let synced_at = follower.synced_at()?;
-            asked_at.filter(|asked_at| floor <= *asked_at)?;
+            if !feed.is_whole(scene) {
+                asked_at.filter(|asked_at| floor <= *asked_at)?;
+            }
             Some(feed.believed.map_or(synced_at, |believed| believed.max(synced_at)))
         });
         let heard: Option<Vec<_>> = heard.collect();

@@ -258,6 +258,31 @@ pub mod reached {
             && scene.faults.losses == world.faults.losses
     }
 
+    /// Memory says active, though the index was never asked.
+    pub fn active_without_the_index(scene: &Scene, world: &World) -> bool {
+        let tokens = 0..scene.tokens.len();
+        world.isolates.iter().any(|isolate| {
+            let is_unasked = isolate.asked.iter().all(Option::is_none);
+            is_unasked && tokens.clone().any(|number| matches!(isolate.says(scene, number, world), Says::Active(_)))
+        })
+    }
+
+    fn hears_that_it_is_whole(scene: &Scene, world: &World) -> impl Iterator<Item = bool> {
+        let feeds = world.isolates.iter().flat_map(|isolate| &isolate.feeds);
+        let known = feeds.filter(|feed| feed.follower.as_ref().is_some_and(|follower| follower.synced_at().is_some()));
+        known.map(|feed| feed.is_whole(scene))
+    }
+
+    pub fn not_whole(scene: &Scene, world: &World) -> bool {
+        hears_that_it_is_whole(scene, world).any(|is_whole| !is_whole)
+    }
+
+    /// Though something has left the feed.
+    pub fn whole_again(scene: &Scene, world: &World) -> bool {
+        let has_left = world.shards.iter().all(|shard| shard.ledger.rows.head.trimmed > 0);
+        has_left && hears_that_it_is_whole(scene, world).any(|is_whole| is_whole)
+    }
+
     pub fn another_life(_: &Scene, world: &World) -> bool {
         world.shards.iter().any(|shard| shard.lives > 0)
     }

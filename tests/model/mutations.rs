@@ -22,6 +22,8 @@ pub enum Mutation {
     SweptBeforeExpiry,
     NeverSwept,
     IndexedThoughChanged,
+    UntoldIsNotKept,
+    HistoryIsForgotten,
     // In the isolate.
     GapsAreIgnored,
     AnyPageBegins,
@@ -34,13 +36,14 @@ pub enum Mutation {
     ForgettingLeavesTheFloor,
     NeitherAgeNorFloor,
     AnswersOfTheIndexNeverAge,
+    AlwaysWhole,
 }
 
 impl Mutation {
     /// Without these guards every law holds all the same: others stand behind them.
     pub const HARMLESS: [Self; 2] = [Self::IndexedThoughChanged, Self::AnswersOfTheIndexNeverAge];
     /// Without these some law does not hold.
-    pub const HARMFUL: [Self; 24] = [
+    pub const HARMFUL: [Self; 27] = [
         Self::AnsweredBeforeRecorded,
         Self::RecordedInMemory,
         Self::NarrowerReplacesWider,
@@ -65,6 +68,20 @@ impl Mutation {
         Self::ForgottenWhileInTheFeed,
         Self::ForgettingLeavesTheFloor,
         Self::NeitherAgeNorFloor,
+        Self::UntoldIsNotKept,
+        Self::HistoryIsForgotten,
+        Self::AlwaysWhole,
+    ];
+
+    /// Those that are found as well where nobody asks the index while a feed is whole.
+    pub const HARMFUL_ALONE: [(Self, fn() -> Scene); 7] = [
+        (Self::AnsweredBeforeRecorded, scenes::whole),
+        (Self::GapsAreIgnored, scenes::whole_pages),
+        (Self::SyncedWhenReceived, scenes::whole),
+        (Self::FailedPollsCount, scenes::whole_loss),
+        (Self::SharedCountsAsFresh, scenes::whole_shared),
+        (Self::PagesAreWhole, scenes::whole_pages),
+        (Self::EpochStays, scenes::whole_loss),
     ];
 
     /// What it breaks is found in this world.
@@ -84,6 +101,8 @@ impl Mutation {
             Self::AnyPageBegins | Self::SharedCountsAsFresh => scenes::shared(),
             Self::FailedPollsCount => scenes::restart(),
             Self::ForgettingLeavesTheFloor => scenes::capacity(),
+            Self::UntoldIsNotKept | Self::AlwaysWhole => scenes::whole(),
+            Self::HistoryIsForgotten => scenes::whole_loss(),
             _ => scenes::memory(),
         };
         Scene { mutation: Some(self), ..scene }

@@ -8,7 +8,6 @@ use edge_logout::revocation::feed::Changes;
 use edge_logout::time::Timestamp;
 
 use crate::mutations::Mutation;
-use crate::rows::Tables;
 use crate::steps::{Step, soon};
 use crate::world::{Flight, LATE_WRITE, Poll, Progress, Scene, Shard, Shared, World};
 
@@ -113,11 +112,14 @@ impl Scene {
 
     /// What the index did not have for the settling time is lost with it, and nobody promised otherwise.
     fn lose_storage(&self, world: &mut World, number: usize) {
+        let now = world.now;
         let before = Arc::clone(&world.shards[number]);
         for (batch, progress) in self.logouts.iter().zip(&mut world.logouts) {
             let here = |key: &String| self.shard_of(key) == number;
             let rows = &before.ledger.rows.rows;
-            let is_safe = |key: &String| rows.get(key).is_some_and(|row| !row.in_feed);
+            let has_settled = |at: Timestamp| at.plus(self.settling) <= now;
+            let is_safe =
+                |key: &String| rows.get(key).is_some_and(|row| !row.in_feed || row.indexed_at.is_some_and(has_settled));
             if *progress != Progress::Idle && batch.iter().any(|one| here(&one.key) && !is_safe(&one.key)) {
                 *progress = Progress::Void;
             }
@@ -126,7 +128,7 @@ impl Scene {
         shard.lives += 1;
         let stays = self.mutation == Some(Mutation::EpochStays);
         let epoch = if stays { "life-0".to_owned() } else { format!("life-{}", shard.lives) };
-        shard.ledger.rows = Tables::new(&epoch, self.overlap, self.mutation);
+        shard.ledger = self.ledger(&epoch, now);
     }
 
     fn take_in_flight(&self, world: &mut World, number: usize, place: usize, step: Step) {
@@ -172,7 +174,7 @@ impl Scene {
             Step::SendPoll { .. } => feed.poll = Some(Poll { asked_at: now, since: feed.since(), answer: None }),
             Step::AnswerPoll { .. } => {
                 let poll = feed.poll.as_mut().unwrap();
-                let Ok(changes) = shard.ledger.changes(&poll.since);
+                let Ok(changes) = shard.ledger.changes(&poll.since, now);
                 poll.answer = Some(self.cut(changes));
             }
             Step::SharePoll { .. } => {

@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use edge_logout::revocation::ledger::{Head, Row, Rows};
+use edge_logout::revocation::ledger::{Head, NEVER, Row, Rows, Untold};
 use edge_logout::time::Timestamp;
 
 use crate::mutations::Mutation;
+
+/// More than any world keeps in the feed that has settled.
+const MOST_KEPT: usize = 10;
 
 /// A shard's tables.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tables {
     pub rows: BTreeMap<String, Row>,
     pub head: Head,
+    pub untold: Option<Untold>,
     /// How many of the newest changes are told again. The service has 64, which would hide every gap of a model.
     pub overlap: usize,
     pub broken: Option<Mutation>,
@@ -27,7 +31,7 @@ impl Tables {
             swept_at: Timestamp::from_seconds(0),
             first_expiry: None,
         };
-        Self { rows: BTreeMap::new(), head, overlap, broken }
+        Self { rows: BTreeMap::new(), head, untold: None, overlap, broken }
     }
 
     fn is(&self, mutation: Mutation) -> bool {
@@ -71,9 +75,11 @@ impl Rows for Tables {
         Ok(self.feed().into_iter().filter(|row| row.version > version).take(limit).cloned().collect())
     }
 
-    fn version_before_newest(&self, _count: usize) -> Result<u64, Infallible> {
+    fn version_before_newest(&self, count: usize) -> Result<u64, Infallible> {
+        // Whoever keeps more than a few in the feed is the service, which tells the newest again.
+        let count = if count > MOST_KEPT { self.overlap } else { count };
         let newest_first = self.feed().into_iter().rev().map(|row| row.version);
-        Ok(newest_first.chain([0]).nth(self.overlap).unwrap_or(0))
+        Ok(newest_first.chain([0]).nth(count).unwrap_or(0))
     }
 
     fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Row>, Infallible> {
@@ -100,6 +106,32 @@ impl Rows for Tables {
         Ok(())
     }
 
+    fn rest(&mut self, now: Timestamp) -> Result<(), Infallible> {
+        self.rows.values_mut().filter(|row| is_settled(row, now)).for_each(|row| row.due_at = NEVER);
+        Ok(())
+    }
+
+    fn last_resting(&self, upto: u64) -> Result<Option<(u64, Timestamp)>, Infallible> {
+        let resting = self.rows.values().filter(|row| is_resting(row, upto));
+        let last = resting.map(|row| (row.version, row.revocation.expires_at));
+        Ok(last.reduce(|(version, expiry), (other, later)| (version.max(other), expiry.max(later))))
+    }
+
+    fn leave_feed_upto(&mut self, upto: u64) -> Result<(), Infallible> {
+        self.rows.values_mut().filter(|row| is_resting(row, upto)).for_each(|row| row.in_feed = false);
+        Ok(())
+    }
+
+    fn untold(&self) -> Result<Option<Untold>, Infallible> {
+        Ok(self.untold)
+    }
+
+    fn set_untold(&mut self, untold: Option<Untold>) -> Result<(), Infallible> {
+        let known = self.untold.filter(|_| self.is(Mutation::UntoldIsNotKept));
+        self.untold = known.zip(untold).map(|(known, untold)| Untold { until: known.until, ..untold }).or(untold);
+        Ok(())
+    }
+
     fn remove_expired(&mut self, moment: Timestamp, _limit: usize) -> Result<bool, Infallible> {
         let early = self.is(Mutation::SweptBeforeExpiry);
         let never = self.is(Mutation::NeverSwept);
@@ -114,4 +146,9 @@ impl Rows for Tables {
 
 fn is_settled(row: &Row, now: Timestamp) -> bool {
     row.in_feed && row.indexed_at.is_some() && row.due_at <= now
+}
+
+/// What has settled and stays in the feed, up to a version.
+fn is_resting(row: &Row, upto: u64) -> bool {
+    row.in_feed && row.indexed_at.is_some() && row.due_at == NEVER && row.version <= upto
 }

@@ -6,13 +6,14 @@ use edge_logout::revocation::{Revocation, Scope};
 use edge_logout::time::Timestamp;
 
 use crate::laws::reached;
+pub use crate::whole::*;
 use crate::world::{BEGIN, Faults, Scene, Sight, Token};
 
-const MINUTE: Duration = Duration::from_mins(1);
+pub const MINUTE: Duration = Duration::from_mins(1);
 /// How long the ledger lets a write to the index take.
 const PUT_LIMIT: Duration = Duration::from_secs(5);
 /// Far beyond the end of a world.
-const LATER: Duration = Duration::from_hours(1);
+pub const LATER: Duration = Duration::from_hours(1);
 
 /// A key. The first differ in nothing but their digests; those with `other_shard` are in another shard, if there are two.
 fn key(scope: Scope, place: char, other_shard: bool) -> String {
@@ -20,11 +21,11 @@ fn key(scope: Scope, place: char, other_shard: bool) -> String {
     format!("v1:i:{}:{shard}{place}{}", scope.name(), "A".repeat(36))
 }
 
-fn subject() -> String {
+pub fn subject() -> String {
     key(Scope::Subject, 'A', false)
 }
 
-fn token(place: char) -> String {
+pub fn token(place: char) -> String {
     key(Scope::Token, place, false)
 }
 
@@ -33,7 +34,7 @@ fn cut_off(rank: i64) -> Timestamp {
     BEGIN.minus(Duration::from_mins(10)).plus(Duration::from_secs(rank.unsigned_abs()))
 }
 
-fn ends(key: String, rank: Option<i64>, after: Duration) -> Revocation {
+pub fn ends(key: String, rank: Option<i64>, after: Duration) -> Revocation {
     Revocation {
         scope: if rank.is_some() { Scope::Subject } else { Scope::Token },
         key,
@@ -45,21 +46,21 @@ fn ends(key: String, rank: Option<i64>, after: Duration) -> Revocation {
     }
 }
 
-const ACTIVE: Sight = ("active before", reached::active);
-const REVOKED: Sight = ("revoked from memory", reached::revoked_from_memory);
+pub const ACTIVE: Sight = ("active before", reached::active);
+pub const REVOKED: Sight = ("revoked from memory", reached::revoked_from_memory);
 const CANNOT_TELL: Sight = ("memory cannot tell", reached::memory_cannot_tell);
-const LEFT: Sight = ("out of the feed", reached::out_of_the_feed);
-const GAP: Sight = ("a gap", reached::gap);
+pub const LEFT: Sight = ("out of the feed", reached::out_of_the_feed);
+pub const GAP: Sight = ("a gap", reached::gap);
 
 fn one_token() -> Token {
     Token { keys: vec![token('A')], issued_at: None }
 }
 
-fn of_subject(rank: i64) -> Token {
+pub fn of_subject(rank: i64) -> Token {
     Token { keys: vec![subject()], issued_at: Some(cut_off(rank)) }
 }
 
-fn scene(name: &'static str) -> Scene {
+pub fn scene(name: &'static str) -> Scene {
     Scene {
         name,
         ticks: vec![MINUTE],
@@ -73,6 +74,7 @@ fn scene(name: &'static str) -> Scene {
         logouts: vec![vec![ends(token('A'), None, LATER)]],
         in_order: false,
         tokens: vec![one_token()],
+        sole_writer: None,
         page: 100,
         overlap: 0,
         capacity: 100,
@@ -241,6 +243,9 @@ pub fn deep() -> Vec<Scene> {
         Scene { faults: Faults { polls: None, ..pages().faults }, ..pages() },
         Scene { moves: 6, faults: Faults { crashes: 1, puts: 1, ..Faults::default() }, ..outbox() },
         Scene { moves: 2, ..shared() },
+        Scene { moves: 6, faults: Faults::default(), ..whole() },
+        Scene { moves: 3, faults: Faults { restarts: 1, ..whole_pages().faults }, ..whole_pages() },
+        Scene { faults: Faults { polls: Some(4), ..whole_shared().faults }, ..whole_shared() },
         Scene { moves: 8, faults: Faults { puts: 1, restarts: 1, ..Faults::default() }, ..memory() },
     ]
 }

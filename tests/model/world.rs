@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use edge_logout::revocation::feed::{Changes, Follower};
-use edge_logout::revocation::ledger::{Ledger, Since};
+use edge_logout::revocation::ledger::{Ledger, Since, SoleWriter};
 use edge_logout::revocation::{Digest, Limits, Revocation};
 use edge_logout::time::Timestamp;
 
@@ -40,6 +40,8 @@ pub struct Scene {
     /// Whether the logouts happen in their order.
     pub in_order: bool,
     pub tokens: Vec<Token>,
+    /// What is promised of a ledger that is the sole writer of the index.
+    pub sole_writer: Option<SoleWriter>,
     /// How many entries an answer of the feed has at the most; the service has 2,000.
     pub page: usize,
     pub overlap: usize,
@@ -167,7 +169,7 @@ pub enum Says {
 
 impl Scene {
     pub fn begin(&self) -> World {
-        let ledger = Ledger { rows: Tables::new("life-0", self.overlap, self.mutation), settling: self.settling };
+        let ledger = self.ledger("life-0", BEGIN);
         let shard = || Arc::new(Shard { ledger: ledger.clone(), flights: Vec::new(), lives: 0 });
         let isolate = || Arc::new(self.fresh_isolate(false));
         World {
@@ -180,6 +182,17 @@ impl Scene {
             logouts: vec![Progress::Idle; self.logouts.len()],
             faults: self.faults,
         }
+    }
+
+    /// The ledger of a new storage, as the object prepares it.
+    pub fn ledger(&self, epoch: &str, now: Timestamp) -> Ledger<Tables> {
+        let rows = Tables::new(epoch, self.overlap, self.mutation);
+        let mut ledger = Ledger { rows, settling: self.settling, sole_writer: self.sole_writer };
+        if self.mutation == Some(Mutation::HistoryIsForgotten) {
+            ledger.sole_writer = self.sole_writer.map(|sole| SoleWriter { history: Duration::ZERO, ..sole });
+        }
+        let Ok(()) = ledger.begin(now);
+        ledger
     }
 
     pub fn fresh_isolate(&self, has_restarted: bool) -> Isolate {

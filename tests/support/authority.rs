@@ -30,7 +30,15 @@ pub struct Isolate {
 impl Isolate {
     /// With a ledger of so many shards.
     pub fn new(shards: u32) -> Self {
-        Self { memory: Memory::new(shards), ledger: Some(LedgerRules { shards, settling: SETTLING }) }
+        Self {
+            memory: Memory::new(shards),
+            ledger: Some(LedgerRules { shards, settling: SETTLING, sole_writer: false }),
+        }
+    }
+
+    /// With a ledger that is promised to be the sole writer of the index.
+    pub fn trusting(shards: u32) -> Self {
+        Self { memory: Memory::new(shards).trusting(true), ..Self::new(shards) }
     }
 
     /// Without a ledger.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use edge_logout::revocation::ledger::{Head, Row, Rows};
+use edge_logout::revocation::ledger::{Head, Row, Rows, Untold};
 use edge_logout::time::Timestamp;
 
 use super::rows::MemoryRows;
@@ -71,6 +71,26 @@ impl Rows for FragileRows {
 
     fn leave_feed(&mut self, now: Timestamp) -> Result<(), Broken> {
         self.write()?.leave_feed(now).map_err(broken)
+    }
+
+    fn rest(&mut self, now: Timestamp) -> Result<(), Broken> {
+        self.write()?.rest(now).map_err(broken)
+    }
+
+    fn last_resting(&self, upto: u64) -> Result<Option<(u64, Timestamp)>, Broken> {
+        self.rows.last_resting(upto).map_err(broken)
+    }
+
+    fn leave_feed_upto(&mut self, upto: u64) -> Result<(), Broken> {
+        self.write()?.leave_feed_upto(upto).map_err(broken)
+    }
+
+    fn untold(&self) -> Result<Option<Untold>, Broken> {
+        self.rows.untold().map_err(broken)
+    }
+
+    fn set_untold(&mut self, untold: Option<Untold>) -> Result<(), Broken> {
+        self.write()?.set_untold(untold).map_err(broken)
     }
 
     fn remove_expired(&mut self, moment: Timestamp, limit: usize) -> Result<bool, Broken> {

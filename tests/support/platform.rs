@@ -7,7 +7,7 @@ use std::time::Duration;
 use edge_logout::ports::{
     Bindings, Clock, Directory, Index, IndexError, LedgerError, SessionStore, Signatures, Unavailable,
 };
-use edge_logout::revocation::ledger::Ledger;
+use edge_logout::revocation::ledger::{Ledger, SoleWriter};
 use edge_logout::revocation::{Entry, KvLifetime};
 use edge_logout::time::Timestamp;
 use edge_logout::token::{PrivateKey, PublicKey, Secret, SigningInput};
@@ -68,6 +68,8 @@ pub struct TestPlatform {
     pub finds: RefCell<Vec<Vec<String>>>,
     /// The shards of the ledger.
     pub ledger: RefCell<BTreeMap<u32, Ledger<MemoryRows>>>,
+    /// What a new shard is promised of the index.
+    pub sole_writer: Cell<Option<SoleWriter>>,
     /// What the next calls to the ledger do.
     pub ledger_faults: RefCell<VecDeque<LedgerFault>>,
     /// What all calls to the ledger do.

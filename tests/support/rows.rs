@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use edge_logout::revocation::ledger::{Head, Row, Rows};
+use edge_logout::revocation::ledger::{Head, NEVER, Row, Rows, Untold};
 use edge_logout::time::Timestamp;
 
 /// The database of a shard.
@@ -11,13 +11,14 @@ use edge_logout::time::Timestamp;
 pub struct MemoryRows {
     pub head: Head,
     pub rows: BTreeMap<String, Row>,
+    pub untold: Option<Untold>,
 }
 
 impl Default for MemoryRows {
     fn default() -> Self {
         let swept_at = Timestamp::from_millis(0);
         let head = Head { epoch: "first".to_owned(), latest: 0, trimmed: 0, swept_at, first_expiry: None };
-        Self { head, rows: BTreeMap::new() }
+        Self { head, rows: BTreeMap::new(), untold: None }
     }
 }
 
@@ -82,6 +83,31 @@ impl Rows for MemoryRows {
         Ok(())
     }
 
+    fn rest(&mut self, now: Timestamp) -> Result<(), Infallible> {
+        self.rows.values_mut().filter(|row| Self::is_settled(row, now)).for_each(|row| row.due_at = NEVER);
+        Ok(())
+    }
+
+    fn last_resting(&self, upto: u64) -> Result<Option<(u64, Timestamp)>, Infallible> {
+        let resting = self.rows.values().filter(|row| is_resting(row, upto));
+        let last = resting.map(|row| (row.version, row.revocation.expires_at));
+        Ok(last.reduce(|(version, expiry), (other, later)| (version.max(other), expiry.max(later))))
+    }
+
+    fn leave_feed_upto(&mut self, upto: u64) -> Result<(), Infallible> {
+        self.rows.values_mut().filter(|row| is_resting(row, upto)).for_each(|row| row.in_feed = false);
+        Ok(())
+    }
+
+    fn untold(&self) -> Result<Option<Untold>, Infallible> {
+        Ok(self.untold)
+    }
+
+    fn set_untold(&mut self, untold: Option<Untold>) -> Result<(), Infallible> {
+        self.untold = untold;
+        Ok(())
+    }
+
     fn remove_expired(&mut self, moment: Timestamp, limit: usize) -> Result<bool, Infallible> {
         let expired = self.rows.iter().filter(|(_, row)| row.revocation.expires_at <= moment);
         let expired: Vec<String> = expired.take(limit).map(|(key, _)| key.clone()).collect();
@@ -92,4 +118,9 @@ impl Rows for MemoryRows {
     fn first_expiry(&self) -> Result<Option<Timestamp>, Infallible> {
         Ok(self.rows.values().map(|row| row.revocation.expires_at).min())
     }
+}
+
+/// What has settled and stays in the feed, up to a version.
+fn is_resting(row: &Row, upto: u64) -> bool {
+    row.in_feed && row.indexed_at.is_some() && row.due_at == NEVER && row.version <= upto
 }

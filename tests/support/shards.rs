@@ -17,7 +17,12 @@ impl TestPlatform {
     /// A shard of the ledger.
     pub fn with_shard<T>(&self, shard: u32, work: impl FnOnce(&mut Ledger<MemoryRows>) -> T) -> T {
         let mut ledger = self.ledger.borrow_mut();
-        let fresh = || Ledger { rows: MemoryRows::default(), settling: SETTLING };
+        let fresh = || {
+            let sole_writer = self.sole_writer.get();
+            let mut ledger = Ledger { rows: MemoryRows::default(), settling: SETTLING, sole_writer };
+            let Ok(()) = ledger.begin(clock::now());
+            ledger
+        };
         work(ledger.entry(shard).or_insert_with(fresh))
     }
 
