@@ -39,7 +39,7 @@ fn nothing_that_names_anybody_is_stored_or_logged() {
             let check = TestRequest::new("GET", "/check").bearer(&token.sign());
             let checked = run(service.answer(&check, &platform));
             platform.live_on(Duration::from_secs(2));
-            let logs = [&answer.log, &checked.log].map(|log| log.text());
+            let logs = [&answer.log, &checked.log].map(edge_logout::log::LogLine::text);
             let shards: Vec<_> = platform.ledger.borrow().values().map(|shard| format!("{:?}", shard.rows)).collect();
             assert_eq!(shards.is_empty(), storage == "on KV alone");
             let (index, asked, shared) = (&platform.index, &platform.asked, &platform.shared);
