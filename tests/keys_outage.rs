@@ -8,8 +8,12 @@ use std::time::Duration;
 
 use edge_logout::ports::WebError;
 use serde_json::json;
+use support::asking::Asking;
 use support::clock;
 use support::keys::{JWKS, asking, check, go_down, good, key, noted, public, publish, refresh, set, signed, untold};
+use support::platform::TestPlatform;
+use support::request::TestRequest;
+use support::shipped::CLIENT_SECRET;
 use support::tokens::NOW;
 use support::web::{Served, answer};
 
@@ -147,4 +151,45 @@ fn a_slow_provider_is_waited_for_and_the_verdict_keeps_its_time() {
     asking.platform.ledger_down.set(Some(support::platform::LedgerFault::Hangs));
     assert_eq!(check(&asking, &signed(&one, "a")).0, 503);
     assert!(clock::now().since(NOW) <= Duration::from_millis(3_100), "{:?}", clock::now().since(NOW));
+}
+
+/// However many issuers may be meant and however many tokens are asked about, whoever asks waits three seconds at the most.
+#[test]
+fn providers_that_hang_cost_no_more_than_a_verdict_may_take() {
+    let hanging = || {
+        let service = support::shipped::service_with(|table| {
+            let worth = support::shipped::issuer(table, "worth");
+            worth.as_object_mut().unwrap().remove("jwks");
+            worth["algorithms"] = json!(["ES256"]);
+            worth["jwks_url"] = json!(JWKS);
+            let worth = worth.clone();
+            for number in 2..6 {
+                let mut other = worth.clone();
+                other["name"] = json!(format!("worth-{number}"));
+                other["audiences"] = json!([format!("other-{number}")]);
+                other["jwks_url"] = json!(format!("https://id-{number}.example/jwks"));
+                table["issuers"].as_array_mut().unwrap().push(other);
+            }
+        });
+        let asking = Asking { service, platform: TestPlatform::at(NOW) };
+        for number in 2..6 {
+            asking.platform.web.serve(&format!("https://id-{number}.example/jwks"), Served::Hangs);
+        }
+        asking.platform.web.serve(JWKS, Served::Hangs);
+        asking
+    };
+    let (one, limit) = (key("one", 1), Duration::from_millis(3_200));
+    assert_eq!(check(&hanging(), &signed(&one, "a")), untold());
+    assert!(clock::now().since(NOW) <= limit, "a check: {:?}", clock::now().since(NOW));
+
+    let asking = hanging();
+    let tokens: Vec<_> = (0..100).map(|number| signed(&one, &number.to_string()).sign()).collect();
+    let batch = TestRequest::post("/batch-check").bearer(CLIENT_SECRET).json(&json!({ "tokens": tokens }).to_string());
+    assert_eq!(asking.send(&batch).reply.status, 200);
+    assert!(clock::now().since(NOW) <= limit, "a batch: {:?}", clock::now().since(NOW));
+
+    let asking = hanging();
+    let logout = TestRequest::post("/customer/logout").bearer(&signed(&one, "a").sign());
+    assert_eq!(asking.send(&logout).reply.status, 500);
+    assert!(clock::now().since(NOW) <= limit, "a logout: {:?}", clock::now().since(NOW));
 }
