@@ -7,7 +7,8 @@ import { text } from "node:stream/consumers";
 /** @type {Map<string, string>} */
 const values = new Map();
 
-const server = createServer(async (request, response) => {
+/** @param {import("node:http").IncomingMessage} request @param {import("node:http").ServerResponse} response */
+async function answer(request, response) {
   const key = decodeURIComponent(new URL(String(request.url), "http://kv.invalid").pathname.slice(1));
   if (request.method === "PUT") {
     values.set(key, await text(request));
@@ -20,7 +21,10 @@ const server = createServer(async (request, response) => {
   }
   const value = values.get(key);
   return value === undefined ? response.writeHead(404).end() : response.end(value);
-});
+}
+
+// A request that breaks off is one of a runtime that was killed just then: nobody waits for its answer.
+const server = createServer((request, response) => answer(request, response).catch(() => response.destroy()));
 Object.assign(server, { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 });
 server.listen(0, "127.0.0.1", () => process.stdout.write(`${/** @type {import("node:net").AddressInfo} */ (server.address()).port}\n`));
 // With whoever has started it, however that ends.

@@ -215,3 +215,17 @@ test("by way of a discovery document, which has to name the issuer", async (t) =
   provider.discovery = {};
   await eventually("the keys", async () => (await check(worker, token))[0] === 200);
 });
+
+test("who only logs out is refused as soon, once a provider that failed publishes a set without the key", async (t) => {
+  const { provider, worker } = await startWith(t, { refresh: { least_seconds: 1, most_seconds: 1, serve_stale_seconds: 60 } });
+  const [old, young] = [newKey("ES256", "old"), newKey("ES256", "young")];
+  const logOut = async () => (await worker.post("/logout", { token: fresh(old) })).status;
+  provider.publish(old);
+  assert.equal(await logOut(), 200);
+  await pass(1_100);
+  provider.fault = FAULTS.bad_status;
+  assert.equal(await logOut(), 200, "the last good keys serve");
+  provider.fault = undefined;
+  provider.publish(young);
+  await eventually("the key is gone", async () => (await logOut()) === 401);
+});
