@@ -13,7 +13,7 @@ const STARTS = 9;
 
 /** @typedef {import("./subjects.mjs").Subject} Subject */
 /** @typedef {{ name: string, title: string, subject: Subject, path: string }} Start */
-/** @typedef {Start & { milliseconds: import("./statistics.mjs").Spread, each: number[], residentBytes: number }} Started */
+/** @typedef {Omit<Start, "subject"> & { milliseconds: import("./statistics.mjs").Spread, each: number[], residentBytes: number }} Started */
 
 /** @param {import("./subjects.mjs").Subjects} subjects @returns {Start[]} */
 export const starts = (subjects) => [
@@ -62,8 +62,8 @@ export async function coldStarts(all, token, scratch) {
       if (time > 0) got[index].push(one);
     }
   }
-  return all.map((start, index) => {
+  return all.map(({ name, title, path }, index) => {
     const each = got[index].map(({ milliseconds }) => milliseconds);
-    return { ...start, each, milliseconds: spread(each), residentBytes: spread(got[index].map((one) => one.residentBytes)).median };
+    return { name, title, path, each, milliseconds: spread(each), residentBytes: spread(got[index].map((one) => one.residentBytes)).median };
   });
 }
