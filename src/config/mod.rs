@@ -13,6 +13,7 @@ mod minting;
 mod refusals;
 mod route;
 mod section;
+mod session_store;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -29,7 +30,8 @@ pub use freshness::{DEFAULT_SETTLING, Storage, named as freshness_named};
 pub use guard::{Guard, Upstream};
 pub use issuer::{Issuer, Tokens};
 pub use refusals::{Refusal, Refusals, TABLE_NAME};
-pub use route::{AnyRoute, Route, SessionStoreRules};
+pub use route::{AnyRoute, Route};
+pub use session_store::SessionStoreRules;
 
 use route::Around;
 use section::Section;

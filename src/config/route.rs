@@ -5,14 +5,15 @@ use std::rc::Rc;
 use super::cors::{self, Cors};
 use super::freshness::{Storage, freshness};
 use super::guard::{self, Guard};
-use super::issuer::{Issuer, Tokens, secret_text};
+use super::issuer::{Issuer, Tokens};
 use super::section::Section;
+use super::session_store::{self, SessionStoreRules};
 use super::{Environment, REVOCATIONS, minting};
 use crate::contracts::Contract;
 use crate::json::quoted;
 use crate::revocation::{Freshness, Scope};
 use crate::routes;
-use crate::token::{AnonymousSessionRules, Secret};
+use crate::token::AnonymousSessionRules;
 
 /// One contract under one or several paths.
 #[derive(Debug)]
@@ -39,15 +40,6 @@ pub struct Route {
     pub user_directory: Option<String>,
     /// The vendor's own store of sessions, for contracts whose request names a session.
     pub session_store: Option<SessionStoreRules>,
-}
-
-/// Where a vendor keeps its sessions.
-#[derive(Clone, Debug)]
-pub struct SessionStoreRules {
-    /// The store's URL, `redis://` or `rediss://`; secret, since it may hold a password.
-    pub url: Secret,
-    /// What stands before the session token in the key.
-    pub key_prefix: String,
 }
 
 /// One entry of the routes.
@@ -127,7 +119,7 @@ fn read(
     let sessions = sessions(section, contract, issuers);
     let anonymous_session = anonymous_session(section, contract, issuer.as_deref(), environment);
     let user_directory = user_directory(section, contract);
-    let session_store = session_store(section, contract, environment);
+    let session_store = session_store::read(section, contract, environment);
     let (host, revokes) = (host(section), revokes(section, contract));
     let published = || contract.paths().iter().map(|path| (*path).to_owned()).collect();
     let paths = paths_of(section, false).unwrap_or_else(published);
@@ -192,45 +184,6 @@ fn user_directory(section: &mut Section<'_>, contract: &dyn Contract) -> Option<
         section.refuse(SETTING, "must be the name of a KV binding: letters, digits and _");
     }
     Some(name)
-}
-
-fn session_store(
-    section: &mut Section<'_>,
-    contract: &dyn Contract,
-    environment: &impl Environment,
-) -> Option<SessionStoreRules> {
-    const URL: &str = "url_secret";
-    if !contract.ends_session_of_body() {
-        return None;
-    }
-    let read = |section: &mut Section<'_>| {
-        // Without a prefix a session token could name any key of the store.
-        let key_prefix = section.required_text("key_prefix");
-        let name = section.required_text(URL)?;
-        let url = secret_text(section, URL, &name, environment)?;
-        if !is_redis_url(url.expose()) {
-            let no_url = " is no redis[s]://[user:password@]host[:port][/number]";
-            section.refuse(URL, ["the Worker secret ", &name, no_url].concat());
-        }
-        Some(SessionStoreRules { url, key_prefix: key_prefix? })
-    };
-    section.section("session_store", read).flatten()
-}
-
-/// Whether a text is the URL of a Redis server, with a number for its database where it has one.
-fn is_redis_url(text: &str) -> bool {
-    let Some(rest) = ["redis://", "rediss://"].iter().find_map(|scheme| text.strip_prefix(scheme)) else {
-        return false;
-    };
-    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
-    let server = authority.rsplit_once('@').map_or(authority, |(_user, server)| server);
-    let (host, port) = match server.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (server, "6379"),
-    };
-    // A query could name another database, which nothing here reads.
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
-    is_plain && !host.is_empty() && port.parse::<u16>().is_ok() && database.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn anonymous_session(

@@ -16,7 +16,6 @@ mod loyaltydog;
 mod marzipan;
 mod pos;
 mod storefront;
-pub(crate) mod value;
 mod worth;
 
 /// The contracts that can be configured.

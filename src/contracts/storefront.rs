@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{BodyRule, Contract, Failure, Success, commerce_engine, value};
+use super::{BodyRule, Contract, Failure, Success, commerce_engine};
 use crate::http::Reply;
-use crate::json::Object;
+use crate::json::{self, Object};
 use crate::revocation::Scope;
 use crate::token::AnonymousSession;
 
@@ -81,7 +81,7 @@ fn user(known: &Map<String, Value>) -> String {
             _ => true,
         };
         user = match known.get(name).filter(is_fitting) {
-            Some(value) => user.raw(name, &value::text(value)),
+            Some(value) => user.raw(name, &json::text(value)),
             None => user.raw(name, unknown),
         };
     }

@@ -29,6 +29,15 @@ extern "C" {
         head: &str,
     ) -> Result<JsValue, JsValue>;
 
+    /// A request that can be broken off. It is answered with status, `Cache-Control`, `Age` and the body.
+    pub(super) type Get;
+    #[wasm_bindgen(constructor)]
+    pub(super) fn new(url: &str, limit: u32) -> Get;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn answer(this: &Get) -> Promise;
+    #[wasm_bindgen(method)]
+    pub(super) fn end(this: &Get);
+
     pub(super) fn variable(env: &Env, name: &str) -> Option<String>;
     #[wasm_bindgen(js_name = hasMethod)]
     pub(super) fn has_method(env: &Env, name: &str, method: &str) -> bool;

@@ -1,28 +1,16 @@
 //! Servers elsewhere, and what the log is told of the keys that they publish.
 
 use js_sys::futures::JsFuture;
-use js_sys::{Array, Promise, Uint8Array};
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsCast;
-use wasm_bindgen::prelude::wasm_bindgen;
 
 use super::glue;
 use super::platform::EdgePlatform;
 use crate::json::Object;
 use crate::ports::{Fetched, Journal, KeyEvent, Web, WebError};
 
-#[wasm_bindgen(module = "/src/edge/web.js")]
-extern "C" {
-    type Get;
-    #[wasm_bindgen(constructor)]
-    fn new(url: &str, limit: u32) -> Get;
-    #[wasm_bindgen(method, getter)]
-    fn answer(this: &Get) -> Promise;
-    #[wasm_bindgen(method)]
-    fn end(this: &Get);
-}
-
 /// A request that is broken off together with whoever waits for it.
-struct Asking(Get);
+struct Asking(glue::Get);
 
 impl Drop for Asking {
     fn drop(&mut self) {
@@ -32,7 +20,7 @@ impl Drop for Asking {
 
 impl Web for EdgePlatform {
     async fn get(&self, url: &str, limit: usize) -> Result<Fetched, WebError> {
-        let asking = Asking(Get::new(url, u32::try_from(limit).unwrap_or(u32::MAX)));
+        let asking = Asking(glue::Get::new(url, u32::try_from(limit).unwrap_or(u32::MAX)));
         let answer = JsFuture::from(asking.0.answer()).await.map_err(|_| WebError::Unreachable)?;
         let answer: Array = answer.unchecked_into();
         let body = answer.get(3).dyn_into::<Uint8Array>().map_err(|_| WebError::TooLarge)?;

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::health::VERSION;
 use crate::config::{Config, Route};
-use crate::contracts::value;
 use crate::json::{self, Array, Object};
 use crate::routes::{BATCH_CHECK, CHECK, HEALTH, OPENAPI};
 
@@ -77,13 +76,13 @@ fn operation(route: &Route, index: usize, variant: usize, path: &str) -> Option<
             ("operationId" | "security", _) => {}
             ("parameters", Value::Array(published)) => {
                 for parameter in published {
-                    parameters.raw(&value::text(parameter));
+                    parameters.raw(&json::text(parameter));
                 }
             }
             ("responses", Value::Object(responses)) => {
                 let mut all = Object::new();
                 for (status, response) in responses {
-                    all = all.raw(status, &value::text(response));
+                    all = all.raw(status, &json::text(response));
                 }
                 for (status, response) in OTHER_RESPONSES {
                     if !responses.contains_key(status) {
@@ -92,7 +91,7 @@ fn operation(route: &Route, index: usize, variant: usize, path: &str) -> Option<
                 }
                 operation = operation.raw(name, &all.finish());
             }
-            _ => operation = operation.raw(name, &value::text(member)),
+            _ => operation = operation.raw(name, &json::text(member)),
         }
     }
     for name in path_parameters(path) {

@@ -4,12 +4,17 @@
 //! wasm, which every cold isolate loads before its first answer. So what is ours is read member by member from a
 //! [`Value`], and written by [`Object`] and [`Array`].
 
+pub(crate) mod float;
 mod strict;
+mod value;
+mod whole;
 mod write;
 
 use serde_json::{Map, Value};
 
 pub use strict::StrictObject;
+pub(crate) use value::text;
+pub(crate) use write::push_character;
 pub use write::{Array, Object, quoted};
 
 /// Reads a JSON text in which no object has two members of one name, `None` when it is none.

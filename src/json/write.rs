@@ -142,7 +142,8 @@ const fn is_escaped(byte: u8) -> bool {
     byte < b' ' || matches!(byte, b'"' | b'\\')
 }
 
-fn push_character(out: &mut String, character: char) {
+/// Writes one character of a text.
+pub(crate) fn push_character(out: &mut String, character: char) {
     match character {
         '"' => out.push_str("\\\""),
         '\\' => out.push_str("\\\\"),

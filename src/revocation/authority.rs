@@ -24,8 +24,6 @@ pub enum Doubt {
     Index(IndexError),
     /// The ledger did not.
     Ledger(LedgerError),
-    /// The time that a request may wait was over before that could be told of either.
-    TimedOut,
 }
 
 impl Doubt {
@@ -35,7 +33,6 @@ impl Doubt {
         match self {
             Self::Index(error) => error.reason(),
             Self::Ledger(error) => error.reason(),
-            Self::TimedOut => "timed_out",
         }
     }
 }
@@ -86,7 +83,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
             tokens.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(token, _)| *token).collect();
         // Whatever it waits for has a limit of its own: every timer that a check sets is paid for by every check.
         let mut asked = self.ask(&open, freshness, limit).await.into_iter();
-        let mut next = || asked.next().unwrap_or(Err(Doubt::TimedOut));
+        let mut next = || asked.next().unwrap_or(Err(Doubt::Index(IndexError::Permanent)));
         known.into_iter().map(|known| known.map_or_else(&mut next, Ok)).collect()
     }
 

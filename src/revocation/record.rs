@@ -166,6 +166,26 @@ fn kv_lifetime(expires_at: Timestamp, now: Timestamp) -> KvLifetime {
     KvLifetime::Until(u32::try_from(second).unwrap_or(0))
 }
 
+/// A revocation for the tests of what is written of one.
+#[cfg(test)]
+pub(super) mod sample {
+    use super::*;
+
+    pub const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_120);
+
+    pub fn revocation(cut_off: Option<Timestamp>) -> Revocation {
+        Revocation {
+            key: "v1:worth:subject:digest".to_owned(),
+            issuer: "worth".to_owned(),
+            scope: Scope::Subject,
+            revoked_at: NOW,
+            cut_off,
+            expires_at: Timestamp::from_seconds(1_800_003_600),
+            spare: Duration::from_millis(3_001),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::stored::StoredRevocation;

@@ -48,23 +48,8 @@ pub(super) fn write_stored(revocation: &Revocation) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use super::super::record::sample::{NOW, revocation};
     use super::*;
-
-    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_120);
-
-    fn revocation(cut_off: Option<Timestamp>) -> Revocation {
-        Revocation {
-            key: "v1:worth:subject:digest".to_owned(),
-            issuer: "worth".to_owned(),
-            scope: Scope::Subject,
-            revoked_at: NOW,
-            cut_off,
-            expires_at: Timestamp::from_seconds(1_800_003_600),
-            spare: Duration::ZERO,
-        }
-    }
 
     /// Operators read it, and it lives for weeks: it may change only with the version in its key.
     #[test]

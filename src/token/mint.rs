@@ -15,8 +15,7 @@ use super::claims::ClaimNames;
 use super::keys::{HmacKey, SigningKey, SigningMaterial};
 use super::untrusted::SigningInput;
 use super::verify::VerifiedToken;
-use crate::contracts::value;
-use crate::json::Object;
+use crate::json::{self, Object};
 use crate::ports::Signatures;
 use crate::time::Timestamp;
 
@@ -119,7 +118,7 @@ fn own_claims(shared: &Map<String, Value>, rules: &AnonymousSessionRules) -> Res
 fn dated(claims: &Map<String, Value>, now: Timestamp, lifetime: Duration) -> String {
     let seconds = |time: Timestamp| time.as_millis().div_euclid(1000);
     let object = Object::new().number("exp", seconds(now.plus(lifetime))).number("iat", seconds(now));
-    claims.iter().fold(object, |object, (name, claim)| object.raw(name, &value::text(claim))).finish()
+    claims.iter().fold(object, |object, (name, claim)| object.raw(name, &json::text(claim))).finish()
 }
 
 /// A token in its compact form (RFC 7515 section 3.1).

@@ -15,16 +15,13 @@
 
 mod answer;
 mod encoding;
-mod float;
 mod number;
 mod reader;
 mod scanner;
 mod value;
-mod whole;
 
 use crate::http::is_json;
 use answer::Fault;
-pub(crate) use float::text as float_text;
 use reader::Failure;
 use value::{Text, Value};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::encoding::CodePoint;
-use super::float;
+use crate::json::{float, push_character};
 
 /// A JSON value. Its depth is bounded by the reader, so that recursion over it is safe.
 #[derive(Debug)]
@@ -55,14 +55,6 @@ fn separate(place: usize, out: &mut String) {
     }
 }
 
-/// Writes the escape of a control character that has no letter.
-fn push_control(character: char, out: &mut String) {
-    let code = u32::from(character);
-    out.push_str("\\u00");
-    out.push(if code < 0x10 { '0' } else { '1' });
-    out.extend(char::from_digit(code & 0xF, 16));
-}
-
 /// A Python `str`: code points, of which some may be surrogates without their other half.
 #[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text(Rc<[CodePoint]>);
@@ -81,19 +73,7 @@ impl Text {
     /// Writes the text as a JSON string, escaping only what must be.
     pub fn render(&self, out: &mut String) {
         out.push('"');
-        for character in self.characters() {
-            match character {
-                '"' => out.push_str("\\\""),
-                '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\r' => out.push_str("\\r"),
-                '\t' => out.push_str("\\t"),
-                '\u{8}' => out.push_str("\\b"),
-                '\u{C}' => out.push_str("\\f"),
-                '\0'..='\x1F' => push_control(character, out),
-                _ => out.push(character),
-            }
-        }
+        self.characters().for_each(|character| push_character(out, character));
         out.push('"');
     }
 

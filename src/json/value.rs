@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::fastapi::float_text;
-use crate::json::{Array, Object, quoted};
+use super::float;
+use super::{Array, Object, quoted};
 
 /// The JSON text of a value.
 pub(crate) fn text(value: &Value) -> String {
@@ -15,7 +15,7 @@ pub(crate) fn text(value: &Value) -> String {
         Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
             (Some(whole), ..) => whole.to_string(),
             (_, Some(whole), _) => whole.to_string(),
-            (.., Some(float)) => float_text(float),
+            (.., Some(number)) => float::text(number),
             _ => "null".to_owned(),
         },
         Value::Array(elements) => {

@@ -1,0 +1,56 @@
+//! A vendor's own store of sessions, from which a session that has ended is deleted: Redis.
+
+use super::Environment;
+use super::issuer::secret_text;
+use super::section::Section;
+use crate::contracts::Contract;
+use crate::token::Secret;
+
+/// Where a vendor keeps its sessions.
+#[derive(Clone, Debug)]
+pub struct SessionStoreRules {
+    /// The store's URL, `redis://` or `rediss://`; secret, since it may hold a password.
+    pub url: Secret,
+    /// What stands before the session token in the key.
+    pub key_prefix: String,
+}
+
+/// Reads `session_store`, for contracts whose request names a session.
+pub(super) fn read(
+    section: &mut Section<'_>,
+    contract: &dyn Contract,
+    environment: &impl Environment,
+) -> Option<SessionStoreRules> {
+    const URL: &str = "url_secret";
+    if !contract.ends_session_of_body() {
+        return None;
+    }
+    let read = |section: &mut Section<'_>| {
+        // Without a prefix a session token could name any key of the store.
+        let key_prefix = section.required_text("key_prefix");
+        let name = section.required_text(URL)?;
+        let url = secret_text(section, URL, &name, environment)?;
+        if !is_redis_url(url.expose()) {
+            let no_url = " is no redis[s]://[user:password@]host[:port][/number]";
+            section.refuse(URL, ["the Worker secret ", &name, no_url].concat());
+        }
+        Some(SessionStoreRules { url, key_prefix: key_prefix? })
+    };
+    section.section("session_store", read).flatten()
+}
+
+/// Whether a text is the URL of a Redis server, with a number for its database where it has one.
+fn is_redis_url(text: &str) -> bool {
+    let Some(rest) = ["redis://", "rediss://"].iter().find_map(|scheme| text.strip_prefix(scheme)) else {
+        return false;
+    };
+    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let server = authority.rsplit_once('@').map_or(authority, |(_user, server)| server);
+    let (host, port) = match server.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (server, "6379"),
+    };
+    // A query could name another database, which nothing here reads.
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
+    is_plain && !host.is_empty() && port.parse::<u16>().is_ok() && database.bytes().all(|byte| byte.is_ascii_digit())
+}
