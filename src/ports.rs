@@ -227,13 +227,40 @@ pub trait Bindings {
     fn is_bound(&self, name: &str) -> bool;
 }
 
+/// A count of look-ups for each address, kept by the platform for some seconds: the rate limiting binding.
+#[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
+pub trait RateLimits {
+    /// Counts one more, and gives whether it is within the limit. Without a binding, and when that fails, it is.
+    async fn is_within_limit(&self, address: &str) -> bool;
+}
+
 /// All that the service needs.
 pub trait Platform:
-    Bindings + Clock + Directory + Index + Journal + LedgerShards + SessionStore + SharedMemory + Signatures + Web
+    Bindings
+    + Clock
+    + Directory
+    + Index
+    + Journal
+    + LedgerShards
+    + RateLimits
+    + SessionStore
+    + SharedMemory
+    + Signatures
+    + Web
 {
 }
 
 impl<T> Platform for T where
-    T: Bindings + Clock + Directory + Index + Journal + LedgerShards + SessionStore + SharedMemory + Signatures + Web
+    T: Bindings
+        + Clock
+        + Directory
+        + Index
+        + Journal
+        + LedgerShards
+        + RateLimits
+        + SessionStore
+        + SharedMemory
+        + Signatures
+        + Web
 {
 }

@@ -94,6 +94,8 @@ struct Entry {
     pattern: String,
     /// How long the part of it is that stands for nothing but itself.
     fixed: usize,
+    /// Whether it stands for what a server could take for it as well: descendants, other letter case, extensions.
+    is_subtree: bool,
     endpoint: Endpoint,
 }
 
@@ -123,7 +125,15 @@ impl Routes {
 
     /// The line that stands for the same requests as another would.
     fn like(&self, entry: &Entry) -> Option<&Entry> {
-        let is_alike = |own: &&Entry| own.host == entry.host && stand_for_the_same(&own.pattern, &entry.pattern);
+        let is_alike = |own: &&Entry| {
+            own.host == entry.host
+                && own.is_subtree == entry.is_subtree
+                && if own.is_subtree {
+                    own.pattern.eq_ignore_ascii_case(&entry.pattern)
+                } else {
+                    stand_for_the_same(&own.pattern, &entry.pattern)
+                }
+        };
         self.entries.iter().find(is_alike)
     }
 
@@ -137,7 +147,11 @@ impl Routes {
 impl Entry {
     fn new(host: Option<String>, pattern: String, endpoint: Endpoint) -> Self {
         let fixed = pattern.find(['{', '*']).unwrap_or(pattern.len());
-        Self { host, pattern, fixed, endpoint }
+        Self { host, pattern, fixed, is_subtree: false, endpoint }
+    }
+
+    fn subtree(host: Option<String>, pattern: String, endpoint: Endpoint) -> Self {
+        Self { fixed: 0, is_subtree: true, ..Self::new(host, pattern, endpoint) }
     }
 
     fn is_guard(&self) -> bool {
@@ -146,14 +160,48 @@ impl Entry {
 
     fn is_for(&self, host: &str, path: &str) -> bool {
         let (fixed, variable) = self.pattern.split_at_checked(self.fixed).unwrap_or_default();
-        path.strip_prefix(fixed).is_some_and(|rest| matches(variable, rest))
-            && self.host.as_deref().is_none_or(|own| own.eq_ignore_ascii_case(canonical(host)))
+        let is_path = if self.is_subtree {
+            is_within(&self.pattern, path)
+        } else {
+            path.strip_prefix(fixed).is_some_and(|rest| matches(variable, rest))
+        };
+        is_path && self.host.as_deref().is_none_or(|own| own.eq_ignore_ascii_case(canonical(host)))
     }
 
     fn precedence(&self, other: &Self) -> Ordering {
         let by_host = self.host.is_none().cmp(&other.host.is_none());
-        by_host.then_with(|| kinds(&self.pattern).cmp(kinds(&other.pattern)))
+        by_host.then_with(|| self.kinds().cmp(other.kinds()))
     }
+
+    /// How specific it is. A subtree comes after every pattern below it, and before every wildcard that holds it.
+    fn kinds(&self) -> impl Iterator<Item = u8> {
+        kinds(&self.pattern).chain(self.is_subtree.then_some(SUBTREE))
+    }
+}
+
+/// The kind of what follows the last segment of a subtree, among those of [`kinds`].
+const SUBTREE: u8 = 3;
+
+/// Whether a server could take a path for a pattern or for something below it: whatever the letter case, with a slash, an
+/// extension or further segments at its end.
+fn is_within(pattern: &str, path: &str) -> bool {
+    let mut segments = path.split('/');
+    let mut wanted = pattern.split('/').peekable();
+    while let Some(own) = wanted.next() {
+        let Some(segment) = segments.next() else { return false };
+        let is_last = wanted.peek().is_none();
+        let is_same = own.eq_ignore_ascii_case(segment) || is_parameter(own) && !segment.is_empty();
+        if !is_same && !(is_last && is_extended(own, segment)) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether a segment is another one with an extension: `admin.json`, `ADMIN.`.
+fn is_extended(own: &str, segment: &str) -> bool {
+    let start = segment.get(..own.len()).is_some_and(|start| start.eq_ignore_ascii_case(own));
+    start && segment.get(own.len()..).is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// A host as it is compared, in whatever case: `api.example.` is `api.example`.
@@ -229,7 +277,99 @@ fn build(routes: &[(usize, &AnyRoute)]) -> (Routes, Vec<(usize, String)>) {
         }
     }
     add_parents(&mut table, routes);
+    conflicts.extend(add_subtrees(&mut table, routes));
     (table, conflicts)
+}
+
+/// Adds what stands below the paths of guards that say `subtree`. Gives those that two guards claim.
+fn add_subtrees(table: &mut Routes, routes: &[(usize, &AnyRoute)]) -> Vec<(usize, String)> {
+    let mut conflicts = Vec::new();
+    for &(index, route) in routes {
+        let AnyRoute::Guard(guard) = route else { continue };
+        for (variant, path) in guard.paths.iter().enumerate().filter(|_| guard.subtree) {
+            let root = path.strip_suffix('*').unwrap_or(path).trim_end_matches('/');
+            let entry = Entry::subtree(host(route), root.to_owned(), endpoint(index, route, variant));
+            match table.like(&entry) {
+                // Of one guard `/admin` and `/admin/*` have one subtree.
+                Some(other) if matches!(other.endpoint, Endpoint::Guard { route, .. } if route == index) => {}
+                Some(other) => {
+                    let problem = ["its subtree is that of ", &quoted(&other.pattern), " as well"].concat();
+                    conflicts.push((index, [&quoted(path), " cannot be routed: ", &problem].concat()));
+                }
+                // The root of a host is all of it already.
+                None if root.is_empty() => {}
+                None => table.insert(entry),
+            }
+        }
+    }
+    conflicts
+}
+
+/// Two guards of which the laxer one may be asked for what the exact one is meant to stand before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The place of the exact one among the routes.
+    pub route: usize,
+    /// Its path.
+    pub path: String,
+    /// The place of the other one.
+    pub other: usize,
+    /// The path of it that stands for variants of the exact one.
+    pub other_path: String,
+    /// A variant of the exact path for which the other rule holds.
+    pub example: String,
+}
+
+/// The exact paths of guards whose variants (a slash at the end, other letter case, an extension) another guard's rule
+/// is for. A server that takes a variant for the path itself then serves it under that rule.
+#[must_use]
+pub fn gaps(config: &Config) -> Vec<Gap> {
+    let table = Routes::new(config);
+    let guards = config.routes.iter().enumerate().filter_map(|(index, route)| match route {
+        AnyRoute::Guard(guard) => Some((index, route, guard)),
+        AnyRoute::Logout(_) => None,
+    });
+    let mut gaps = Vec::new();
+    for (index, route, guard) in guards {
+        for path in guard.paths.iter().filter(|path| !path.ends_with('*') && path.len() > 1) {
+            let host = route.host().unwrap_or_default();
+            let found = variants(path).into_iter().find_map(|example| {
+                let entry = table.entries.iter().find(|entry| entry.is_guard() && entry.is_for(host, &example))?;
+                match entry.endpoint {
+                    Endpoint::Guard { route: other, path: variant } if other != index => {
+                        Some((other, variant, example))
+                    }
+                    _ => None,
+                }
+            });
+            if let Some((other, variant, example)) = found
+                && let Some(laxer) = config.guard(other).filter(|other| !other.is_as_strict_as(guard))
+                && let Some(other_path) = laxer.paths.get(variant)
+            {
+                gaps.push(Gap { route: index, path: path.clone(), other, other_path: other_path.clone(), example });
+            }
+        }
+    }
+    gaps
+}
+
+/// What servers may take for an exact path: with or without a slash at the end, in other letter case, with an extension,
+/// and what is below it.
+fn variants(path: &str) -> Vec<String> {
+    let plain = example_of(path);
+    let bare = plain.trim_end_matches('/');
+    let slash = if plain.ends_with('/') { bare.to_owned() } else { [bare, "/"].concat() };
+    let swapped = |character: char| {
+        if character.is_ascii_lowercase() { character.to_ascii_uppercase() } else { character.to_ascii_lowercase() }
+    };
+    let case = bare.chars().map(swapped).collect();
+    vec![slash, case, [bare, ".json"].concat(), [bare, "/x"].concat()]
+}
+
+/// A path that a pattern stands for.
+fn example_of(pattern: &str) -> String {
+    let segments = pattern.split('/').map(|segment| if is_parameter(segment) { "x" } else { segment });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 fn endpoint(index: usize, route: &AnyRoute, variant: usize) -> Endpoint {

@@ -13,7 +13,7 @@ use crate::endpoints::health::{health, health_misconfigured};
 use crate::endpoints::judge::{Judge, Remembered};
 use crate::endpoints::logout::{logout, refusal};
 use crate::endpoints::openapi::document;
-use crate::http::{Reply, Request, UrlParts, split_url};
+use crate::http::{Reply, Request, Url};
 use crate::keys::{IssuerKeys, refresh};
 use crate::log::{LogLine, Notes};
 use crate::ports::{Platform, all};
@@ -65,7 +65,8 @@ impl Service {
     /// on is the upstream's own affair.
     #[must_use]
     pub fn must_finish(&self, request: &impl Request) -> bool {
-        request.method() == "POST" && matches!(self.find(split_url(request.url())), Some(Endpoint::Logout { .. }))
+        request.method() == "POST"
+            && Url::read(request.url()).is_some_and(|url| matches!(self.find(&url), Some(Endpoint::Logout { .. })))
     }
 
     /// Whether a feed is due to be heard again, or an issuer's keys to be fetched, before a check has to wait for it.
@@ -94,9 +95,9 @@ impl Service {
     }
 
     /// What answers. Where nobody has a client's credential there are no batches.
-    fn find(&self, url: UrlParts<'_>) -> Option<Endpoint> {
+    fn find(&self, url: &Url<'_>) -> Option<Endpoint> {
         let is_there = |endpoint: &Endpoint| *endpoint != Endpoint::BatchCheck || !self.config.clients.is_empty();
-        self.routes.find(url.host, url.path).filter(is_there)
+        self.routes.find(url.authority.host, url.target.path).filter(is_there)
     }
 
     fn judge<'a, P>(&'a self, platform: &'a P) -> Judge<'a, P> {
@@ -106,21 +107,22 @@ impl Service {
     /// Answers a request.
     pub async fn answer<R: Request, P: Platform>(&self, request: &R, platform: &P) -> Answer {
         let begin = platform.now();
-        let url = split_url(request.url());
-        let endpoint = self.find(url);
+        let url = Url::read(request.url());
+        let endpoint = url.as_ref().and_then(|url| self.find(url));
         let mut notes = Notes { outcome: "answered", ..Notes::default() };
         let judge = self.judge(platform);
-        let (reply, forward) = match endpoint {
-            None => (not_found(&mut notes), None),
+        let (reply, forward) = match (endpoint, &url) {
+            (_, None) => (bad_url(&mut notes), None),
+            (None, _) => (not_found(&mut notes), None),
             // Boxed, as all that waits: what is answered from memory must not make room for it.
-            Some(Endpoint::Guard { route, .. }) => {
-                match Box::pin(self.at_guard(route, &judge, request, &mut notes)).await {
+            (Some(Endpoint::Guard { route, .. }), Some(url)) => {
+                match Box::pin(self.at_guard(route, &judge, request, url, &mut notes)).await {
                     Ok(forward) => (no_answer(), Some(forward)),
                     Err(reply) => (reply, None),
                 }
             }
-            Some(Endpoint::Check) => (check(&judge, &self.routes, request, url, &mut notes).await, None),
-            Some(endpoint) => (Box::pin(self.at_endpoint(endpoint, &judge, request, &mut notes)).await, None),
+            (Some(Endpoint::Check), Some(url)) => (check(&judge, &self.routes, request, url, &mut notes).await, None),
+            (Some(endpoint), _) => (Box::pin(self.at_endpoint(endpoint, &judge, request, &mut notes)).await, None),
         };
         let milliseconds = u64::try_from(platform.now().since(begin).as_millis()).unwrap_or(u64::MAX);
         let mut log = LogLine::new(request, &reply, notes, milliseconds);
@@ -136,6 +138,7 @@ impl Service {
         route: usize,
         judge: &Judge<'_, P>,
         request: &R,
+        url: &Url<'_>,
         notes: &mut Notes,
     ) -> Result<Forward, Reply> {
         let Some(rule) = self.config.guard(route) else { return Err(not_found(notes)) };
@@ -145,7 +148,7 @@ impl Service {
             notes.reason = Some("no_upstream");
             return Err(reply);
         };
-        guard(judge, rule, upstream, request, notes).await
+        guard(judge, rule, upstream, request, url, notes).await
     }
 
     async fn at_endpoint<R: Request, P: Platform>(
@@ -222,13 +225,19 @@ fn shortest_bound(config: &Config) -> Option<Duration> {
 /// The answer to every request while the configuration is refused.
 #[must_use]
 pub fn answer_misconfigured(request: &impl Request) -> Answer {
-    let reply = match split_url(request.url()).path {
-        HEALTH => health_misconfigured(),
+    let reply = match Url::read(request.url()).map(|url| url.target.path) {
+        Some(HEALTH) => health_misconfigured(),
         _ => Reply::json_text(500, r#"{"error":"misconfigured","message":"The service is misconfigured"}"#),
     };
     let notes = Notes { outcome: "failed", reason: Some("misconfigured"), ..Notes::default() };
     let log = LogLine::new(request, &reply, notes, 0);
     Answer { reply: finish(reply, request.method(), log.request_id.clone()), forward: None, log }
+}
+
+/// The answer to a URL that others could read in another way: it must not find a route here.
+fn bad_url(notes: &mut Notes) -> Reply {
+    notes.refused("bad_url");
+    Reply::json_text(400, r#"{"error":"bad_request","message":"The URL is malformed"}"#)
 }
 
 fn not_found(notes: &mut Notes) -> Reply {

@@ -6,13 +6,14 @@ mod support;
 
 use std::time::Duration;
 
+use edge_logout::endpoints::client_credential::CLIENT_HEADER;
 use edge_logout::ports::{IndexError, LedgerError};
 use edge_logout::service::Answer;
 use serde_json::{Value, json};
 use support::asking::{Asking, refusal};
 use support::platform::{Fault, LedgerFault};
 use support::request::TestRequest;
-use support::shipped::{self, service_on_kv_alone, service_with};
+use support::shipped::{self, CLIENT_SECRET, service_on_kv_alone, service_with};
 use support::tokens::{TestToken, now};
 
 fn get(url: &str) -> TestRequest {
@@ -178,11 +179,13 @@ fn a_query_chooses_issuer_and_freshness() {
         ("?bound_milliseconds=5000", "bounded"),
         ("?freshness=bounded&bound_milliseconds=100", "bounded"),
     ] {
-        let answer = Asking::shipped().send(&get(&format!("/check{query}")).bearer(&token.sign()));
+        let asked = get(&format!("/check{query}")).header(CLIENT_HEADER, CLIENT_SECRET);
+        let answer = Asking::shipped().send(&asked.bearer(&token.sign()));
         assert_eq!((answer.reply.status, header(&answer, "X-Auth-Freshness").as_deref()), (200, Some(freshness)));
     }
     assert_eq!(told("/check?issuer=marzipan", &token).0, 401, "good, but not of the one that is asked for");
-    let absent = Asking::of(service_on_kv_alone()).send(&get("/check?freshness=strong").bearer(&token.sign()));
+    let strong = get("/check?freshness=strong").header(CLIENT_HEADER, CLIENT_SECRET);
+    let absent = Asking::of(service_on_kv_alone()).send(&strong.bearer(&token.sign()));
     assert_eq!(refusal(&absent), (503, "temporarily_unavailable".to_owned(), "ledger_absent".to_owned()));
 }
 

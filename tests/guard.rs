@@ -5,7 +5,6 @@
 mod support;
 
 use edge_logout::config::Upstream;
-use edge_logout::endpoints::guard::is_taken_away;
 use edge_logout::ports::LedgerError;
 use serde_json::{Value, json};
 use support::asking::{Asking, refusal};
@@ -64,15 +63,43 @@ fn a_good_token_is_passed_on_with_what_is_known_of_it() {
 
 #[test]
 fn what_a_client_says_of_itself_is_taken_away() {
-    for name in ["x-auth-subject", "x-auth-anything", "x_auth_subject", "x-auth_subject", "proxy-authorization"] {
-        assert!(is_taken_away(name), "{name}");
+    let kept = plain().send(&get("/api/orders").bearer(&worth().sign())).forward.unwrap().kept;
+    for name in [
+        "x-auth-subject",
+        "x-auth-anything",
+        "x_auth_subject",
+        "x.auth.subject",
+        "x!auth~subject",
+        "x-auth_subject",
+        "proxy-authorization",
+        "x-edge-logout-client",
+        "x-http-method-override",
+        "x_http_method_override",
+        "x-method-override",
+        "x-original-url",
+        "x-rewrite-url",
+        "forwarded",
+        "x-forwarded-for",
+        "x.forwarded.host",
+    ] {
+        assert!(!kept.keeps(name), "{name}");
     }
-    for name in ["authorization", "x-authentic", "x-author", "cookie"] {
-        assert!(!is_taken_away(name), "{name}");
+    for name in ["authorization", "x-authentic", "x-author", "cookie", "content-type", "cf-connecting-ip"] {
+        assert!(kept.keeps(name), "{name}");
     }
     let spoofed = get("/api/orders").bearer(&worth().sign()).header("X-Auth-Subject", "somebody-else");
     let headers = plain().send(&spoofed).forward.unwrap().headers;
     assert!(headers.iter().all(|(_, value)| value != "somebody-else"));
+}
+
+#[test]
+fn the_table_passes_on_what_would_override_and_nothing_that_is_ours() {
+    let asking = guarded(json!({ "pass_headers": ["X-Forwarded-For"] }));
+    let kept = asking.send(&get("/api/orders").bearer(&worth().sign())).forward.unwrap().kept;
+    assert!(kept.keeps("x-forwarded-for"));
+    for name in ["x_forwarded_for", "x-forwarded-host", "x-auth-subject"] {
+        assert!(!kept.keeps(name), "{name}");
+    }
 }
 
 #[test]

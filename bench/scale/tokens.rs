@@ -9,7 +9,8 @@ use edge_logout::ports::{Signatures, Unavailable};
 use edge_logout::revocation::RevocationRules;
 use edge_logout::time::Timestamp;
 use edge_logout::token::{
-    Algorithm, ClaimNames, Jwk, JwtRules, KeyRing, PrivateKey, PublicKey, SigningInput, VerifiedToken, verify,
+    Algorithm, ClaimNames, ConfirmationRule, Jwk, JwtRules, KeyRing, PrivateKey, PublicKey, SigningInput,
+    VerifiedToken, verify,
 };
 use futures_util::FutureExt;
 use jwt_compact::alg::{Hs256, Hs256Key};
@@ -54,6 +55,7 @@ impl Mint {
             longest_lifetime: LIFETIME,
             claim_names: ClaimNames::default(),
             required_claims: Vec::new(),
+            confirmation: ConfirmationRule::default(),
         };
         let revocation =
             RevocationRules { issuer: ISSUER.to_owned(), leeway: rules.leeway, longest_lifetime: LIFETIME };

@@ -31,6 +31,7 @@ const SETTLING_SECONDS = 20;
 /** @param {string} jwksUrl */
 function table(jwksUrl) {
   const own = structuredClone(wrangler.vars.EDGE_LOGOUT);
+  own.check = { stronger_by_query: true };
   own.issuers.push({
     name: PROVIDER.name,
     iss: PROVIDER.iss,

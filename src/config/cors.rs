@@ -1,6 +1,7 @@
 //! Which pages of other origins may call a route (Fetch Standard, CORS protocol).
 
 use super::section::Section;
+use crate::http::Url;
 use crate::json::quoted;
 
 /// How long a browser may keep the answer to a preflight unless configured otherwise.
@@ -52,15 +53,10 @@ pub(super) fn read(section: &mut Section<'_>) -> Cors {
 }
 
 /// An ASCII-serialised origin (RFC 6454 section 6.2) of a web page.
-fn is_origin(text: &str) -> bool {
-    // Browsers leave the scheme's own port out.
-    let without = |scheme: &str, port: &str| text.strip_prefix(scheme).filter(|host| !host.ends_with(port));
-    let host = without("https://", ":443").or_else(|| without("http://", ":80"));
-    host.is_some_and(|host| {
-        host.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
-            && !host.ends_with(':')
-            && host.bytes().all(|byte| {
-                byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']')
-            })
-    })
+pub(super) fn is_origin(text: &str) -> bool {
+    let Some(url) = Url::read(text) else { return false };
+    // Browsers leave the scheme's own port and every path out, and write hosts in lower case.
+    let default_port = if url.is_secure { 443 } else { 80 };
+    let has_path = text.bytes().filter(|byte| *byte == b'/').count() > 2 || text.contains('?');
+    !has_path && url.authority.port != Some(default_port) && !text.bytes().any(|byte| byte.is_ascii_uppercase())
 }

@@ -7,7 +7,8 @@ use super::issuer::{Issuer, Tokens};
 use super::route::{find_issuer, host, paths_of};
 use super::section::Section;
 use super::{Environment, LEDGER, REVOCATIONS, TABLE_NAME};
-use crate::http::is_clear_path;
+use crate::http::{Url, is_clear_path, is_kept_path, is_override, is_reserved};
+use crate::json::quoted;
 use crate::revocation::Freshness;
 
 /// Some paths of an API, and who may call them.
@@ -31,6 +32,11 @@ pub struct Guard {
     pub passes_preflights: bool,
     /// Whether paths pass that servers may read differently.
     pub passes_ambiguous_paths: bool,
+    /// Whether what a server could take for one of its paths counts as it: descendants, a slash at the end, other letter
+    /// case, extensions.
+    pub subtree: bool,
+    /// Headers of the client that are passed on though they could override what was judged, in lower case.
+    pub passed_headers: Rc<[String]>,
 }
 
 impl Guard {
@@ -38,6 +44,18 @@ impl Guard {
     #[must_use]
     pub fn is_strong_for(&self, method: &str) -> bool {
         self.strong_for.iter().any(|strong| strong.eq_ignore_ascii_case(method))
+    }
+
+    /// Whether it lets nothing pass that another guard would refuse.
+    #[must_use]
+    pub fn is_as_strict_as(&self, other: &Self) -> bool {
+        let takes = |issuer: &Rc<Issuer>| other.issuers.iter().any(|own| Rc::ptr_eq(own, issuer));
+        self.issuers.iter().all(takes)
+            && self.freshness == other.freshness
+            && other.strong_for.iter().all(|method| self.is_strong_for(method))
+            && (!self.fail_open || other.fail_open)
+            && (!self.passes_ambiguous_paths || other.passes_ambiguous_paths)
+            && (!self.passes_preflights || other.passes_preflights)
     }
 
     /// What the check of a request promises, where it is not what the token's issuer says.
@@ -77,7 +95,7 @@ pub(super) fn read(
     if !section.has("paths") {
         section.refuse("paths", "is missing: such as [\"/api/*\"]");
     }
-    for setting in ["fail_open", "pass_preflights", "pass_ambiguous_paths"] {
+    for setting in ["fail_open", "pass_preflights", "pass_ambiguous_paths", "pass_headers"] {
         if section.has(setting) && !section.has("upstream") {
             section.refuse(setting, "is for guards with an upstream: `/check` lets nothing pass by itself");
         }
@@ -97,7 +115,19 @@ pub(super) fn read(
         fail_open,
         passes_preflights: section.flag("pass_preflights"),
         passes_ambiguous_paths: section.flag("pass_ambiguous_paths"),
+        subtree: section.flag("subtree"),
+        passed_headers: passed_headers(section),
     }
+}
+
+fn passed_headers(section: &mut Section<'_>) -> Rc<[String]> {
+    let names = section.texts("pass_headers").unwrap_or_default();
+    let names: Vec<_> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    for name in names.iter().filter(|name| !is_override(name)) {
+        let problem = if is_reserved(name) { " is set by this Worker alone" } else { " is passed on without it" };
+        section.refuse("pass_headers", [&quoted(name), problem].concat());
+    }
+    names.into()
 }
 
 fn strong_for(section: &mut Section<'_>, storage: Storage) -> Vec<String> {
@@ -136,16 +166,8 @@ fn upstream(section: &mut Section<'_>, environment: &impl Environment) -> Option
 
 /// Whether a path can be put behind it. Without TLS only in development.
 fn is_base_url(url: &str, in_development: bool) -> bool {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://").filter(|_| in_development));
-    rest.is_some_and(|rest| {
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let port = match authority.rsplit_once(':') {
-            Some((_, port)) if !port.ends_with(']') => port,
-            _ => "443",
-        };
-        port.parse::<u16>().is_ok()
-            && (path.is_empty() || is_clear_path(&["/", path].concat()))
-            && rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
-            && rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'@' | b'\\'))
+    Url::read(url).is_some_and(|read| {
+        let path = read.target.path;
+        (read.is_secure || in_development) && !url.contains('?') && is_clear_path(path) && is_kept_path(path)
     })
 }

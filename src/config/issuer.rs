@@ -3,11 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::cookie::{self, CookieRules};
 use super::freshness::{self, Storage};
 use super::section::Section;
 use super::{Environment, Lookup, keys};
 use crate::revocation::{Freshness, RevocationRules};
-use crate::token::{Algorithm, ClaimNames, JwtRules, RequiredClaim, Secret};
+use crate::token::{Algorithm, ClaimNames, ConfirmationRule, JwtRules, RequiredClaim, Secret};
 
 /// How far clocks may be apart unless configured otherwise.
 const DEFAULT_LEEWAY_SECONDS: u32 = 5;
@@ -31,6 +32,8 @@ pub struct Issuer {
     pub revocation: RevocationRules,
     /// What checks of them promise, unless a route or a check says otherwise.
     pub freshness: Freshness,
+    /// The cookie in which browsers may send them to `/check` and guards.
+    pub cookie: Option<CookieRules>,
 }
 
 /// What an issuer's tokens are.
@@ -111,7 +114,8 @@ fn read(section: &mut Section<'_>, name: String, storage: Storage, environment: 
     // The settings of JWTs are none that are known for an opaque issuer, and so refused.
     let tokens =
         if is_opaque { Tokens::Opaque } else { Tokens::Jwt(Box::new(jwt_rules(section, &revocation, environment))) };
-    Issuer { name, tokens, revocation, freshness: freshness::of_issuer(section, storage) }
+    let cookie = section.section("cookie", cookie::read).flatten();
+    Issuer { name, tokens, revocation, freshness: freshness::of_issuer(section, storage), cookie }
 }
 
 fn jwt_rules(section: &mut Section<'_>, revocation: &RevocationRules, environment: &impl Environment) -> JwtRules {
@@ -129,7 +133,20 @@ fn jwt_rules(section: &mut Section<'_>, revocation: &RevocationRules, environmen
     let claim_names = section.section("claims", claim_names).unwrap_or_default();
     let required_claims = section.section("required_claims", required_claims).unwrap_or_default();
     let RevocationRules { leeway, longest_lifetime, .. } = *revocation;
-    JwtRules { issuers, audiences, keys, leeway, longest_lifetime, claim_names, required_claims }
+    let confirmation = confirmation(section);
+    JwtRules { issuers, audiences, keys, leeway, longest_lifetime, claim_names, required_claims, confirmation }
+}
+
+/// What is done with tokens that are bound to a key.
+fn confirmation(section: &mut Section<'_>) -> ConfirmationRule {
+    match section.text("confirmation").as_deref() {
+        None | Some("refuse") => ConfirmationRule::Refuse,
+        Some("pass_on") => ConfirmationRule::PassOn,
+        Some(_) => {
+            section.refuse("confirmation", "must be \"refuse\" or \"pass_on\"");
+            ConfirmationRule::Refuse
+        }
+    }
 }
 
 fn algorithms(section: &mut Section<'_>, names: &[String]) -> Vec<Algorithm> {

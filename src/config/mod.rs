@@ -3,7 +3,9 @@
 //! `docs/configuration.md` explains every setting. There is no default that weakens security: no algorithm, key,
 //! audience or issuer is assumed.
 
+mod check_rules;
 mod client;
+mod cookie;
 mod cors;
 mod freshness;
 mod guard;
@@ -24,7 +26,9 @@ use crate::revocation::ledger::SoleWriter;
 use crate::revocation::{Freshness, RevocationRules};
 use crate::token::Secret;
 
+pub use check_rules::CheckRules;
 pub use client::Client;
+pub use cookie::CookieRules;
 pub use cors::{Cors, Origins};
 pub use freshness::{DEFAULT_SETTLING, Storage, named as freshness_named};
 pub use guard::{Guard, Upstream};
@@ -45,8 +49,12 @@ pub struct Config {
     pub routes: Vec<AnyRoute>,
     /// Who may ask for many verdicts at once.
     pub clients: Vec<Client>,
+    /// What `/check` allows callers that nobody knows.
+    pub check: CheckRules,
     /// Where revocations are kept.
     pub storage: Storage,
+    /// Whether any issuer's tokens stand in a cookie: where none do, no cookie is read.
+    pub reads_cookies: bool,
 }
 
 /// What stands outside the table: Worker secrets and whether this is a development machine.
@@ -160,11 +168,15 @@ impl Config {
         let around = Around { issuers: &issuers, contracts: contracts::ALL, storage, environment };
         let routes = route::read_all(&mut table, &around);
         let clients = client::read_all(&mut table, environment);
+        let check = check_rules::read(&mut table);
         table.close();
+        let issuers: Vec<_> = issuers.into_iter().flatten().collect();
         refusals.or(Self {
-            issuers: issuers.into_iter().flatten().collect(),
+            reads_cookies: issuers.iter().any(|issuer| issuer.cookie.is_some()),
+            issuers,
             routes: routes.into_iter().flatten().collect(),
             clients,
+            check,
             storage,
         })
     }

@@ -10,6 +10,7 @@ use super::section::Section;
 use super::session_store::{self, SessionStoreRules};
 use super::{Environment, REVOCATIONS, minting};
 use crate::contracts::Contract;
+use crate::http::is_host;
 use crate::json::quoted;
 use crate::revocation::{Freshness, Scope};
 use crate::routes;
@@ -235,8 +236,7 @@ fn revokes(section: &mut Section<'_>, contract: &dyn Contract) -> Vec<Scope> {
 
 pub(super) fn host(section: &mut Section<'_>) -> Option<String> {
     let host = section.text("host")?.to_ascii_lowercase();
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
-    if has_port || !host.is_ascii() || host.contains(['/', '*', '?', '#', '@', ' ']) {
+    if !is_host(&host) {
         section.refuse("host", "must be a host name as a URL has it, without scheme, port and path");
     }
     Some(host)

@@ -4,6 +4,7 @@ use super::Environment;
 use super::issuer::secret_text;
 use super::section::Section;
 use crate::contracts::Contract;
+use crate::http::Authority;
 use crate::token::Secret;
 
 /// Where a vendor keeps its sessions.
@@ -46,11 +47,7 @@ fn is_redis_url(text: &str) -> bool {
     };
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
     let server = authority.rsplit_once('@').map_or(authority, |(_user, server)| server);
-    let (host, port) = match server.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (server, "6379"),
-    };
     // A query could name another database, which nothing here reads.
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
-    is_plain && !host.is_empty() && port.parse::<u16>().is_ok() && database.bytes().all(|byte| byte.is_ascii_digit())
+    is_plain && Authority::read(server).is_some() && database.bytes().all(|byte| byte.is_ascii_digit())
 }

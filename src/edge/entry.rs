@@ -26,13 +26,13 @@ thread_local! {
 }
 
 /// Answers a request, at once where memory suffices, so that no promise has to be made and waited for; otherwise with
-/// the promise of an answer.
+/// the promise of an answer. `is_internal` says that it came by the internal entrypoint.
 ///
 /// # Errors
 /// The runtime's, for what no reply can be made of.
 #[wasm_bindgen]
-pub fn fetch(request: web_sys::Request, env: Env, context: Context) -> Result<JsValue, JsValue> {
-    let request = EdgeRequest::new(request);
+pub fn fetch(request: web_sys::Request, env: Env, context: Context, is_internal: bool) -> Result<JsValue, JsValue> {
+    let request = EdgeRequest::new(request, is_internal);
     let Some(service) = service(&env) else {
         let answer = answer_misconfigured(&request);
         glue::log(&answer.log.text());

@@ -64,16 +64,18 @@ export async function read(source, limit) {
 /** Passes a request on: its body streams, its upgrade stays one.
  * @param {any} env @param {Request} request @param {string | undefined} service a binding
  * @param {string | undefined} url the whole URL, where there is no binding
- * @param {string} taken names of headers that are taken away, one a line @param {string} head what is set */
-export async function forward(env, request, service, url, taken, head) {
+ * @param {string} dropped names of headers that are not passed on, one a line @param {string} head what is set
+ * @param {boolean} hasBody whether the body is passed on */
+export async function forward(env, request, service, url, dropped, head, hasBody) {
   const headers = new Headers(request.headers);
-  for (const name of taken.split("\n").filter(Boolean)) headers.delete(name);
+  for (const name of dropped.split("\n").filter(Boolean)) headers.delete(name);
   for (const [name, value] of Object.entries(fields(head))) headers.set(name, value);
+  const from = hasBody ? request : new Request(request.url, { method: request.method });
   // Where the upstream sends its clients is for them to see.
   const init = { headers, redirect: "manual" };
-  if (service !== undefined) return env[service].fetch(new Request(request, init));
+  if (service !== undefined) return env[service].fetch(new Request(from, init));
   // Without the cache, which could answer one user with what is another's.
-  return fetch(new Request(new Request(url, request), { ...init, cache: "no-store" }));
+  return fetch(new Request(new Request(url, from), { ...init, cache: "no-store" }));
 }
 
 // Servers elsewhere
@@ -171,6 +173,12 @@ export const query = (sql, statement, values) => JSON.stringify([...sql.exec(sta
 
 /** @param {any} storage @param {number} moment in milliseconds of Unix time */
 export const setAlarm = async (storage, moment) => storage.setAlarm(moment);
+
+// Rate limits
+
+/** Whether one more look-up of an unverified token is within the limit. The binding is optional.
+ * @param {any} env @param {string} key */
+export const isWithinLimit = async (env, key) => !env.RATE_LIMITER || (await env.RATE_LIMITER.limit({ key })).success;
 
 // The Cache API, where there is one: on `workers.dev` every isolate asks for itself.
 

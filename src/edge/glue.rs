@@ -25,8 +25,9 @@ extern "C" {
         request: &Request,
         service: Option<&str>,
         url: Option<&str>,
-        taken: &str,
+        dropped: &str,
         head: &str,
+        has_body: bool,
     ) -> Result<JsValue, JsValue>;
 
     /// A request that can be broken off. It is answered with status, `Cache-Control`, `Age` and the body.
@@ -74,6 +75,10 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_name = setAlarm)]
     pub(super) async fn set_alarm(storage: &DurableObjectStorage, moment: f64) -> Result<JsValue, JsValue>;
+
+    /// Whether the rate limiting binding, where there is one, lets one more pass.
+    #[wasm_bindgen(catch, js_name = isWithinLimit)]
+    pub(super) async fn is_within_limit(env: &Env, key: &str) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(catch)]
     pub(super) async fn recall(url: &str) -> Result<JsValue, JsValue>;

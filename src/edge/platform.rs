@@ -7,8 +7,8 @@ use worker::Env;
 
 use super::{glue, kv, ledger, redis, webcrypto};
 use crate::ports::{
-    Bindings, Clock, Directory, Index, IndexError, LedgerError, LedgerShards, SessionStore, SharedMemory, Signatures,
-    Unavailable,
+    Bindings, Clock, Directory, Index, IndexError, LedgerError, LedgerShards, RateLimits, SessionStore, SharedMemory,
+    Signatures, Unavailable,
 };
 use crate::revocation::Entry;
 use crate::time::Timestamp;
@@ -101,6 +101,13 @@ impl SharedMemory for EdgePlatform {
     async fn share(&self, name: &str, text: &str, seconds: u32) {
         // Who shares nothing costs the others a call of their own.
         let _ = glue::share(&self.shared_url(name), text, seconds).await;
+    }
+}
+
+impl RateLimits for EdgePlatform {
+    async fn is_within_limit(&self, address: &str) -> bool {
+        // A limiter that fails must not take the service down with it.
+        glue::is_within_limit(&self.env, address).await.map_or(true, |within| within.is_truthy())
     }
 }
 

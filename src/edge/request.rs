@@ -8,12 +8,13 @@ pub(super) struct EdgeRequest {
     inner: web_sys::Request,
     method: String,
     url: String,
+    is_internal: bool,
 }
 
 impl EdgeRequest {
-    pub(super) fn new(inner: web_sys::Request) -> Self {
+    pub(super) fn new(inner: web_sys::Request, is_internal: bool) -> Self {
         let (method, url) = (inner.method(), inner.url());
-        Self { inner, method, url }
+        Self { inner, method, url, is_internal }
     }
 
     /// The runtime's own request, to be passed on.
@@ -33,6 +34,10 @@ impl Request for EdgeRequest {
 
     fn header(&self, name: &str) -> Option<String> {
         if name == "authorization" { glue::authorization(&self.inner) } else { glue::header(&self.inner, name) }
+    }
+
+    fn is_internal(&self) -> bool {
+        self.is_internal
     }
 
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyError> {

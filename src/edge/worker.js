@@ -2,7 +2,7 @@
 //
 // A plain object instead of a class: the runtime calls it some 7 us sooner. A trap of the wasm (a panic, memory or stack
 // that is used up) leaves it in a state that nothing can be said of: a new instance takes its place.
-import { DurableObject } from "cloudflare:workers";
+import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import { Shard, __wbg_reset_state, fetch } from "./index.js";
 
 /** Which instance of the wasm it is, counted. */
@@ -48,17 +48,29 @@ async function orTrap(given) {
   }
 }
 
+/** @param {Request} request @param {any} env @param {any} context @param {boolean} isInternal */
+function answer(request, env, context, isInternal) {
+  try {
+    return fetch(request, env, context, isInternal);
+  } catch (error) {
+    note(error);
+    throw error;
+  }
+}
+
 export default {
   /** @param {Request} request @param {any} env @param {any} context */
-  fetch(request, env, context) {
-    try {
-      return fetch(request, env, context);
-    } catch (error) {
-      note(error);
-      throw error;
-    }
-  },
+  fetch: (request, env, context) => answer(request, env, context, false),
 };
+
+/** The same for Workers that a service binding with `entrypoint = "Internal"` leads here: no route does, so whoever asks
+ * is one of the deployer's own, and may choose how fresh an answer has to be. */
+export class Internal extends WorkerEntrypoint {
+  /** @param {Request} request */
+  fetch(request) {
+    return answer(request, this.env, this.ctx, true);
+  }
+}
 
 /** One shard of the ledger. */
 export class Ledger extends DurableObject {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::check::{find_issuer, no_credential, read_freshness};
 use super::judge::{Judge, LIMIT, Refusal, Verdict, conclude};
 use super::known_token::KnownToken;
+use super::presented::CredentialProblem;
 use crate::config::Issuer;
 use crate::http::{BodyError, Reply, Request, is_json};
 use crate::json::{self, Array, Object};
@@ -37,7 +38,7 @@ pub(crate) async fn batch_check<R: Request, P: Platform>(
     let authorization = request.header("authorization");
     let secret = match bearer_token(authorization.as_deref()) {
         Ok(secret) => secret,
-        Err(problem) => return no_credential(problem, notes),
+        Err(problem) => return no_credential(CredentialProblem::Bearer(problem), notes),
     };
     let Some(client) = judge.config.clients.iter().find(|client| client.secret.is(secret)) else {
         return unauthorized(notes);

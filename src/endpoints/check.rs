@@ -3,19 +3,17 @@
 
 use std::rc::Rc;
 
+use super::caller::{Caller, allowed_freshness, caller, may_look_up};
 use super::judge::{Judge, Refusal, Verdict};
 use super::original::{Family, Original};
+use super::presented::{CUSTOMER_TOKEN, Called, CredentialProblem, TokenHeader, presented};
 use crate::config::{Config, Guard, Issuer, Tokens, freshness_named};
-use crate::http::{Reply, Request, UrlParts};
+use crate::http::{Reply, Request, Url};
 use crate::json::Object;
 use crate::log::Notes;
 use crate::ports::Platform;
 use crate::revocation::Freshness;
 use crate::routes::{CHECK, Routes};
-use crate::token::{BearerProblem, bearer_token, is_token};
-
-/// The header in which LoyaltyDog's clients send the customer's session.
-const CUSTOMER_TOKEN: &str = "x-eposn-customer-token";
 
 /// What the query of `/check` asks for. It is written by whoever configures the proxy, so what is not known is refused.
 #[derive(Debug, Default)]
@@ -23,22 +21,15 @@ struct Asked {
     issuers: Vec<Rc<Issuer>>,
     freshness: Option<Freshness>,
     original: Option<Family>,
-    credential: Option<CredentialFrom>,
+    credential: Option<TokenHeader>,
 }
 
-/// Where an opaque token stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum CredentialFrom {
-    Bearer,
-    CustomerToken,
-}
-
-/// The rule that a check is judged by.
-enum Rule<'a> {
-    /// None: any issuer that the query does not exclude.
-    None,
-    /// A guard's, for a request with this method.
-    Guard(&'a Guard, String),
+/// The rule that a check is judged by, and the request that it is about.
+struct Rule<'a> {
+    /// A guard's; none where the query alone says whose tokens are good.
+    guard: Option<&'a Guard>,
+    /// The original request, where it is known.
+    original: Option<Original>,
 }
 
 /// Answers a check.
@@ -46,17 +37,20 @@ pub(crate) async fn check<R: Request, P: Platform>(
     judge: &Judge<'_, P>,
     routes: &Routes,
     request: &R,
-    url: UrlParts<'_>,
+    url: &Url<'_>,
     notes: &mut Notes,
 ) -> Reply {
     // Below `/check` the query is the client's own, and must not choose how the client is judged.
-    let asked = if url.path == CHECK { read_query(url.query, judge) } else { Ok(Asked::default()) };
+    let asked = if url.target.path == CHECK { read_query(url.target.query, judge) } else { Ok(Asked::default()) };
     let asked = match asked {
         Ok(asked) => asked,
         Err(problem) => return bad_request(problem, notes),
     };
     match rule_for(judge.config, routes, request, url, asked.original) {
-        Ok(rule) => reply(judge_request(judge, request, &asked, &rule, notes).await, notes),
+        Ok(rule) => match judge_request(judge, request, &asked, &rule, notes).await {
+            Ok(verdict) => reply(verdict, notes),
+            Err(refused) => refused,
+        },
         Err(reason) => forbidden(reason, notes),
     }
 }
@@ -66,20 +60,51 @@ fn rule_for<'a>(
     config: &'a Config,
     routes: &Routes,
     request: &impl Request,
-    url: UrlParts<'_>,
+    url: &Url<'_>,
     family: Option<Family>,
 ) -> Result<Rule<'a>, &'static str> {
-    let appended = url.path.strip_prefix(CHECK).filter(|path| !path.is_empty());
+    let appended = url.target.path.strip_prefix(CHECK).filter(|path| !path.is_empty());
     let original = match (family, appended) {
         (Some(family), _) => Original::forwarded(request, family),
-        (None, Some(_)) if !config.has_guards() => return Ok(Rule::None),
-        (None, Some(path)) => Original::appended(request, url.host, path),
-        (None, None) => return Ok(Rule::None),
+        (None, Some(path)) => {
+            let original = Original::appended(request, url.authority, path);
+            if !config.has_guards() {
+                return Ok(Rule { guard: None, original });
+            }
+            original
+        }
+        (None, None) => return Ok(Rule { guard: None, original: None }),
     };
     // Whoever answers may read such a path as one that has another rule.
     let original = original.ok_or("ambiguous_path")?;
     let guard = routes.guard(config, &original.host, &original.path).ok_or("no_rule")?;
-    Ok(Rule::Guard(guard, original.method))
+    Ok(Rule { guard: Some(guard), original: Some(original) })
+}
+
+impl Rule<'_> {
+    /// The issuers whose tokens are good; any, when there are none.
+    fn issuers(&self, asked: &Asked) -> Vec<Rc<Issuer>> {
+        match self.guard {
+            None => asked.issuers.clone(),
+            Some(guard) if asked.issuers.is_empty() => guard.issuers.clone(),
+            // The rule restricts whom the query lets in, and the other way round.
+            Some(guard) => {
+                let is_named = |issuer: &&Rc<Issuer>| asked.issuers.iter().any(|named| Rc::ptr_eq(named, issuer));
+                guard.issuers.iter().filter(is_named).cloned().collect()
+            }
+        }
+    }
+
+    /// What the table promises for a token of an issuer.
+    fn configured(&self, issuer: &Issuer) -> Freshness {
+        self.guard.and_then(|guard| guard.freshness).unwrap_or(issuer.freshness)
+    }
+
+    /// Whether the check is strong, whatever else is asked for.
+    fn is_strong(&self) -> bool {
+        let method = self.original.as_ref().map(|original| original.method.as_str());
+        self.guard.zip(method).is_some_and(|(guard, method)| guard.is_strong_for(method))
+    }
 }
 
 async fn judge_request<R: Request, P: Platform>(
@@ -88,52 +113,38 @@ async fn judge_request<R: Request, P: Platform>(
     asked: &Asked,
     rule: &Rule<'_>,
     notes: &mut Notes,
-) -> Result<Verdict, BearerProblem> {
-    let issuers = match rule {
-        Rule::None => asked.issuers.clone(),
-        Rule::Guard(guard, _) if asked.issuers.is_empty() => guard.issuers.clone(),
-        // The rule restricts whom the query lets in, and the other way round.
-        Rule::Guard(guard, _) => {
-            let is_named = |issuer: &&Rc<Issuer>| asked.issuers.iter().any(|named| Rc::ptr_eq(named, issuer));
-            guard.issuers.iter().filter(is_named).cloned().collect()
-        }
-    };
+) -> Result<Verdict, Reply> {
+    let issuers = rule.issuers(asked);
     if issuers.is_empty() && !asked.issuers.is_empty() {
         return Ok(Err(Refusal::UnknownIssuer));
     }
-    let authorization = request.header("authorization");
-    let is_opaque = issuers.iter().any(|issuer| matches!(issuer.tokens, Tokens::Opaque));
-    let customer = if is_opaque { request.header(CUSTOMER_TOKEN) } else { None };
-    let token = credential(asked.credential, authorization.as_deref(), customer.as_deref())?;
-    let of_rule = |issuer: &Issuer| match rule {
-        Rule::Guard(guard, method) if guard.is_strong_for(method) => Freshness::Strong,
-        Rule::Guard(guard, _) => asked.freshness.or(guard.freshness).unwrap_or(issuer.freshness),
-        Rule::None => asked.freshness.unwrap_or(issuer.freshness),
+    let called = rule.original.as_ref().map_or(Called::Unknown, Called::There);
+    let presented = presented(judge.config, request, &issuers, asked.credential, called)
+        .map_err(|problem| no_credential(problem, notes))?;
+    let is_trusted = asked.freshness.is_none() || judge.config.check.stronger_by_query || {
+        let caller = caller(judge.config, request);
+        notes.client = caller.name();
+        !matches!(caller, Caller::Anonymous)
     };
-    let verdict = judge.verdict(token, &issuers, of_rule).await;
+    let freshness = |issuer: &Issuer| match (rule.is_strong(), asked.freshness) {
+        (true, _) => Ok(Freshness::Strong),
+        (false, None) => Ok(rule.configured(issuer)),
+        (false, Some(asked)) => {
+            allowed_freshness(asked, rule.configured(issuer), is_trusted).ok_or(Refusal::FreshnessNotAllowed)
+        }
+    };
+    let is_opaque = |issuer: &Rc<Issuer>| matches!(issuer.tokens, Tokens::Opaque);
+    if presented.issuers.iter().any(is_opaque)
+        && !judge.remembers(&presented.token, &presented.issuers)
+        && !may_look_up(judge, request).await
+    {
+        return Err(too_many(notes));
+    }
+    let verdict = judge.verdict(&presented.token, &presented.issuers, freshness).await;
     if let Ok((token, _)) = &verdict {
         notes.key_id.clone_from(&token.key_id);
     }
     Ok(verdict)
-}
-
-/// The token. An opaque one may stand in either header; where both are there the query has to say which, since the API
-/// behind must not read the other one.
-fn credential<'a>(
-    from: Option<CredentialFrom>,
-    authorization: Option<&'a str>,
-    customer: Option<&'a str>,
-) -> Result<&'a str, BearerProblem> {
-    match (from, customer) {
-        (None | Some(CredentialFrom::Bearer), None) | (Some(CredentialFrom::Bearer), Some(_)) => {
-            bearer_token(authorization)
-        }
-        (Some(CredentialFrom::CustomerToken), None) => Err(BearerProblem::Missing),
-        (None, Some(_)) if authorization.is_some() => Err(BearerProblem::Malformed),
-        // Two headers of this name arrive as one, with a comma between.
-        (_, Some(token)) if is_token(token) => Ok(token),
-        (_, Some(_)) => Err(BearerProblem::Malformed),
-    }
 }
 
 fn read_query<P>(query: &str, judge: &Judge<'_, P>) -> Result<Asked, &'static str> {
@@ -151,10 +162,10 @@ fn read_query<P>(query: &str, judge: &Judge<'_, P>) -> Result<Asked, &'static st
                 asked.original = Some(family);
             }
             ("credential", "bearer") if asked.credential.is_none() => {
-                asked.credential = Some(CredentialFrom::Bearer);
+                asked.credential = Some(TokenHeader::Authorization);
             }
             ("credential", CUSTOMER_TOKEN) if asked.credential.is_none() => {
-                asked.credential = Some(CredentialFrom::CustomerToken);
+                asked.credential = Some(TokenHeader::CustomerToken);
             }
             _ => return Err("a parameter is not known, or is there twice"),
         }
@@ -182,15 +193,14 @@ pub(super) fn read_freshness(name: Option<&str>, bound: Option<u32>) -> Result<O
 }
 
 /// The reply to a verdict, as RFC 6750 section 3 has it.
-fn reply(verdict: Result<Verdict, BearerProblem>, notes: &mut Notes) -> Reply {
+fn reply(verdict: Verdict, notes: &mut Notes) -> Reply {
     match verdict {
-        Ok(Ok((token, freshness))) => {
+        Ok((token, freshness)) => {
             notes.outcome = "passed";
             notes.freshness = Some(freshness.name());
             token.passed(freshness)
         }
-        Ok(Err(refusal)) => refusal_reply(&refusal, notes),
-        Err(problem) => no_credential(problem, notes),
+        Err(refusal) => refusal_reply(&refusal, notes),
     }
 }
 
@@ -199,9 +209,12 @@ fn told(status: u16, error: &str, reason: &str) -> Reply {
     Reply::json_text(status, Object::new().text("error", error).text("reason", reason).finish())
 }
 
-/// The reply to a request without a bearer token: a challenge without an error, since it has done nothing wrong yet
-/// (RFC 6750 section 3.1).
-pub(super) fn no_credential(problem: BearerProblem, notes: &mut Notes) -> Reply {
+/// The reply to a request without a credential: a challenge without an error, since it has done nothing wrong yet
+/// (RFC 6750 section 3.1). Another token would not help a page of another origin.
+pub(super) fn no_credential(problem: CredentialProblem, notes: &mut Notes) -> Reply {
+    if problem == CredentialProblem::Origin {
+        return forbidden(problem.reason(), notes);
+    }
     notes.refused(problem.reason());
     told(401, "unauthorized", problem.reason()).with("WWW-Authenticate", r#"Bearer realm="edge-logout""#)
 }
@@ -214,6 +227,7 @@ pub(super) fn refusal_reply(refusal: &Refusal, notes: &mut Notes) -> Reply {
             notes.failed(reason);
             return told(503, "temporarily_unavailable", reason).with("Retry-After", "1");
         }
+        Refusal::FreshnessNotAllowed => return forbidden(reason, notes),
         Refusal::Invalid(problem) => (401, "invalid_token", problem.description()),
         Refusal::UnknownIssuer => (401, "invalid_token", "The access token is invalid"),
         Refusal::Revoked(_) => (401, "invalid_token", "The access token was revoked"),
@@ -232,9 +246,16 @@ impl Refusal {
             Self::UnknownIssuer => "unknown_issuer",
             Self::Revoked(_) => "revoked",
             Self::OtherKind => "wrong_kind_of_token",
+            Self::FreshnessNotAllowed => "freshness_not_allowed",
             Self::CannotTell(reason, _) => reason,
         }
     }
+}
+
+/// The reply to a caller that has looked up too many tokens which nobody has verified.
+fn too_many(notes: &mut Notes) -> Reply {
+    notes.refused("rate_limited");
+    told(429, "too_many_requests", "rate_limited").with("Retry-After", "10")
 }
 
 fn bad_request(problem: &'static str, notes: &mut Notes) -> Reply {

@@ -2,29 +2,56 @@
 //! of the request and of the answer stays as it is.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use super::check::{forbidden, no_credential, refusal_reply};
 use super::judge::{Judge, Refusal};
-use crate::config::{Guard, Upstream};
-use crate::http::{Reply, Request, is_clear_path, split_url};
+use super::presented::{Called, presented, without_tokens};
+use crate::config::{Guard, Issuer, Upstream};
+use crate::http::{Reply, Request, Url, is_clear_path, is_kept_path, is_override, is_reserved};
 use crate::log::Notes;
 use crate::ports::Platform;
-use crate::token::bearer_token;
 
 /// A request that is passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forward {
     /// Who answers it.
     pub upstream: Upstream,
-    /// Headers that are set. Whatever else begins with `X-Auth-` is the client's own and is taken away.
+    /// The whole URL that is fetched, where a server answers; a Worker gets the URL that the client has called.
+    pub url: Option<String>,
+    /// Headers that are set.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
+    /// Which of the client's headers are kept.
+    pub kept: KeptHeaders,
 }
 
-/// Whether a header, its name in lower case, is one that a client must not send on. What it says of itself, also as
-/// servers spell it that make variables of headers; and its credential for a proxy (RFC 9110 section 11.7.2).
-#[must_use]
-pub fn is_taken_away(name: &str) -> bool {
-    name.replace('_', "-").starts_with("x-auth-") || name == "proxy-authorization"
+/// Which of a client's headers are passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptHeaders {
+    /// Headers that could override what was judged, and are passed on as the table says.
+    passed: Rc<[String]>,
+    /// Whether the request is a preflight, which carries no credential, cookie or body.
+    pub is_preflight: bool,
+    /// Whether no cookie is left.
+    drops_cookies: bool,
+}
+
+impl KeptHeaders {
+    /// Whether a header of the client, its name in lower case, is passed on.
+    #[must_use]
+    pub fn keeps(&self, name: &str) -> bool {
+        if self.is_preflight && !is_of_preflight(name) || self.drops_cookies && name == "cookie" {
+            return false;
+        }
+        !is_reserved(name) && (!is_override(name) || self.passed.iter().any(|passed| passed == name))
+    }
+}
+
+/// What a browser sends with a preflight (Fetch Standard, section 4.8): nothing by which anybody is known.
+fn is_of_preflight(name: &str) -> bool {
+    matches!(name, "origin" | "user-agent" | "accept" | "accept-language" | "accept-encoding")
+        || name.starts_with("access-control-request-")
+        || name.starts_with("sec-fetch-")
 }
 
 /// Judges a request to a guarded API: it is passed on, or answered here.
@@ -33,38 +60,71 @@ pub(crate) async fn guard<R: Request, P: Platform>(
     guard: &Guard,
     upstream: &Upstream,
     request: &R,
+    url: &Url<'_>,
     notes: &mut Notes,
 ) -> Result<Forward, Reply> {
-    let pass = |headers, notes: &mut Notes| {
-        notes.outcome = "passed";
-        Ok(Forward { upstream: upstream.clone(), headers })
-    };
-    if guard.passes_preflights && is_preflight(request) {
-        return pass(Vec::new(), notes);
-    }
-    if !guard.passes_ambiguous_paths && !is_clear_path(split_url(request.url()).path) {
+    let (method, path) = (request.method(), url.target.path);
+    // Whatever passes has the path that was judged: nobody resolves a segment of it on the way.
+    if !is_kept_path(path) || (!guard.passes_ambiguous_paths && !is_clear_path(path)) {
         return Err(forbidden("ambiguous_path", notes));
     }
-    let authorization = request.header("authorization");
-    let token = bearer_token(authorization.as_deref()).map_err(|problem| no_credential(problem, notes))?;
-    let of_rule = guard.freshness_for(request.method());
-    let verdict = judge.verdict(token, &guard.issuers, |issuer| of_rule.unwrap_or(issuer.freshness)).await;
-    match verdict {
+    let pass = |headers, notes: &mut Notes| {
+        notes.outcome = "passed";
+        Ok(forward(guard, upstream, request, url, headers))
+    };
+    if guard.passes_preflights && is_preflight(request) {
+        return pass(None, notes);
+    }
+    let called = Called::Here(method, url);
+    let presented = presented(judge.config, request, &guard.issuers, None, called)
+        .map_err(|problem| no_credential(problem, notes))?;
+    let of_rule = guard.freshness_for(method);
+    let freshness = |issuer: &Issuer| Ok(of_rule.unwrap_or(issuer.freshness));
+    match judge.verdict(&presented.token, &presented.issuers, freshness).await {
         Ok((token, freshness)) => {
             notes.key_id.clone_from(&token.key_id);
             notes.freshness = Some(freshness.name());
-            pass(token.facts.headers(Some(freshness)), notes)
+            pass(Some(token.facts.headers(Some(freshness))), notes)
         }
         // Verified, and only whether it is revoked is in doubt.
         Err(Refusal::CannotTell(reason, Some(token)))
-            if guard.fail_open && !guard.is_strong_for(request.method()) && !token.is_of_another_kind =>
+            if guard.fail_open && !guard.is_strong_for(method) && !token.is_of_another_kind =>
         {
             notes.reason = Some(reason);
             notes.freshness = Some("none");
-            pass(token.facts.headers(None), notes)
+            pass(Some(token.facts.headers(None)), notes)
         }
         Err(refusal) => Err(refusal_reply(&refusal, notes)),
     }
+}
+
+/// What is passed on: with what is known of the token, or as a preflight where that is nothing.
+fn forward(
+    guard: &Guard,
+    upstream: &Upstream,
+    request: &impl Request,
+    url: &Url<'_>,
+    known: Option<Vec<(&'static str, Cow<'static, str>)>>,
+) -> Forward {
+    let is_preflight = known.is_none();
+    let mut headers = known.unwrap_or_default();
+    let mut drops_cookies = false;
+    let holds_token = |issuer: &Rc<Issuer>| issuer.cookie.as_ref().is_some_and(|cookie| !cookie.passes_on);
+    if !is_preflight
+        && guard.issuers.iter().any(holds_token)
+        && let Some(cookies) = request.header("cookie")
+    {
+        match without_tokens(&cookies, &guard.issuers) {
+            Some(rest) => headers.push(("Cookie", Cow::Owned(rest))),
+            None => drops_cookies = true,
+        }
+    }
+    let url = match upstream {
+        Upstream::Url(base) => Some([base, url.target.path, &url.target.query_part()].concat()),
+        Upstream::Service(_) => None,
+    };
+    let kept = KeptHeaders { passed: Rc::clone(&guard.passed_headers), is_preflight, drops_cookies };
+    Forward { upstream: upstream.clone(), url, headers, kept }
 }
 
 /// A browser's question whether it may ask (Fetch Standard, CORS protocol); it never carries a credential.

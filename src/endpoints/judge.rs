@@ -50,6 +50,8 @@ pub enum Refusal {
     Revoked(Scope),
     /// It is good, but of another kind.
     OtherKind,
+    /// Nobody unknown may ask for so fresh an answer.
+    FreshnessNotAllowed,
     /// Nothing can be told; what is known of the token apart from that, when it was verified.
     CannotTell(&'static str, Option<Rc<KnownToken>>),
 }
@@ -96,7 +98,7 @@ impl<P: Platform> Judge<'_, P> {
         &self,
         token: &str,
         issuers: &[Rc<Issuer>],
-        freshness: impl Fn(&Issuer) -> Freshness,
+        freshness: impl Fn(&Issuer) -> Result<Freshness, Refusal>,
     ) -> Verdict {
         let (known, limit) = match self.known_at_once(token, issuers) {
             Some(known) => (known?, LIMIT),
@@ -107,9 +109,15 @@ impl<P: Platform> Judge<'_, P> {
                 (known, LIMIT.saturating_sub(self.platform.now().since(begin)))
             }
         };
-        let freshness = freshness(&known.issuer);
+        let freshness = freshness(&known.issuer)?;
         let status = self.authority().status(&known.matchable, freshness, limit).await;
         conclude(known, status.map_err(Doubt::reason))
+    }
+
+    /// Whether a token was judged before, so that judging it again asks nobody about it for the first time.
+    pub(super) fn remembers(&self, token: &str, issuers: &[Rc<Issuer>]) -> bool {
+        let remembered = self.remembered.of(issuers).borrow_mut().find(token);
+        remembered.is_some_and(|before| before.answers(issuers))
     }
 
     /// The token, verified now or before: everything but whether it is revoked. Keys are waited for until `by`.

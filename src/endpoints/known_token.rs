@@ -10,7 +10,7 @@ use crate::http::{Prepared, Reply};
 use crate::keys::KeyMark;
 use crate::revocation::{Ended, Freshness, Matchable};
 use crate::time::Timestamp;
-use crate::token::{OpaqueToken, VerifiedToken};
+use crate::token::{Confirmation, OpaqueToken, VerifiedToken};
 
 /// A token of which everything is known but whether it is revoked.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub struct Facts {
     pub expires: Option<i64>,
     /// The scope (RFC 8693 section 4.2), words separated by spaces.
     pub scope: Option<String>,
+    /// The key that it is bound to, where its issuer passes that on.
+    pub confirmation: Option<Confirmation>,
     /// Whether its signature was verified; an opaque token was only looked up.
     pub verified: bool,
 }
@@ -74,6 +76,7 @@ impl KnownToken {
                 token_id: token.id().jwt_id().map(str::to_owned),
                 expires: Some(token.expires_at().as_seconds_rounded_up()),
                 scope,
+                confirmation: token.confirmation().cloned(),
                 verified: true,
             },
             passed: Default::default(),
@@ -97,6 +100,7 @@ impl KnownToken {
                 token_id: None,
                 expires: None,
                 scope: None,
+                confirmation: None,
                 verified: false,
             },
             passed: Default::default(),
@@ -141,12 +145,15 @@ impl Facts {
     #[must_use]
     pub fn headers(&self, freshness: Option<Freshness>) -> Vec<(&'static str, Cow<'static, str>)> {
         let expires = self.expires.map(|seconds| seconds.to_string());
+        let confirmation = self.confirmation.as_ref();
         let optional = [
             ("X-Auth-Subject", self.subject.as_deref()),
             ("X-Auth-Session", self.session.as_deref()),
             ("X-Auth-Token-Id", self.token_id.as_deref()),
             ("X-Auth-Expires", expires.as_deref()),
             ("X-Auth-Scope", self.scope.as_deref()),
+            ("X-Auth-Confirmation", confirmation.map(|confirmation| confirmation.thumbprint.as_str())),
+            ("X-Auth-Confirmation-Method", confirmation.map(|confirmation| confirmation.method)),
         ];
         let mut headers = vec![("X-Auth-Issuer", Cow::Owned(self.issuer.clone()))];
         headers.extend(optional.into_iter().filter_map(|(name, value)| Some((name, Cow::Owned(header_value(value?))))));

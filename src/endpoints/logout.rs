@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::body::read_body;
+use super::caller::may_look_up;
 use super::credential::{Credential, authenticate, unavailable};
 use super::judge::Judge;
 use super::known_user;
-use crate::config::{Route, SessionStoreRules};
+use crate::config::{Route, SessionStoreRules, Tokens};
 use crate::contracts::{Contract, Demand, Failure, Success};
 use crate::http::{Reply, Request};
 use crate::log::Notes;
@@ -66,6 +67,11 @@ async fn try_logout<R: Request, P: Platform>(
     let demand = read_body(route.contract.body(), request).await?;
     let authorization = request.header("authorization");
     let bearer = bearer_token(authorization.as_deref()).map_err(Failure::Credential)?;
+    // Any text passes for an opaque token, and each is recorded.
+    if matches!(route.issuer.tokens, Tokens::Opaque) && !may_look_up(judge, request).await {
+        notes.reason = Some("rate_limited");
+        return Err(Failure::Unavailable);
+    }
     let begin = platform.now();
     let credential = authenticate(bearer, &route.issuer, route.freshness, &authority, BUDGET, notes).await?;
     let now = platform.now();

@@ -2,7 +2,9 @@
 
 pub mod batch_check;
 mod body;
+mod caller;
 pub mod check;
+pub mod client_credential;
 mod credential;
 pub mod guard;
 pub mod health;
@@ -12,3 +14,4 @@ mod known_user;
 pub mod logout;
 pub mod openapi;
 mod original;
+mod presented;

@@ -1,6 +1,9 @@
 //! The request that a proxy asks about, by which a guard's rule is found.
 
-use crate::http::{Request, is_clear_path, split_url};
+use crate::http::{Authority, Request, Target, Url, is_clear_path};
+
+/// No method that anybody means is longer.
+const MAX_METHOD_BYTES: usize = 32;
 
 /// The headers in which a proxy tells of the original request. Which family the proxy overwrites its own configuration
 /// says: a client could send any other. For the same reason every header of a family has to be there.
@@ -21,6 +24,8 @@ pub struct Original {
     pub method: String,
     /// The host, without port.
     pub host: String,
+    /// The port, where the proxy has told of one.
+    pub port: Option<u16>,
     /// The path, still percent-encoded, without query.
     pub path: String,
 }
@@ -47,24 +52,40 @@ impl Original {
             Family::Original => ("x-original-method", "x-original-host", "x-original-uri"),
             Family::OriginalUrl => {
                 let url = request.header("x-original-url")?;
-                let url = ["https://", "http://"].into_iter().any(|scheme| url.starts_with(scheme)).then_some(url)?;
-                let parts = split_url(&url);
-                return Self::clear(request.header("x-original-method")?, parts.host, parts.path);
+                // Every original request has a path. One without was made of a host that ends in `?`.
+                let url = Url::read(&url).filter(|read| has_path(&url, read))?;
+                return Self::clear(&request.header("x-original-method")?, url.authority, url.target);
             }
         };
         let (host, uri) = (request.header(of_host)?, request.header(of_uri)?);
-        // A host may come with its port.
-        Self::clear(request.header(method)?, split_url(&host).host, uri.split(['?', '#']).next()?)
+        Self::clear(&request.header(method)?, Authority::read(&host)?, Target::read(&uri)?)
     }
 
     /// What a proxy has appended to the path, with the request's own method and host.
     #[must_use]
-    pub fn appended(request: &impl Request, host: &str, path: &str) -> Option<Self> {
-        Self::clear(request.method().to_owned(), host, path)
+    pub fn appended(request: &impl Request, authority: Authority<'_>, path: &str) -> Option<Self> {
+        Self::clear(request.method(), authority, Target::read(path)?)
     }
 
     /// A path that servers might read otherwise than this one matches nothing.
-    fn clear(method: String, host: &str, path: &str) -> Option<Self> {
-        is_clear_path(path).then(|| Self { method, host: host.to_owned(), path: path.to_owned() })
+    fn clear(method: &str, authority: Authority<'_>, target: Target<'_>) -> Option<Self> {
+        (is_method(method) && is_clear_path(target.path)).then(|| Self {
+            method: method.to_owned(),
+            host: authority.host.to_owned(),
+            port: authority.port,
+            path: target.path.to_owned(),
+        })
     }
+}
+
+/// Whether a URL was written with a path, and not with a query right behind its authority.
+fn has_path(url: &str, read: &Url<'_>) -> bool {
+    let written = url.split_once("://").and_then(|(_, rest)| rest.find(['/', '?']).and_then(|end| rest.get(end..)));
+    written.is_some_and(|written| written.starts_with(read.target.path))
+}
+
+/// Whether a text is one method (RFC 9110 section 9.1): two that a proxy has joined with a comma are none.
+fn is_method(text: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (1..=MAX_METHOD_BYTES).contains(&text.len()) && text.bytes().all(is_token)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest as _, Sha256};
 
+use crate::http::Url;
 use crate::token::Algorithm;
 
 /// No URL that anybody means is longer.
@@ -55,25 +56,9 @@ impl KeySource {
 #[must_use]
 pub fn is_key_url(url: &str, in_development: bool) -> bool {
     let is_plain = url.len() <= MAX_URL_BYTES
-        && url.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\' | b'"' | b'<' | b'>'));
-    let (rest, is_secure) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
-        (Some(rest), _) => (rest, true),
-        (None, Some(rest)) if in_development => (rest, false),
-        _ => return false,
-    };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let authority = rest.get(..end).unwrap_or_default();
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (authority, "443"),
-    };
-    let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'));
-    let is_loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-    is_plain
-        && !host.is_empty()
-        && (is_host || is_loopback)
-        && (is_secure || is_loopback)
-        && port.parse::<u16>().is_ok()
+        && url.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"' | b'<' | b'>'));
+    let url = if is_plain { Url::read(url) } else { None };
+    url.is_some_and(|url| url.is_secure || (in_development && url.is_loopback()))
 }
 
 #[cfg(test)]

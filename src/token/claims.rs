@@ -67,6 +67,12 @@ impl Claims {
         self.others.get(name).filter(|value| !value.is_null())
     }
 
+    /// Whether a claim is there, `null` included.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.others.contains_key(name)
+    }
+
     /// A claim that identifies something: text, or a whole number as some issuers write their user ids.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ pub use ring::KeyRing;
 pub use secret::Secret;
 pub use untrusted::{MAX_TOKEN_BYTES, SigningInput, UntrustedJwt};
 pub(crate) use verify::verify_with;
-pub use verify::{JwtRules, RequiredClaim, VerifiedToken, VerifyError, verify};
+pub use verify::{Confirmation, ConfirmationRule, JwtRules, RequiredClaim, VerifiedToken, VerifyError, verify};
 
 /// Why a token is no good. The reason is for the log and for `error_description` (RFC 6750 section 3); it names what
 /// is wrong with the token, never what is in it.
@@ -37,8 +37,10 @@ pub enum TokenProblem {
     TooLarge,
     /// No JWT in the compact form of RFC 7515 section 3.1: parts, base64url or JSON are wrong.
     Malformed,
-    /// Its `typ` says that it is no access token (RFC 8725 section 3.11).
+    /// Its `typ` says that it is no access token (RFC 8725 section 3.11), or it tells of events (RFC 8417).
     NotAnAccessToken,
+    /// It is bound to a key (`cnf`: RFC 9449, RFC 8705) and was sent as a plain bearer token.
+    BoundToken,
     /// It has critical header parameters (RFC 7515 section 4.1.11), of which none is understood here.
     CriticalHeader,
     /// Its `alg` is none that this issuer's keys have.
@@ -71,6 +73,7 @@ impl TokenProblem {
             Self::TooLarge => "token_too_large",
             Self::Malformed => "token_malformed",
             Self::NotAnAccessToken => "not_an_access_token",
+            Self::BoundToken => "bound_token",
             Self::CriticalHeader => "critical_header",
             Self::AlgorithmNotAllowed => "algorithm_not_allowed",
             Self::UnknownKey => "unknown_key",

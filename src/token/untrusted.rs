@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use jwt_compact::{Header, UntrustedToken};
 use serde_json::Value;
 
 use super::TokenProblem;
 use super::claims::Claims;
-use crate::json::StrictObject;
+use crate::json::{self, StrictObject};
 
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -40,6 +41,7 @@ impl<'a> UntrustedJwt<'a> {
         let (signing_input, _signature) = token.rsplit_once('.').ok_or(TokenProblem::Malformed)?;
         let jwt = UntrustedToken::<StrictObject>::try_from(token).map_err(|_| TokenProblem::Malformed)?;
         judge_header(jwt.header())?;
+        judge_absent_texts(jwt.header(), signing_input)?;
         Ok(Self { signing_input: SigningInput(signing_input), jwt, read: Cell::new(None) })
     }
 
@@ -98,4 +100,20 @@ fn judge_header(header: &Header<StrictObject>) -> Result<(), TokenProblem> {
         matches!(lower.strip_prefix("application/").unwrap_or(&lower), "jwt" | "at+jwt")
     });
     if is_access_token { Ok(()) } else { Err(TokenProblem::NotAnAccessToken) }
+}
+
+/// `typ` and `kid` are texts (RFC 7515 sections 4.1.4 and 4.1.9). The token model reads a `null` as none, which another
+/// reader might take for something else.
+fn judge_absent_texts(header: &Header<StrictObject>, signing_input: &str) -> Result<(), TokenProblem> {
+    let absent: Vec<&str> = [("typ", header.token_type.is_none()), ("kid", header.key_id.is_none())]
+        .into_iter()
+        .filter_map(|(name, is_absent)| is_absent.then_some(name))
+        .collect();
+    if absent.is_empty() {
+        return Ok(());
+    }
+    let (encoded, _) = signing_input.split_once('.').ok_or(TokenProblem::Malformed)?;
+    let text = Base64UrlUnpadded::decode_vec(encoded).map_err(|_| TokenProblem::Malformed)?;
+    let members = str::from_utf8(&text).ok().and_then(json::read_object).ok_or(TokenProblem::Malformed)?;
+    if absent.iter().any(|name| members.contains_key(*name)) { Err(TokenProblem::Malformed) } else { Ok(()) }
 }

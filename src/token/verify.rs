@@ -29,6 +29,27 @@ pub struct JwtRules {
     pub claim_names: ClaimNames,
     /// What a token of the right kind carries besides; see [`VerifiedToken::lacks`].
     pub required_claims: Vec<RequiredClaim>,
+    /// What is done with tokens that are bound to a key.
+    pub confirmation: ConfirmationRule,
+}
+
+/// What is done with a token that is bound to a key (`cnf`, RFC 7800 section 3.1) and sent as a plain bearer token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConfirmationRule {
+    /// It is refused: whoever has stolen it could send it so.
+    #[default]
+    Refuse,
+    /// The API behind proves the possession of the key: it is told the key's thumbprint.
+    PassOn,
+}
+
+/// The key that a token is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confirmation {
+    /// `jkt` (RFC 9449 section 6.1) or `x5t#S256` (RFC 8705 section 3.1).
+    pub method: &'static str,
+    /// The SHA-256 thumbprint in base64url.
+    pub thumbprint: String,
 }
 
 impl JwtRules {
@@ -80,6 +101,7 @@ pub struct VerifiedToken {
     expires_at: Timestamp,
     key_id: Option<String>,
     key_mark: KeyMark,
+    confirmation: Option<Confirmation>,
     claims: Claims,
 }
 
@@ -133,6 +155,12 @@ impl VerifiedToken {
         self.key_mark
     }
 
+    /// The key that it is bound to.
+    #[must_use]
+    pub const fn confirmation(&self) -> Option<&Confirmation> {
+        self.confirmation.as_ref()
+    }
+
     /// All its claims.
     #[must_use]
     pub const fn claims(&self) -> &Claims {
@@ -175,7 +203,12 @@ pub(crate) async fn verify_with(
     let key = signing_key(untrusted, keys, signatures).await?;
     let claims = untrusted.claims()?;
     judge_names(&claims, rules)?;
+    // A security event or logout token is signed with the same keys (RFC 8417 section 4.6), and grants nothing.
+    if claims.has("events") {
+        return Err(TokenProblem::NotAnAccessToken.into());
+    }
     let expires_at = judge_times(&claims, rules, now)?;
+    let confirmation = judge_confirmation(&claims, rules)?;
     let names = &rules.claim_names;
     let id = claims
         .identifier(&names.token_id)?
@@ -187,6 +220,7 @@ pub(crate) async fn verify_with(
         expires_at,
         key_id: key.key_id().map(str::to_owned),
         key_mark: KeyMark { slot: key.slot(), generation: keys.generation },
+        confirmation,
         claims,
     })
 }
@@ -249,6 +283,23 @@ fn judge_names(claims: &Claims, rules: &JwtRules) -> Result<(), TokenProblem> {
         audiences.iter().any(|audience| rules.audiences.iter().any(|own| own == audience))
     };
     if audience_is_right { Ok(()) } else { Err(TokenProblem::WrongAudience) }
+}
+
+/// `cnf`: refused, or read where the issuer passes it on. One key, by one of the two thumbprints that are registered.
+fn judge_confirmation(claims: &Claims, rules: &JwtRules) -> Result<Option<Confirmation>, TokenProblem> {
+    const THUMBPRINT_CHARS: usize = 43;
+    let Some(bound_to) = claims.get("cnf") else { return Ok(None) };
+    if rules.confirmation == ConfirmationRule::Refuse {
+        return Err(TokenProblem::BoundToken);
+    }
+    let members = bound_to.as_object().filter(|members| members.len() == 1).ok_or(TokenProblem::MalformedClaims)?;
+    let found = ["jkt", "x5t#S256"].into_iter().find_map(|method| Some((method, members.get(method)?.as_str()?)));
+    let (method, thumbprint) = found.ok_or(TokenProblem::MalformedClaims)?;
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if thumbprint.len() != THUMBPRINT_CHARS || !thumbprint.bytes().all(is_base64url) {
+        return Err(TokenProblem::MalformedClaims);
+    }
+    Ok(Some(Confirmation { method, thumbprint: thumbprint.to_owned() }))
 }
 
 /// `exp`, `nbf`, `iat` and the longest lifetime. Gives `exp`.

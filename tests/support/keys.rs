@@ -75,7 +75,7 @@ pub fn start_anew(asking: &mut Asking) {
 
 /// What a check says of a token: its status, and why.
 pub fn check(asking: &Asking, token: &TestToken) -> (u16, String) {
-    let answer = asking.send(&TestRequest::new("GET", "/check?freshness=strong").bearer(&token.sign()));
+    let answer = asking.send(&TestRequest::new("GET", "/check?freshness=strong").internal().bearer(&token.sign()));
     let (status, _, reason) = refusal(&answer);
     (status, reason)
 }

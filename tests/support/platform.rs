@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use edge_logout::ports::{
-    Bindings, Clock, Directory, Index, IndexError, LedgerError, SessionStore, Signatures, Unavailable,
+    Bindings, Clock, Directory, Index, IndexError, LedgerError, RateLimits, SessionStore, Signatures, Unavailable,
 };
 use edge_logout::revocation::ledger::{Ledger, SoleWriter};
 use edge_logout::revocation::{Entry, KvLifetime};
@@ -92,6 +92,10 @@ pub struct TestPlatform {
     pub web: super::web::TestWeb,
     /// What the log was told of keys.
     pub journal: RefCell<Vec<super::web::Noted>>,
+    /// How many look-ups of unverified tokens an address may have; any number when there is no limit.
+    pub rate_limit: Option<usize>,
+    /// The addresses whose look-ups were counted, in order.
+    pub counted: RefCell<Vec<String>>,
     /// The slots whose keys were forgotten.
     pub forgotten: RefCell<Vec<u32>>,
 }
@@ -210,6 +214,14 @@ impl SessionStore for TestPlatform {
         let sessions = self.sessions.as_ref().ok_or(Unavailable)?;
         sessions.borrow_mut().retain(|own| own != key);
         Ok(())
+    }
+}
+
+impl RateLimits for TestPlatform {
+    async fn is_within_limit(&self, address: &str) -> bool {
+        let mut counted = self.counted.borrow_mut();
+        counted.push(address.to_owned());
+        self.rate_limit.is_none_or(|limit| counted.iter().filter(|own| *own == address).count() <= limit)
     }
 }
 

@@ -9,18 +9,24 @@ pub struct TestRequest {
     url: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
+    internal: bool,
 }
 
 impl TestRequest {
     /// A request without headers and body.
     pub fn new(method: &str, url: &str) -> Self {
         let url = if url.starts_with('/') { format!("https://edge.example{url}") } else { url.to_owned() };
-        Self { method: method.to_owned(), url, headers: Vec::new(), body: Vec::new() }
+        Self { method: method.to_owned(), url, headers: Vec::new(), body: Vec::new(), internal: false }
     }
 
     /// A `POST`.
     pub fn post(url: &str) -> Self {
         Self::new("POST", url)
+    }
+
+    /// By the internal entrypoint.
+    pub fn internal(self) -> Self {
+        Self { internal: true, ..self }
     }
 
     /// With one more header.
@@ -63,6 +69,10 @@ impl Request for TestRequest {
             .map(|(_, value)| value.as_str())
             .collect();
         if values.is_empty() { None } else { Some(values.join(", ")) }
+    }
+
+    fn is_internal(&self) -> bool {
+        self.internal
     }
 
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyError> {

@@ -1,5 +1,6 @@
 // Asking the Worker whether a token is good.
 import assert from "node:assert/strict";
+import { DEVELOPMENT_CLIENT_SECRET } from "../../../dev/lib/dev-vars.mjs";
 import { mint } from "./tokens.mjs";
 import { CONTRACTS, LOYALTYDOG, POS } from "./contracts.mjs";
 
@@ -8,7 +9,7 @@ import { CONTRACTS, LOYALTYDOG, POS } from "./contracts.mjs";
 /** @typedef {"strong" | "bounded" | "eventual"} Freshness */
 
 /** The secret that `npm start` sets for the client of /batch-check. */
-export { DEVELOPMENT_CLIENT_SECRET as CLIENT_SECRET } from "../../../dev/lib/dev-vars.mjs";
+export { DEVELOPMENT_CLIENT_SECRET as CLIENT_SECRET };
 
 /**
  * What can be logged out, and how to ask whether it is.
@@ -49,7 +50,8 @@ export async function logOut(worker, { contract, logout }) {
 /** @param {Worker} worker @param {Subject} subject @param {Freshness | string} [freshness] or the query's own words @returns {Promise<Answer>} */
 export function check(worker, { token, query }, freshness = "") {
   const asked = freshness === "" || freshness.includes("=") ? freshness : `freshness=${freshness}`;
-  return worker.fetch(`/check?${[query, asked].filter(Boolean).join("&")}`, { headers: { authorization: `Bearer ${token}` } });
+  const headers = { authorization: `Bearer ${token}`, "x-edge-logout-client": DEVELOPMENT_CLIENT_SECRET };
+  return worker.fetch(`/check?${[query, asked].filter(Boolean).join("&")}`, { headers });
 }
 
 /** @param {Answer} got */

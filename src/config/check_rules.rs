@@ -1,0 +1,27 @@
+//! What `/check` allows callers that nobody knows.
+
+use super::section::Section;
+
+/// The table `check`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckRules {
+    /// Whether anybody may ask for a stronger freshness or a shorter bound than the table configures.
+    pub stronger_by_query: bool,
+    /// The header in which a trusted caller names its own caller's address, in lower case.
+    pub client_address_header: Option<String>,
+}
+
+pub(super) fn read(table: &mut Section<'_>) -> CheckRules {
+    let read = |section: &mut Section<'_>| {
+        let header = section.text("client_address_header");
+        let is_name = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if header.as_ref().is_some_and(|name| !is_name(name)) {
+            section.refuse("client_address_header", "must be the name of a header: letters, digits and -");
+        }
+        CheckRules {
+            stronger_by_query: section.flag("stronger_by_query"),
+            client_address_header: header.map(|name| name.to_ascii_lowercase()),
+        }
+    };
+    table.section("check", read).unwrap_or_default()
+}

@@ -1,0 +1,123 @@
+//! Who asks: somebody unknown, a service with a client's secret, or a Worker bound to the internal entrypoint.
+
+use std::net::Ipv6Addr;
+
+use super::client_credential::client_of;
+use super::judge::Judge;
+use crate::config::{Client, Config};
+use crate::http::Request;
+use crate::ports::Platform;
+use crate::revocation::Freshness;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Caller<'a> {
+    /// Anybody on the Internet.
+    Anonymous,
+    /// A Worker that is bound to the internal entrypoint, which the public cannot reach.
+    Internal,
+    /// Whoever has this client's secret.
+    Client(&'a Client),
+}
+
+/// Who sends a request.
+pub(super) fn caller<'a>(config: &'a Config, request: &impl Request) -> Caller<'a> {
+    if request.is_internal() {
+        return Caller::Internal;
+    }
+    client_of(config, request).map_or(Caller::Anonymous, Caller::Client)
+}
+
+impl Caller<'_> {
+    /// The client's name, for the log.
+    pub(super) fn name(self) -> Option<String> {
+        match self {
+            Self::Client(client) => Some(client.name.clone()),
+            Self::Anonymous | Self::Internal => None,
+        }
+    }
+}
+
+/// What a query's freshness comes to where the table says `configured`; `None` when an anonymous caller may not ask for
+/// it. Nobody unknown may choose what costs more than is configured.
+pub(super) fn allowed_freshness(asked: Freshness, configured: Freshness, is_trusted: bool) -> Option<Freshness> {
+    if is_trusted {
+        return Some(asked);
+    }
+    match (asked, configured) {
+        (Freshness::Strong, Freshness::Strong) => Some(asked),
+        (Freshness::Strong, _) => None,
+        (Freshness::Bounded(asked), Freshness::Bounded(least)) if asked < least => None,
+        (Freshness::Bounded(_), Freshness::Eventual) => None,
+        (Freshness::Bounded(_), _) => Some(asked),
+        // Eventual costs a read of KV every time; the configured promise is the stronger one.
+        (Freshness::Eventual, _) => Some(configured),
+    }
+}
+
+/// Whether a caller may have one more look-up of a token that nobody has verified. Counted by the rate limiting binding,
+/// where there is one, for each address.
+pub(super) async fn may_look_up<P: Platform>(judge: &Judge<'_, P>, request: &impl Request) -> bool {
+    match limited_address(judge.config, request) {
+        Some(address) => judge.platform.is_within_limit(&address).await,
+        None => true,
+    }
+}
+
+/// The address whose look-ups are counted; none for a trusted caller that names nobody.
+fn limited_address(config: &Config, request: &impl Request) -> Option<String> {
+    let address = match caller(config, request) {
+        // Its own address is the proxy's: one attacker must not block everybody behind it.
+        Caller::Internal | Caller::Client(_) => request.header(config.check.client_address_header.as_deref()?)?,
+        Caller::Anonymous => request.header("cf-connecting-ip")?,
+    };
+    Some(network(address.trim()))
+}
+
+/// An address as it is counted: of IPv6 the first 64 bits, since whoever has one address has the rest of them.
+fn network(address: &str) -> String {
+    match address.parse::<Ipv6Addr>() {
+        Ok(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        Err(_) => address.chars().take(64).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{allowed_freshness, network};
+    use crate::revocation::Freshness::{Bounded, Eventual, Strong};
+
+    #[test]
+    fn nobody_unknown_asks_for_more_than_is_configured() {
+        let bounded = |seconds| Bounded(Duration::from_secs(seconds));
+        let cases = [
+            (Strong, Strong, Some(Strong)),
+            (Strong, bounded(1), None),
+            (Strong, Eventual, None),
+            (bounded(1), Strong, Some(bounded(1))),
+            (bounded(1), bounded(1), Some(bounded(1))),
+            (bounded(2), bounded(1), Some(bounded(2))),
+            (bounded(1), bounded(2), None),
+            (bounded(1), Eventual, None),
+            (Eventual, Eventual, Some(Eventual)),
+            (Eventual, bounded(1), Some(bounded(1))),
+            (Eventual, Strong, Some(Strong)),
+        ];
+        for (asked, configured, allowed) in cases {
+            assert_eq!(allowed_freshness(asked, configured, false), allowed, "{asked:?} {configured:?}");
+            assert_eq!(allowed_freshness(asked, configured, true), Some(asked));
+        }
+    }
+
+    #[test]
+    fn a_network_is_counted_as_one() {
+        assert_eq!(network("203.0.113.7"), "203.0.113.7");
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(network("2001:db8:1:2::ffff"), network("2001:db8:1:2::1"));
+    }
+}

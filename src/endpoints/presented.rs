@@ -1,0 +1,224 @@
+//! The credential that a request to an API presents: a bearer token, a cookie, or an opaque token in a header of its own.
+//!
+//! Two credentials are refused: whoever answers might read the other one.
+
+use std::rc::Rc;
+
+use super::original::Original;
+use crate::config::{Config, CookieRules, Issuer, Tokens};
+use crate::http::{Request, Url};
+use crate::token::{BearerProblem, bearer_token, is_token};
+
+/// The header in which LoyaltyDog's clients send the customer's session.
+pub(super) const CUSTOMER_TOKEN: &str = "x-eposn-customer-token";
+
+/// Which header an opaque token stands in, where the query says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenHeader {
+    Authorization,
+    CustomerToken,
+}
+
+/// Why no credential is taken from a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CredentialProblem {
+    /// There is none, or none that can be read.
+    Bearer(BearerProblem),
+    /// There are two, and it is not known which one the API reads.
+    Two,
+    /// A cookie came with a page of another origin, or nothing says of which (cross-site request forgery).
+    Origin,
+}
+
+impl CredentialProblem {
+    /// A credential that cannot be read.
+    const MALFORMED: Self = Self::Bearer(BearerProblem::Malformed);
+
+    /// The word that the log and the answer have for it.
+    pub(super) const fn reason(self) -> &'static str {
+        match self {
+            Self::Bearer(problem) => problem.reason(),
+            Self::Two => "two_credentials",
+            Self::Origin => "origin_mismatch",
+        }
+    }
+}
+
+/// A credential, and whose tokens it may be.
+#[derive(Debug)]
+pub(super) struct Presented {
+    /// The token.
+    pub token: String,
+    /// Whose it may be; any issuer's whose `iss` it claims, when none is named.
+    pub issuers: Vec<Rc<Issuer>>,
+}
+
+/// The request that the browser has made, as far as it is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Called<'a> {
+    /// A request to a guard: its method and URL.
+    Here(&'a str, &'a Url<'a>),
+    /// A request that a proxy tells of.
+    There(&'a Original),
+    /// Nobody tells of it.
+    Unknown,
+}
+
+/// Reads the credential of a request that tokens of these issuers are good for.
+pub(super) fn presented<R: Request>(
+    config: &Config,
+    request: &R,
+    issuers: &[Rc<Issuer>],
+    header: Option<TokenHeader>,
+    called: Called<'_>,
+) -> Result<Presented, CredentialProblem> {
+    let authorization = request.header("authorization");
+    let is_opaque = issuers.iter().any(|issuer| matches!(issuer.tokens, Tokens::Opaque));
+    let customer = if is_opaque { request.header(CUSTOMER_TOKEN) } else { None };
+    if config.reads_cookies
+        && header.is_none()
+        && let Some(found) = from_cookies(config, request, issuers)?
+    {
+        if customer.is_some() || authorization.is_some_and(|value| !value.trim().is_empty()) {
+            return Err(CredentialProblem::Two);
+        }
+        let (token, rules, issuers) = found;
+        return if is_same_site(rules, request, called) {
+            Ok(Presented { token, issuers })
+        } else {
+            Err(CredentialProblem::Origin)
+        };
+    }
+    let token = from_headers(header, authorization.as_deref(), customer.as_deref())?;
+    Ok(Presented { token: token.to_owned(), issuers: issuers.to_vec() })
+}
+
+/// The token in a header. An opaque one may stand in either; where both are there the query has to say which.
+fn from_headers<'a>(
+    header: Option<TokenHeader>,
+    authorization: Option<&'a str>,
+    customer: Option<&'a str>,
+) -> Result<&'a str, CredentialProblem> {
+    match (header, customer) {
+        (None | Some(TokenHeader::Authorization), None) | (Some(TokenHeader::Authorization), Some(_)) => {
+            bearer_token(authorization).map_err(CredentialProblem::Bearer)
+        }
+        (Some(TokenHeader::CustomerToken), None) => Err(CredentialProblem::Bearer(BearerProblem::Missing)),
+        (None, Some(_)) if authorization.is_some() => Err(CredentialProblem::Two),
+        // Two headers of this name arrive as one, with a comma between.
+        (_, Some(token)) if is_token(token) => Ok(token),
+        (_, Some(_)) => Err(CredentialProblem::MALFORMED),
+    }
+}
+
+/// A token from a cookie, the rules of that cookie, and whose tokens stand in it.
+type FromCookie<'a> = (String, &'a CookieRules, Vec<Rc<Issuer>>);
+
+fn from_cookies<'a>(
+    config: &'a Config,
+    request: &impl Request,
+    issuers: &'a [Rc<Issuer>],
+) -> Result<Option<FromCookie<'a>>, CredentialProblem> {
+    let asked = if issuers.is_empty() { &config.issuers } else { issuers };
+    // An opaque issuer stands alone: any text could be its token.
+    let is_candidate = |issuer: &&Rc<Issuer>| !issuers.is_empty() || matches!(issuer.tokens, Tokens::Jwt(_));
+    let with_cookies = asked.iter().filter(is_candidate).filter_map(|issuer| Some((issuer, issuer.cookie.as_ref()?)));
+    let with_cookies: Vec<_> = with_cookies.collect();
+    if with_cookies.is_empty() {
+        return Ok(None);
+    }
+    let Some(header) = request.header("cookie") else { return Ok(None) };
+    let is_named = |name: &str| with_cookies.iter().any(|(_, rules)| is_alike(&rules.name, name));
+    // Servers differ in which of two cookies of a name they take, in which names are the same, and in what a comma is.
+    match header.split([';', ',']).filter(|pair| is_named(name_of(pair))).count() {
+        0 => return Ok(None),
+        1 => {}
+        _ => return Err(CredentialProblem::Two),
+    }
+    let rules_of = |name: &str| with_cookies.iter().find(|(_, rules)| rules.name == name).map(|(_, rules)| *rules);
+    let found = cookies(&header).find_map(|(name, value)| Some((rules_of(name)?, value)));
+    let (rules, value) = found.filter(|(_, value)| is_token(value)).ok_or(CredentialProblem::MALFORMED)?;
+    let whose = with_cookies.iter().filter(|(_, own)| own.name == rules.name).map(|(issuer, _)| Rc::clone(issuer));
+    Ok(Some((value.to_owned(), rules, whose.collect())))
+}
+
+/// The cookies of a header (RFC 6265 section 4.2.1), their names and values as they stand.
+fn cookies(header: &str) -> impl Iterator<Item = (&str, &str)> {
+    header.split(';').filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        Some((name.trim(), value.trim()))
+    })
+}
+
+/// The name in a pair, or the pair itself where it has no value.
+fn name_of(pair: &str) -> &str {
+    pair.split_once('=').map_or(pair, |(name, _)| name).trim()
+}
+
+/// Whether some server takes two names for one: PHP reads every character that is no letter or digit as `_`.
+fn is_alike(one: &str, other: &str) -> bool {
+    let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
+    one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain))
+}
+
+/// The `Cookie` header without the cookies that hold these issuers' tokens; nothing when none is left.
+pub(super) fn without_tokens(header: &str, issuers: &[Rc<Issuer>]) -> Option<String> {
+    let rules = || issuers.iter().filter_map(|issuer| issuer.cookie.as_ref()).filter(|rules| !rules.passes_on);
+    let is_taken = |pair: &str| pair.split(',').any(|part| rules().any(|rules| is_alike(&rules.name, name_of(part))));
+    let is_kept = |pair: &&str| !pair.is_empty() && !is_taken(pair);
+    let kept: Vec<&str> = header.split(';').map(str::trim).filter(is_kept).collect();
+    (!kept.is_empty()).then(|| kept.join("; "))
+}
+
+/// Whether the page that has sent a cookie along may do so: a method that changes nothing needs no `Origin`, and one
+/// that is there must match.
+fn is_same_site(rules: &CookieRules, request: &impl Request, called: Called<'_>) -> bool {
+    let is_safe = match called {
+        Called::Here(method, _) => is_safe_method(method) && request.header("upgrade").is_none(),
+        Called::There(original) => is_safe_method(&original.method),
+        Called::Unknown => false,
+    };
+    let Some(origin) = request.header("origin") else { return is_safe };
+    rules.origins.contains(&origin) || Url::read(&origin).is_some_and(|origin| is_own_origin(&origin, called))
+}
+
+/// Methods that are safe (RFC 9110 section 9.2.1), in the one spelling that everybody reads alike.
+fn is_safe_method(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS")
+}
+
+/// Whether an origin is that of the server that was called.
+fn is_own_origin(origin: &Url<'_>, called: Called<'_>) -> bool {
+    let default_port = if origin.is_secure { 443 } else { 80 };
+    let (host, port) = match called {
+        Called::Here(_, url) if url.is_secure == origin.is_secure => (url.authority.host, url.authority.port),
+        // A proxy does not tell the scheme. Without TLS only a page of this machine is believed.
+        Called::There(original) if origin.is_secure || origin.is_loopback() => (original.host.as_str(), original.port),
+        _ => return false,
+    };
+    origin.target.path == "/"
+        && origin.target.query.is_empty()
+        && origin.authority.host.eq_ignore_ascii_case(host)
+        && origin.authority.port.unwrap_or(default_port) == port.unwrap_or(default_port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cookies, is_alike};
+
+    #[test]
+    fn cookies_are_pairs() {
+        let all: Vec<_> = cookies("a=1; b = 2 ;c==; d, e=3;;=4").collect();
+        assert_eq!(all, [("a", "1"), ("b", "2"), ("c", "="), ("d, e", "3"), ("", "4")]);
+    }
+
+    #[test]
+    fn names_that_php_takes_for_one_are_alike() {
+        for other in ["__Host-t", "__Host_t", "..host.t", "__HOST-T"] {
+            assert!(is_alike("__Host-t", other), "{other}");
+        }
+        for other in ["__Host-", "x__Host-t", "__Host-u"] {
+            assert!(!is_alike("__Host-t", other), "{other}");
+        }
+    }
+}
