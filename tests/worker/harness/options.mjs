@@ -16,6 +16,7 @@ import { SteeredLedger, steeredModules } from "./steered-ledger.mjs";
  * @property {string} [entry] a module before the Worker's own
  * @property {number} [settling] seconds until Workers KV has settled
  * @property {Record<string, any>} [services] service bindings: functions and names of workers
+ * @property {Record<string, any>} [ratelimits] rate limiting bindings
  * @property {any[]} [beside] other workers
  * @property {number} [port] where it listens; a free one unless said
  */
@@ -47,7 +48,7 @@ function tableOf({ configure, settling }) {
 
 /** A Worker for Miniflare. @param {Options} options @param {string} [name] */
 export async function workerOptions(options, name = MAIN) {
-  const { bindings, namespaces = {}, ledger = "own", services, port = 0 } = options;
+  const { bindings, namespaces = {}, ledger = "own", services, ratelimits, port = 0 } = options;
   const all = { ...(await shippedBindings()), EDGE_LOGOUT: tableOf(options), LOCATION: name, ...bindings };
   const elsewhere = name === MAIN ? {} : { scriptName: MAIN };
   return {
@@ -58,6 +59,7 @@ export async function workerOptions(options, name = MAIN) {
     kvNamespaces: kvNamespaces(namespaces),
     durableObjects: ledger === "missing" ? {} : { LEDGER: { className: "Ledger", useSQLite: true, ...elsewhere } },
     serviceBindings: { ...services, ...(ledger instanceof SteeredLedger && { STEER: ledger.answer }) },
+    ...(ratelimits && { ratelimits }),
     unsafeDirectSockets: [{ host: "127.0.0.1", port }],
   };
 }
