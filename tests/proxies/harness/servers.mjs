@@ -92,7 +92,7 @@ echo json_encode(array_filter($_SERVER, fn($name) => str_starts_with($name, "HTT
 /** @param {string} folder where its socket is */
 const fpmConfiguration = (folder) => `[global]
 daemonize = no
-error_log = /dev/stderr
+error_log = ${folder}/fpm.log
 pid = ${folder}/fpm.pid
 [www]
 listen = ${folder}/fpm.sock
@@ -116,6 +116,7 @@ const gateway = (folder, port) => `defaults
 fcgi-app php
     docroot ${folder}
     index headers.php
+    no option keep-conn # else an idle connection keeps the one child of php-fpm
 frontend web
     bind 127.0.0.1:${port}
     default_backend php
