@@ -68,11 +68,11 @@ export async function nginx(owner, around, configuration) {
   return through(port);
 }
 
-/** @param {Owner} owner @param {Around} around @param {string} [query] of the check */
-export async function haproxy(owner, around, query = "issuer=worth") {
+/** @param {Owner} owner @param {Around} around @param {{ query?: string, edit?: (script: string) => string }} [options] the check's query, and what becomes of the script */
+export async function haproxy(owner, around, { query = "issuer=worth", edit = (script) => script } = {}) {
   const [folder, port] = [await temporaryFolder(owner), await freePort()];
   const lua = join(folder, "edge-logout.lua");
-  await writeFile(lua, await codeBlock(DOCUMENT, "lua", "register_action"));
+  await writeFile(lua, edit(await codeBlock(DOCUMENT, "lua", "register_action")));
   const text = replaced(await codeBlock(DOCUMENT, "haproxy", "lua.edge_logout"), {
     "/etc/haproxy/edge-logout.lua": lua,
     "bind :8080": `bind 127.0.0.1:${port}`,
