@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { missing } from "../worker/harness/installed.mjs";
 import { mint } from "../worker/harness/tokens.mjs";
-import { answerTo, doubts, headers, sceneOf } from "./harness/cases.mjs";
+import { answerTo, clientHeaders, doubts, sceneOf } from "./harness/cases.mjs";
 import { nginx, nginxByRule, nginxConfiguration, nginxWithModule } from "./harness/servers.mjs";
 
 const skip = missing("nginx");
@@ -29,7 +29,7 @@ if (skip) {
   } else {
     const proxy = await nginx({ after }, scene, await nginxWithModule());
     describe("with the headers-more module", () => {
-      headers({ ...scene, proxy });
+      clientHeaders({ ...scene, proxy });
 
       test("every other header arrives", async () => {
         const seen = await answerTo(proxy.port, [["X-Shop", "a"]]);

@@ -10,7 +10,13 @@ import { caddy, haproxy, nginx, nginxConfiguration, phpApi } from "./harness/ser
 /** A header's name as PHP has it. @param {string} name */
 const variable = (name) => `HTTP_${name.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`;
 
-const PROXIES = /** @type {const} */ ({ nginx: async (/** @type {import("./harness/servers.mjs").Around} */ around) => nginx({ after }, around, await nginxConfiguration()), caddy: (/** @type {import("./harness/servers.mjs").Around} */ around) => caddy({ after }, around), haproxy: (/** @type {import("./harness/servers.mjs").Around} */ around) => haproxy({ after }, around) });
+/** @typedef {import("./harness/servers.mjs").Around} Around */
+
+const PROXIES = {
+  nginx: async (/** @type {Around} */ around) => nginx({ after }, around, await nginxConfiguration()),
+  caddy: (/** @type {Around} */ around) => caddy({ after }, around),
+  haproxy: (/** @type {Around} */ around) => haproxy({ after }, around),
+};
 
 const skip = missing("php-fpm", "haproxy");
 

@@ -19,7 +19,7 @@ import { api, checkFor } from "./behind.mjs";
  * @property {Proxy} proxy as in the document
  * @property {Proxy} byRule the same, where the guard's rules decide
  * @property {Awaited<ReturnType<typeof import("./behind.mjs").api>>} api
- * @property {Awaited<ReturnType<typeof import("./behind.mjs").wayToCheck>>} way
+ * @property {Awaited<ReturnType<typeof import("./behind.mjs").checkFor>>["way"]} way
  * @property {import("../../worker/harness/worker.mjs").Worker} worker
  * @property {import("../../worker/harness/fake-kv.mjs").FakeKv} kv
  */
@@ -56,7 +56,7 @@ export async function sceneOf(owner, plain, ruled) {
   const around = { ...(await checkFor(owner, withRules)), api: await api(owner) };
   const scene = { ...around, proxy: await plain(around), byRule: await ruled(around) };
   tokens(scene);
-  headers(scene);
+  clientHeaders(scene);
   bodies(scene);
   rules(scene);
   return scene;
@@ -152,7 +152,7 @@ const ORDINARY = {
 };
 
 /** @param {Scene} scene */
-export function headers(scene) {
+export function clientHeaders(scene) {
   test("no header that a client spells like ours reaches the API", async () => {
     for (const name of OWN) {
       const seen = await answerTo(scene.proxy.port, [[name, "spoofed"]]);
