@@ -38,6 +38,13 @@ for (const kind of KINDS) {
       test(`${name} does not arrive`, async () => assert.deepEqual((await arrived(workers[kind], upstream, [name])).spoofed, []));
     }
 
+    test("a client cannot take our headers away by naming them in Connection", async () => {
+      for (const value of ["x-auth-issuer, x-auth-subject", "close, X-Auth-Subject"]) {
+        const got = await send(workers[kind], { method: "GET", path: "/api/x", headers: [authorization, ["Connection", value]] });
+        assert.deepEqual([got.status, upstream.header("x-auth-issuer"), typeof upstream.header("x-auth-subject")], [200, "worth", "string"], value);
+      }
+    });
+
     test("all of them at once, and what is none of them arrives", async () => {
       const others = ["x-custom", "x_custom_too", "xauth-subject", "x-authentic", "x-forward", "accept-language"];
       assert.deepEqual((await arrived(workers[kind], upstream, [...OWN, ...OVERRIDES, ...others])).spoofed.sort(), others.sort());
