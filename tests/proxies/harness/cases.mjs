@@ -123,6 +123,13 @@ function tokens(scene) {
     assert.deepEqual(header(seen, "X-Auth-Issuer"), ["worth"]);
   });
 
+  test("two credentials are refused: the API could read the one that was not judged", async () => {
+    const before = scene.api.seen.length;
+    const { status } = await exchange(scene.proxy.port, [["Authorization", `Bearer ${await mint("worth")}`]]);
+    assert.ok(status === 400 || status === 401, String(status));
+    assert.equal(scene.api.seen.length, before);
+  });
+
   test("after a logout it is refused at once", async () => {
     const token = await mint("worth");
     await passed(await scene.proxy.get("/orders/1", token));
