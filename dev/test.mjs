@@ -7,10 +7,12 @@ import { inRoot, toolPath } from "./lib/paths.mjs";
 import { seconds } from "./lib/progress.mjs";
 import { Refusal, command } from "./lib/refusal.mjs";
 import { run } from "./lib/run.mjs";
+import { NO_SKIPS, recorder, told } from "./lib/skips.mjs";
 import { WASM_TARGET } from "./lib/versions.mjs";
 import { setup } from "./setup.mjs";
 
-/** @typedef {{ name: string, work: () => Promise<number | void> }} Step a number is an exit code */
+/** @typedef {import("./lib/skips.mjs").Skip} Skip */
+/** @typedef {{ name: string, work: () => Promise<number | void>, skips?: () => Skip[] }} Step a number is an exit code */
 
 /**
  * @param {string} name
@@ -38,8 +40,10 @@ const node = (name, args) => runs(name, modernNode, args);
 function nodeTests(name, folder) {
   const files = existsSync(inRoot(folder)) ? readdirSync(inRoot(folder)).filter((file) => file.endsWith(".test.mjs")).sort() : [];
   if (files.length === 0) throw new Refusal(`${folder} has no *.test.mjs`); // node:test would look everywhere
+  const { args, read } = recorder();
   // What hangs fails; two files at a time, since a test mostly waits for its Worker.
-  return node(name, ["--test", "--test-timeout=120000", "--test-concurrency=2", ...files.map((file) => `${folder}/${file}`)]);
+  const step = node(name, ["--test", "--test-timeout=120000", "--test-concurrency=2", ...args, ...files.map((file) => `${folder}/${file}`)]);
+  return { ...step, skips: read };
 }
 
 const PARTS = /** @type {Record<string, () => Step[]>} */ ({
@@ -69,22 +73,30 @@ function chosenParts(names) {
   return Object.keys(PARTS).filter((name) => names.length === 0 || names.includes(name));
 }
 
-/** @param {{ name: string, took: string, passed: boolean }[]} done */
-const summary = (done) => done.map(({ name, took, passed }) => `  ${passed ? "ok    " : "FAILED"}  ${took.padStart(8)}  ${name}`).join("\n");
+/** @param {{ name: string, took: string, passed: boolean }[]} done @param {Skip[]} skipped */
+const summary = (done, skipped) =>
+  [...done.map(({ name, took, passed }) => `  ${passed ? "ok    " : "FAILED"}  ${took.padStart(8)}  ${name}`), told(skipped)].filter(Boolean).join("\n");
 
 async function main() {
   const begun = performance.now();
   const parts = chosenParts(process.argv.slice(2));
   const steps = [{ name: "set-up", work: () => setup({ tests: true }) }, ...parts.flatMap((part) => PARTS[part]())];
   const done = [];
-  for (const { name, work } of steps) {
+  /** @type {Skip[]} */
+  const skipped = [];
+  for (const { name, work, skips } of steps) {
     console.log(`\n== ${name}`);
     const since = performance.now();
-    const passed = ((await work()) ?? 0) === 0;
+    const code = (await work()) ?? 0;
+    const skippedHere = skips?.() ?? [];
+    skipped.push(...skippedHere);
+    const isShort = skippedHere.length > 0 && process.env[NO_SKIPS] === "1";
+    const passed = code === 0 && !isShort;
     done.push({ name, took: seconds(since), passed });
-    if (!passed) throw new Refusal(`\n${summary(done)}\nFailed at: ${name}`);
+    if (!passed) throw new Refusal(`\n${summary(done, skipped)}\nFailed at: ${name}${isShort ? `, where ${NO_SKIPS}=1 allows no skipped test` : ""}`);
   }
-  console.log(`\n${summary(done)}\nAll ${done.length} steps passed in ${seconds(begun)}`);
+  const without = skipped.length === 0 ? "" : `, ${skipped.length} tests skipped`;
+  console.log(`\n${summary(done, skipped)}\nAll ${done.length} steps passed in ${seconds(begun)}${without}`);
 }
 
 await command(main);

@@ -1,6 +1,5 @@
 // Another Worker that asks over a service binding: the very code in docs/service-binding.md, in front of the built Worker.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { after, describe, test } from "node:test";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
@@ -89,20 +88,9 @@ function cases(pair, broken) {
   });
 }
 
-/** The folder of Hono, which is no dependency of this project; NODE_PATH may have it. */
-function isHonoMissing() {
-  try {
-    createRequire(import.meta.url).resolve("hono");
-    return false;
-  } catch {
-    return "Hono is not installed (NODE_PATH=FOLDER/node_modules says where it is)";
-  }
-}
-
 /** @param {string} contents */
 async function bundled(contents) {
-  const nodePaths = (process.env.NODE_PATH ?? "").split(":").filter(Boolean);
-  const { outputFiles } = await build({ stdin: { contents, resolveDir: import.meta.dirname }, nodePaths, bundle: true, format: "esm", write: false, logLevel: "silent" });
+  const { outputFiles } = await build({ stdin: { contents, resolveDir: import.meta.dirname }, bundle: true, format: "esm", write: false, logLevel: "silent" });
   return outputFiles[0].text;
 }
 
@@ -121,10 +109,7 @@ describe("plain JavaScript", async () => {
   });
 });
 
-const honoMissing = isHonoMissing();
-
-describe("Hono", { skip: honoMissing }, async () => {
-  if (honoMissing) return;
+describe("Hono", async () => {
   const script = await bundled(await codeBlock(DOCUMENT, "js", "createMiddleware"));
   const pair = await twoWorkers(script);
   cases(pair, await twoWorkers(script, "broken"));

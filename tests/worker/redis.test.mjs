@@ -1,5 +1,5 @@
 // LoyaltyDog's sessions in Redis: a session that has ended is not left in the vendor's own store either. A real
-// redis-server is the peer where one is installed; a small server that keeps what it is told stands in everywhere.
+// redis-server is the peer of one test; a small server that keeps what it is told stands in everywhere else.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -11,6 +11,7 @@ import { test } from "node:test";
 import { assertAnswer } from "./harness/answer.mjs";
 import { LOYALTYDOG } from "./harness/contracts.mjs";
 import { eventually } from "./harness/eventually.mjs";
+import { missing, pathOf } from "./harness/installed.mjs";
 import { routeIn } from "./harness/shipped.mjs";
 import { mint } from "./harness/tokens.mjs";
 import { start } from "./harness/worker.mjs";
@@ -96,26 +97,22 @@ test("nobody listening is a failure", async (t) => {
   assertAnswer(await end(worker, "abc"), LOYALTYDOG.refusals.unavailable);
 });
 
-const redis = spawnSync("redis-server", ["--version"]).error === undefined ? "redis-server" : undefined;
-
-if (redis !== undefined) {
-  test("a real Redis forgets the session, and only that", async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), "edge-logout-redis-"));
-    const free = String(await freePort());
-    const server = spawn(redis, ["--port", free, "--bind", "127.0.0.1", "--requirepass", PASSWORD, "--dir", folder, "--save", ""]);
-    t.after(async () => {
-      if (server.kill()) await once(server, "exit");
-      await rm(folder, { recursive: true });
-    });
-    const cli = (/** @type {string[]} */ ...words) => {
-      const { stdout } = spawnSync("redis-cli", ["-p", free, "-n", "2", "--no-auth-warning", "-a", PASSWORD, ...words]);
-      return String(stdout).trim();
-    };
-    await eventually("Redis answers", () => cli("PING") === "PONG" || undefined);
-    cli("MSET", "session:abc", "jane", "session:abcd", "joe");
-    const worker = await workerWithStoreAt(t, `redis://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${free}/2`);
-    for (let i = 0; i < 2; i++) LOYALTYDOG.assertSuccess(await end(worker, "abc"));
-    assert.equal(cli("EXISTS", "session:abc"), "0");
-    assert.equal(cli("EXISTS", "session:abcd"), "1");
+test("a real Redis forgets the session, and only that", { skip: missing("redis-server") }, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "edge-logout-redis-"));
+  const free = String(await freePort());
+  const server = spawn(pathOf("redis-server") ?? "", ["--port", free, "--bind", "127.0.0.1", "--requirepass", PASSWORD, "--dir", folder, "--save", ""]);
+  t.after(async () => {
+    if (server.kill()) await once(server, "exit");
+    await rm(folder, { recursive: true });
   });
-}
+  const cli = (/** @type {string[]} */ ...words) => {
+    const { stdout } = spawnSync("redis-cli", ["-p", free, "-n", "2", "--no-auth-warning", "-a", PASSWORD, ...words]);
+    return String(stdout).trim();
+  };
+  await eventually("Redis answers", () => cli("PING") === "PONG" || undefined);
+  cli("MSET", "session:abc", "jane", "session:abcd", "joe");
+  const worker = await workerWithStoreAt(t, `redis://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${free}/2`);
+  for (let i = 0; i < 2; i++) LOYALTYDOG.assertSuccess(await end(worker, "abc"));
+  assert.equal(cli("EXISTS", "session:abc"), "0");
+  assert.equal(cli("EXISTS", "session:abcd"), "1");
+});

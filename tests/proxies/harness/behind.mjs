@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, request as ask } from "node:http";
+import { fakeKv, start } from "../../worker/harness/worker.mjs";
 
 /** @typedef {import("../../worker/harness/worker.mjs").Owner} Owner */
 /** @typedef {import("node:http").IncomingMessage} Incoming */
@@ -44,7 +45,7 @@ export async function api(owner) {
 }
 
 /** The way to the Worker, which it can be cut off by. @param {Owner} owner @param {URL | undefined} worker */
-export async function wayToCheck(owner, worker) {
+async function wayToCheck(owner, worker) {
   const way = { port: 0, seen: /** @type {Seen[]} */ ([]), isCut: false };
   way.port = await listen(owner, async (request, response) => {
     const { rawHeaders, method, url } = request;
@@ -59,4 +60,11 @@ export async function wayToCheck(owner, worker) {
     forward.end();
   });
   return way;
+}
+
+/** A Worker with its KV, and the way to it. @param {Owner} owner @param {(table: import("../../worker/harness/shipped.mjs").Table) => void} [configure] */
+export async function checkFor(owner, configure) {
+  const kv = await fakeKv(owner);
+  const worker = await start(owner, { namespaces: { REVOCATIONS: kv }, configure });
+  return { kv, worker, way: await wayToCheck(owner, worker.url) };
 }

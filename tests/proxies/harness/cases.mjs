@@ -3,10 +3,13 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { request } from "node:http";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { WORTH, logout } from "../../worker/harness/contracts.mjs";
 import { always } from "../../worker/harness/fake-kv.mjs";
+import { OVERRIDES, OWN, asRead } from "../../worker/harness/spellings.mjs";
 import { claimsOf, mint } from "../../worker/harness/tokens.mjs";
+import { api, checkFor } from "./behind.mjs";
 
 /** @typedef {{ method?: string, headers?: Record<string, string>, body?: string | Uint8Array<ArrayBuffer> }} Init */
 /** @typedef {{ port: number, get: (path: string, token: string | undefined, init?: Init) => Promise<Response> }} Proxy */
@@ -16,7 +19,7 @@ import { claimsOf, mint } from "../../worker/harness/tokens.mjs";
  * @property {Proxy} proxy as in the document
  * @property {Proxy} byRule the same, where the guard's rules decide
  * @property {Awaited<ReturnType<typeof import("./behind.mjs").api>>} api
- * @property {Awaited<ReturnType<typeof import("./behind.mjs").wayToCheck>>} way
+ * @property {Awaited<ReturnType<typeof import("./behind.mjs").checkFor>>["way"]} way
  * @property {import("../../worker/harness/worker.mjs").Worker} worker
  * @property {import("../../worker/harness/fake-kv.mjs").FakeKv} kv
  */
@@ -43,8 +46,40 @@ async function statusOf(port, path, token) {
   return response.statusCode;
 }
 
+/**
+ * A proxy as in the document and the same with guard rules, with the cases that hold for both.
+ * @param {import("../../worker/harness/worker.mjs").Owner} owner
+ * @param {(around: import("./servers.mjs").Around) => Promise<Proxy>} plain
+ * @param {(around: import("./servers.mjs").Around) => Promise<Proxy>} ruled
+ */
+export async function sceneOf(owner, plain, ruled) {
+  const around = { ...(await checkFor(owner, withRules)), api: await api(owner) };
+  const scene = { ...around, proxy: await plain(around), byRule: await ruled(around) };
+  tokens(scene);
+  clientHeaders(scene);
+  bodies(scene);
+  rules(scene);
+  return scene;
+}
+
+/** What comes of a request with a good token and exactly these headers: fetch would refuse some. @param {number} port @param {[string, string][]} headers */
+async function exchange(port, headers) {
+  const all = [["Host", `127.0.0.1:${port}`], ["Authorization", `Bearer ${await mint("worth")}`], ...headers].flat();
+  const asked = request({ host: "127.0.0.1", port, path: "/orders/1", headers: /** @type {any} */ (all), agent: false }).end();
+  const [response] = /** @type {[import("node:http").IncomingMessage]} */ (await once(asked, "response"));
+  const received = await text(response);
+  return { status: response.statusCode, body: response.statusCode === 200 ? JSON.parse(received) : received };
+}
+
+/** What the API says of a request that passes with exactly these headers. @param {number} port @param {[string, string][]} headers @returns {Promise<any>} */
+export async function answerTo(port, headers) {
+  const { status, body } = await exchange(port, headers);
+  assert.equal(status, 200, JSON.stringify([headers, body]));
+  return body;
+}
+
 /** The rules that the document's proxies are asked by. @param {import("../../worker/harness/shipped.mjs").Table} table */
-export function withRules(table) {
+function withRules(table) {
   table.routes.push(
     { kind: "guard", paths: ["/orders/*"], issuers: ["worth"], strong_for: ["POST"] },
     { kind: "guard", paths: ["/devices/*"], issuers: ["commerce-engine-pos"] },
@@ -67,7 +102,7 @@ function refused(scene, response, status, before) {
 const header = (seen, name) => seen.headers[name.toLowerCase()];
 
 /** @param {Scene} scene */
-export function tokens(scene) {
+function tokens(scene) {
   test("a good token passes, and the API is told whose it is", async () => {
     const token = await mint("worth", { claims: { scope: "read write", sub: "Jürgen" } });
     const claims = claimsOf(token);
@@ -81,11 +116,18 @@ export function tokens(scene) {
 
   test("what a client says of itself is not passed on", async () => {
     const token = await mint("worth", { claims: { sub: null, sid: null, jti: null } });
-    const headers = Object.fromEntries(SPOOFED.map((name) => [name, "spoofed"]));
+    const headers = Object.fromEntries([...SPOOFED, "X-Auth-Confirmation"].map((name) => [name, "spoofed"]));
     const seen = await passed(await scene.proxy.get("/orders/1", token, { headers }));
     assert.doesNotMatch(JSON.stringify(seen.headers), /spoofed/);
-    for (const name of ["X-Auth-Subject", "X-Auth-Session", "X-Auth-Token-Id", "X-Auth-Scope"]) assert.equal(header(seen, name), undefined, name);
+    for (const name of ["X-Auth-Subject", "X-Auth-Session", "X-Auth-Token-Id", "X-Auth-Scope", "X-Auth-Confirmation"]) assert.equal(header(seen, name), undefined, name);
     assert.deepEqual(header(seen, "X-Auth-Issuer"), ["worth"]);
+  });
+
+  test("two credentials are refused: the API could read the one that was not judged", async () => {
+    const before = scene.api.seen.length;
+    const { status } = await exchange(scene.proxy.port, [["Authorization", `Bearer ${await mint("worth")}`]]);
+    assert.ok(status === 400 || status === 401, String(status));
+    assert.equal(scene.api.seen.length, before);
   });
 
   test("after a logout it is refused at once", async () => {
@@ -110,8 +152,52 @@ export function tokens(scene) {
   });
 }
 
+// What an API reads of an ordinary request.
+const ORDINARY = {
+  Accept: "application/json", "Accept-Language": "de", "Content-Type": "text/plain", Cookie: "a=b; c=d", "Idempotency-Key": "k",
+  "If-None-Match": '"e"', Origin: "https://shop.example", Range: "bytes=0-1", Referer: "https://shop.example/x", "User-Agent": "u",
+};
+
 /** @param {Scene} scene */
-export function bodies(scene) {
+export function clientHeaders(scene) {
+  test("no header that a client spells like ours reaches the API", async () => {
+    for (const name of OWN) {
+      const seen = await answerTo(scene.proxy.port, [[name, "spoofed"]]);
+      assert.doesNotMatch(JSON.stringify(seen.headers), /spoofed/, name);
+      assert.deepEqual(Object.keys(seen.headers).filter((one) => asRead(one) === "x-auth-issuer"), ["x-auth-issuer"]);
+    }
+  });
+
+  test("nor does one that says something else of the request than was judged", async () => {
+    for (const name of OVERRIDES) {
+      const seen = await answerTo(scene.proxy.port, [[name, "spoofed"]]);
+      assert.doesNotMatch(JSON.stringify(seen.headers), /spoofed/, name);
+    }
+  });
+
+  test("a client cannot take our headers away by naming them in Connection", async () => {
+    for (const value of ["X-Auth-Issuer, X-Auth-Subject, X-Auth-Scope", "close, x-auth-subject", "X-Auth-Subject,keep-alive"]) {
+      const before = scene.api.seen.length;
+      const { status, body } = await exchange(scene.proxy.port, [["Connection", value]]);
+      if (status === 400) assert.equal(scene.api.seen.length, before, value);
+      else assert.deepEqual([status, header(body, "X-Auth-Issuer"), header(body, "X-Auth-Subject")?.length], [200, ["worth"], 1], value);
+    }
+  });
+
+  test("what a client says of its address is replaced by what the proxy knows", async () => {
+    const seen = await answerTo(scene.proxy.port, [["X-Forwarded-For", "spoofed"], ["X-Forwarded-Proto", "spoofed"], ["X-Forwarded-Host", "spoofed"]]);
+    const told = ["for", "proto", "host"].map((name) => header(seen, `x-forwarded-${name}`)?.map((value) => value.replace(/:\d+$/, "")));
+    assert.deepEqual(told, [["127.0.0.1"], ["http"], ["127.0.0.1"]]);
+  });
+
+  test("ordinary headers arrive", async () => {
+    const seen = await answerTo(scene.proxy.port, Object.entries(ORDINARY));
+    for (const [name, value] of Object.entries(ORDINARY)) assert.deepEqual(header(seen, name), [value], name);
+  });
+}
+
+/** @param {Scene} scene */
+function bodies(scene) {
   test("a body goes to the API and not to the check", async () => {
     const token = await mint("worth");
     const asked = scene.way.seen.length;
@@ -130,7 +216,7 @@ export function bodies(scene) {
 }
 
 /** @param {Scene} scene */
-export function rules(scene) {
+function rules(scene) {
   test("the rule of the original request decides, and a client cannot choose it", async () => {
     const [worth, pos] = [await mint("worth"), await mint("commerce-engine-pos")];
     assert.deepEqual(header(await passed(await scene.byRule.get("/orders/1", worth)), "X-Auth-Freshness"), ["bounded"]);
@@ -139,8 +225,8 @@ export function rules(scene) {
     const before = scene.api.seen.length;
     refused(scene, await scene.byRule.get("/orders/1", pos), 401, before);
     refused(scene, await scene.byRule.get("/elsewhere", worth), 403, before);
-    const chosen = ["X-Original-URI", "X-Original-URL", "X-Forwarded-Uri"].map((name) => [name, "/devices/1"]);
-    refused(scene, await scene.byRule.get("/orders/1", pos, { headers: Object.fromEntries(chosen) }), 401, before);
+    const chosen = ["X-Original-URI", "X-Original-URL", "X-Forwarded-Uri", "X_Original_URI", "X.Original.URI", "X_Forwarded_Uri", "X.Forwarded.Uri"];
+    for (const name of chosen) refused(scene, await scene.byRule.get("/orders/1", pos, { headers: { [name]: "/devices/1" } }), 401, before);
   });
 
   test("what stands in a query is no path", async () => {
