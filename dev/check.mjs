@@ -1,9 +1,10 @@
 // `npm run check [-- --env NAME] [-- --development]`: what is wrong with the configuration before it is deployed, or,
-// with --development, before it is run here.
+// with --development, before it is run here. `--online` fetches published keys, `--token FILE` judges a sample token.
 import { parseArgs } from "node:util";
 import { developmentKeysIn, hasLedger, missingSecrets, placeholdersIn, secretsNamedBy } from "./lib/deployment.mjs";
 import { rerunUnderModernNode } from "./lib/packages.mjs";
 import { Refusal, command, isMain } from "./lib/refusal.mjs";
+import { sampleIsGood } from "./lib/sample.mjs";
 import { refusalsOfWorker } from "./lib/validity.mjs";
 import { readConfig, readDevVars } from "./lib/wrangler-config.mjs";
 import { setup } from "./setup.mjs";
@@ -12,6 +13,18 @@ import { setup } from "./setup.mjs";
 
 /** @param {Table} config @returns {Table | null} */
 export const tableOf = (config) => config.vars?.EDGE_LOGOUT ?? null;
+
+/**
+ * What is asked of the Worker's code about a deployment.
+ * @param {Table} config
+ * @param {Record<string, string | null>} secrets
+ */
+function questionForDeployment(config, secrets) {
+  const table = tableOf(config);
+  // That they are missing is told once, elsewhere, where there is a remedy to tell.
+  const unknown = Object.fromEntries(secretsNamedBy(table).map((name) => [name, null]));
+  return { config: table, secrets: { ...unknown, ...secrets }, development: true, deployment: true, ledger: hasLedger(config) };
+}
 
 /**
  * Everything that speaks against deploying.
@@ -23,10 +36,7 @@ export async function findingsForDeployment(config, secrets, remedyForMissing) {
   const table = tableOf(config);
   const keys = await developmentKeysIn(table);
   const missing = missingSecrets(table, secrets, remedyForMissing);
-  // The Worker would refuse these two as well. They are told once, here, where there is a remedy to tell.
-  const unknown = Object.fromEntries(secretsNamedBy(table).map((name) => [name, null]));
-  const question = { config: table, secrets: { ...unknown, ...secrets }, development: true, deployment: true, ledger: hasLedger(config) };
-  const refusals = await refusalsOfWorker(question);
+  const refusals = await refusalsOfWorker(questionForDeployment(config, secrets));
   return [...refusals, ...placeholdersIn(config), ...keys, ...missing];
 }
 
@@ -35,16 +45,24 @@ export function refuseIfAny(heading, findings) {
   if (findings.length > 0) throw new Refusal([heading, ...findings.map((finding) => `  - ${finding}`)].join("\n"));
 }
 
+const OPTIONS = /** @type {const} */ ({
+  env: { type: "string", short: "e" },
+  development: { type: "boolean" },
+  online: { type: "boolean" },
+  token: { type: "string" },
+});
+
 function commandLine() {
   try {
-    return parseArgs({ options: { env: { type: "string", short: "e" }, development: { type: "boolean" } } }).values;
+    return parseArgs({ options: OPTIONS }).values;
   } catch (error) {
-    throw new Refusal(`${/** @type {Error} */ (error).message}. Usage: npm run check [-- --env NAME] [-- --development]`, 2);
+    const usage = "npm run check [-- --env NAME] [-- --development] [-- --online] [-- --token FILE, or - for standard input]";
+    throw new Refusal(`${/** @type {Error} */ (error).message}. Usage: ${usage}`, 2);
   }
 }
 
 async function main() {
-  const { env, development = false } = commandLine();
+  const { env, development = false, ...sample } = commandLine();
   await setup();
   const rerun = await rerunUnderModernNode(process.argv[1]);
   if (rerun !== undefined) return rerun;
@@ -52,14 +70,16 @@ async function main() {
   const config = await readConfig(env);
   const secrets = await readDevVars(env);
   if (development) {
-    refuseIfAny("The Worker refuses its configuration:", await refusalsOfWorker({ config: tableOf(config), secrets, development, ledger: hasLedger(config) }));
+    const question = { config: tableOf(config), secrets, development, ledger: hasLedger(config) };
+    refuseIfAny("The Worker refuses its configuration:", await refusalsOfWorker(question));
     console.log("The configuration is valid for development.");
-    return 0;
+    return (await sampleIsGood(question, sample)) ? 0 : 1;
   }
+  const isGood = await sampleIsGood(questionForDeployment(config, secrets), sample);
   const findings = await findingsForDeployment(config, secrets, "add it to .dev.vars");
   refuseIfAny(`${config.name} cannot be deployed as it is configured:`, findings);
   console.log(`${config.name} is configured for deployment. \`npm run deploy\` also looks whether its secrets are set.`);
-  return 0;
+  return isGood ? 0 : 1;
 }
 
 if (isMain(import.meta.url)) await command(main);

@@ -34,7 +34,7 @@ export async function askWorker(ask, loaded = load) {
     return JSON.parse(await ask(await loaded()));
   } catch (error) {
     // A trap or an artefact that is broken: nothing is known of the configuration then, neither good nor bad.
-    throw new Refusal(`The Worker's check of its configuration has failed itself, so nothing is known of it: ${error}. Run \`npm run build\` and try again; if it fails again, report it`);
+    throw new Refusal(`The Worker's check of its configuration has failed itself, so nothing is known of it: ${error}`);
   }
 }
 
