@@ -1,10 +1,10 @@
 // `npm run check [-- --env NAME] [-- --development]`: what is wrong with the configuration before it is deployed, or,
-// with --development, before it is run here. `--online` fetches published keys, `--token FILE` judges a sample token.
+// with --development, before it is run here. `--online` and `--token FILE` look at published keys and at a sample token.
 import { parseArgs } from "node:util";
 import { developmentKeysIn, hasLedger, missingSecrets, placeholdersIn, secretsNamedBy } from "./lib/deployment.mjs";
 import { rerunUnderModernNode } from "./lib/packages.mjs";
 import { Refusal, command, isMain } from "./lib/refusal.mjs";
-import { sampleIsGood } from "./lib/sample.mjs";
+import { SAMPLE_OPTIONS, SAMPLE_USAGE, sampleIsGood } from "./lib/sample.mjs";
 import { refusalsOfWorker } from "./lib/validity.mjs";
 import { readConfig, readDevVars } from "./lib/wrangler-config.mjs";
 import { setup } from "./setup.mjs";
@@ -13,18 +13,6 @@ import { setup } from "./setup.mjs";
 
 /** @param {Table} config @returns {Table | null} */
 export const tableOf = (config) => config.vars?.EDGE_LOGOUT ?? null;
-
-/**
- * What is asked of the Worker's code about a deployment.
- * @param {Table} config
- * @param {Record<string, string | null>} secrets
- */
-function questionForDeployment(config, secrets) {
-  const table = tableOf(config);
-  // That they are missing is told once, elsewhere, where there is a remedy to tell.
-  const unknown = Object.fromEntries(secretsNamedBy(table).map((name) => [name, null]));
-  return { config: table, secrets: { ...unknown, ...secrets }, development: true, deployment: true, ledger: hasLedger(config) };
-}
 
 /**
  * Everything that speaks against deploying.
@@ -36,7 +24,10 @@ export async function findingsForDeployment(config, secrets, remedyForMissing) {
   const table = tableOf(config);
   const keys = await developmentKeysIn(table);
   const missing = missingSecrets(table, secrets, remedyForMissing);
-  const refusals = await refusalsOfWorker(questionForDeployment(config, secrets));
+  // The Worker would refuse these two as well. They are told once, here, where there is a remedy to tell.
+  const unknown = Object.fromEntries(secretsNamedBy(table).map((name) => [name, null]));
+  const question = { config: table, secrets: { ...unknown, ...secrets }, development: true, deployment: true, ledger: hasLedger(config) };
+  const refusals = await refusalsOfWorker(question);
   return [...refusals, ...placeholdersIn(config), ...keys, ...missing];
 }
 
@@ -45,19 +36,11 @@ export function refuseIfAny(heading, findings) {
   if (findings.length > 0) throw new Refusal([heading, ...findings.map((finding) => `  - ${finding}`)].join("\n"));
 }
 
-const OPTIONS = /** @type {const} */ ({
-  env: { type: "string", short: "e" },
-  development: { type: "boolean" },
-  online: { type: "boolean" },
-  token: { type: "string" },
-});
-
 function commandLine() {
   try {
-    return parseArgs({ options: OPTIONS }).values;
+    return parseArgs({ options: { env: { type: "string", short: "e" }, development: { type: "boolean" }, ...SAMPLE_OPTIONS } }).values;
   } catch (error) {
-    const usage = "npm run check [-- --env NAME] [-- --development] [-- --online] [-- --token FILE, or - for standard input]";
-    throw new Refusal(`${/** @type {Error} */ (error).message}. Usage: ${usage}`, 2);
+    throw new Refusal(`${/** @type {Error} */ (error).message}. Usage: npm run check [-- --env NAME] [-- --development] ${SAMPLE_USAGE}`, 2);
   }
 }
 
@@ -70,12 +53,11 @@ async function main() {
   const config = await readConfig(env);
   const secrets = await readDevVars(env);
   if (development) {
-    const question = { config: tableOf(config), secrets, development, ledger: hasLedger(config) };
-    refuseIfAny("The Worker refuses its configuration:", await refusalsOfWorker(question));
+    refuseIfAny("The Worker refuses its configuration:", await refusalsOfWorker({ config: tableOf(config), secrets, development, ledger: hasLedger(config) }));
     console.log("The configuration is valid for development.");
-    return (await sampleIsGood(question, sample)) ? 0 : 1;
+    return (await sampleIsGood(sample, { config: tableOf(config), secrets, development, ledger: hasLedger(config) })) ? 0 : 1;
   }
-  const isGood = await sampleIsGood(questionForDeployment(config, secrets), sample);
+  const isGood = await sampleIsGood(sample, { config: tableOf(config), secrets, development: true, deployment: true, ledger: hasLedger(config) });
   const findings = await findingsForDeployment(config, secrets, "add it to .dev.vars");
   refuseIfAny(`${config.name} cannot be deployed as it is configured:`, findings);
   console.log(`${config.name} is configured for deployment. \`npm run deploy\` also looks whether its secrets are set.`);

@@ -1,6 +1,7 @@
 // `npm run check -- --online --token FILE`: what the Worker's code says of published keys and of a sample token, in lines.
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
+import { secretsNamedBy } from "./deployment.mjs";
 import { Refusal } from "./refusal.mjs";
 import { judgedByWorker } from "./validity.mjs";
 
@@ -132,16 +133,22 @@ export async function readToken(source) {
   }
 }
 
+export const SAMPLE_OPTIONS = /** @type {const} */ ({ online: { type: "boolean" }, token: { type: "string" } });
+
+export const SAMPLE_USAGE = "[-- --online] [-- --token FILE, or - for standard input]";
+
 /**
- * Looks at published keys and at a sample token, and prints what comes of it.
- * @param {import("./validity.mjs").Question} question
+ * Looks at published keys and at a sample token where that is asked for, and prints what comes of it.
  * @param {{ online?: boolean, token?: string }} options the token's source
+ * @param {import("./validity.mjs").Question} question
  * @returns {Promise<boolean>} whether all is well
  */
-export async function sampleIsGood(question, { online = false, token }) {
+export async function sampleIsGood({ online = false, token }, question) {
   if (!online && token === undefined) return true;
+  // That a secret is missing is a finding of its own; the other issuers can be looked at.
+  const unknown = Object.fromEntries(secretsNamedBy(question.config).map((name) => [name, null]));
   const sample = { online, ...(token !== undefined && { token: await readToken(token) }) };
-  const { lines, failed } = told(await judgedByWorker(question, sample));
+  const { lines, failed } = told(await judgedByWorker({ ...question, secrets: { ...unknown, ...question.secrets } }, sample));
   for (const line of lines) console.log(line);
   return !failed;
 }
