@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { filesBelow, hashFiles } from "./lib/hash.mjs";
-import { BUILD, ROOT, inRoot } from "./lib/paths.mjs";
+import { BUILD, CHECK_TOOL, ROOT, inRoot } from "./lib/paths.mjs";
 import { step } from "./lib/progress.mjs";
 import { Refusal, command, isMain } from "./lib/refusal.mjs";
 import { must } from "./lib/run.mjs";
@@ -12,8 +12,31 @@ import { WASM_TARGET, pinnedToolchain, wasmBindgenVersion } from "./lib/versions
 import { assemble } from "./lib/wasm.mjs";
 import { setup } from "./setup.mjs";
 
-const STAMP = join(BUILD, ".made-from");
+const STAMP = ".made-from";
 const OUTPUTS = ["index.js", "index_bg.wasm"];
+
+/**
+ * @typedef {object} Program
+ * @property {string} what
+ * @property {string} crate
+ * @property {string} entry the module that is loaded
+ * @property {string} into the folder
+ * @property {string[]} [sources] files beside the Worker's own
+ * @property {boolean} [inNode]
+ */
+
+/** @type {Program} */
+const WORKER = { what: "the Worker", crate: "edge-logout", entry: inRoot("src", "edge", "worker.js"), into: BUILD };
+
+/** @type {Program} */
+const CHECK = {
+  what: "the Worker's check of its configuration",
+  crate: "check-tool",
+  entry: inRoot("dev", "check-tool", "entry.mjs"),
+  into: CHECK_TOOL,
+  sources: ["Cargo.toml", "entry.mjs", "src/lib.rs"].map((file) => `dev/check-tool/${file}`),
+  inNode: true,
+};
 
 /** Set by `npm start` alone: a deployment must never take what was built before for what it asked for. */
 export const KEEP_SERVING = "EDGE_LOGOUT_KEEP_SERVING";
@@ -23,9 +46,13 @@ const SETTINGS = ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"];
 
 const target = () => process.env.CARGO_TARGET_DIR ?? inRoot("target");
 
-/** Files outside src/ that the compiler has read, such as those of `include_str!`: cargo lists them beside its output. */
-async function filesReadByCompiler() {
-  const list = join(target(), WASM_TARGET, "release", "edge_logout.d");
+/** @param {Program} program @param {string} extension */
+const compiled = ({ crate }, extension) => join(target(), WASM_TARGET, "release", crate.replaceAll("-", "_") + extension);
+
+/** Files outside src/ that the compiler has read, such as those of `include_str!`: cargo lists them beside its output.
+ * @param {Program} program */
+async function filesReadByCompiler(program) {
+  const list = compiled(program, ".d");
   if (!existsSync(list)) return [];
   const [, files = ""] = (await readFile(list, "utf8")).split("\n")[0].split(/: (.*)/);
   return files
@@ -34,38 +61,47 @@ async function filesReadByCompiler() {
     .filter((file) => file && !file.startsWith("..") && !file.startsWith("target"));
 }
 
-/** @param {string[]} alsoRead */
-async function inputs(alsoRead) {
+/** @param {Program} program @param {string[]} alsoRead */
+async function inputs({ sources = [] }, alsoRead) {
   const known = ["dev/lib/wasm.mjs", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo/config.toml", "build.rs", "package-lock.json"];
   const versions = [pinnedToolchain().channel, wasmBindgenVersion()];
   const settings = SETTINGS.map((name) => `${name}=${process.env[name] ?? ""}`);
-  return [await hashFiles(ROOT, [...known, ...(await filesBelow(ROOT, "src")), ...alsoRead]), ...versions, ...settings].join("\n");
+  return [await hashFiles(ROOT, [...known, ...sources, ...(await filesBelow(ROOT, "src")), ...alsoRead]), ...versions, ...settings].join("\n");
 }
 
-const outputs = () => hashFiles(BUILD, OUTPUTS);
+/** @param {Program} program */
+const outputs = ({ into }) => hashFiles(into, OUTPUTS);
 
-async function isUpToDate() {
-  if (!existsSync(STAMP)) return false;
-  const made = JSON.parse(await readFile(STAMP, "utf8"));
-  return made.inputs === (await inputs(made.alsoRead)) && made.outputs === (await outputs());
+/** @param {Program} program */
+async function isUpToDate(program) {
+  const stamp = join(program.into, STAMP);
+  if (!existsSync(stamp)) return false;
+  const made = JSON.parse(await readFile(stamp, "utf8"));
+  return made.inputs === (await inputs(program, made.alsoRead)) && made.outputs === (await outputs(program));
+}
+
+/** @param {Program} program */
+async function make(program) {
+  if (await isUpToDate(program)) return;
+  const { what, crate, into } = program;
+  await rm(join(into, STAMP), { force: true });
+  const before = await inputs(program, []);
+  await step(`building ${what}`, async (tell) => {
+    await must(`Building ${what}`, "cargo", ["build", "--release", "--lib", "--package", crate, "--locked", "--target", WASM_TARGET], { onLine: tell });
+    await assemble({ ...program, wasm: compiled(program, ".wasm") });
+  });
+  // A file that was saved while the compiler ran may or may not be in: then there is no stamp, and the next time builds.
+  if ((await inputs(program, [])) !== before) return;
+  const alsoRead = await filesReadByCompiler(program);
+  const made = { inputs: await inputs(program, alsoRead), outputs: await outputs(program), alsoRead };
+  await writeFile(join(into, STAMP), JSON.stringify(made, null, 2));
 }
 
 /** Builds the Worker when it is out of date. Set-up has to be done. */
-export async function build() {
-  if (await isUpToDate()) return;
-  await rm(STAMP, { force: true });
-  const before = await inputs([]);
-  await step("building the Worker", async (tell) => {
-    await must("Building the Worker", "cargo", ["build", "--release", "--lib", "--locked", "--target", WASM_TARGET], { onLine: tell });
-    const wasm = join(target(), WASM_TARGET, "release", "edge_logout.wasm");
-    await assemble({ wasm, entry: inRoot("src", "edge", "worker.js"), into: BUILD });
-  });
-  // A file that was saved while the compiler ran may or may not be in: then there is no stamp, and the next time builds.
-  if ((await inputs([])) !== before) return;
-  const alsoRead = await filesReadByCompiler();
-  const made = { inputs: await inputs(alsoRead), outputs: await outputs(), alsoRead };
-  await writeFile(STAMP, JSON.stringify(made, null, 2));
-}
+export const build = () => make(WORKER);
+
+/** Builds what `npm run check` runs of the Worker when it is out of date. Set-up has to be done. */
+export const buildCheckTool = () => make(CHECK);
 
 async function main() {
   await setup();

@@ -1,9 +1,10 @@
 // `npm run check [-- --env NAME] [-- --development]`: what is wrong with the configuration before it is deployed, or,
-// with --development, before it is run here.
+// with --development, before it is run here. `--online` and `--token FILE` look at published keys and at a sample token.
 import { parseArgs } from "node:util";
 import { developmentKeysIn, hasLedger, missingSecrets, placeholdersIn, secretsNamedBy } from "./lib/deployment.mjs";
 import { rerunUnderModernNode } from "./lib/packages.mjs";
 import { Refusal, command, isMain } from "./lib/refusal.mjs";
+import { SAMPLE_OPTIONS, SAMPLE_USAGE, sampleIsGood } from "./lib/sample.mjs";
 import { refusalsOfWorker } from "./lib/validity.mjs";
 import { readConfig, readDevVars } from "./lib/wrangler-config.mjs";
 import { setup } from "./setup.mjs";
@@ -37,14 +38,14 @@ export function refuseIfAny(heading, findings) {
 
 function commandLine() {
   try {
-    return parseArgs({ options: { env: { type: "string", short: "e" }, development: { type: "boolean" } } }).values;
+    return parseArgs({ options: { env: { type: "string", short: "e" }, development: { type: "boolean" }, ...SAMPLE_OPTIONS } }).values;
   } catch (error) {
-    throw new Refusal(`${/** @type {Error} */ (error).message}. Usage: npm run check [-- --env NAME] [-- --development]`, 2);
+    throw new Refusal(`${/** @type {Error} */ (error).message}. Usage: npm run check [-- --env NAME] [-- --development] ${SAMPLE_USAGE}`, 2);
   }
 }
 
 async function main() {
-  const { env, development = false } = commandLine();
+  const { env, development = false, ...sample } = commandLine();
   await setup();
   const rerun = await rerunUnderModernNode(process.argv[1]);
   if (rerun !== undefined) return rerun;
@@ -54,12 +55,13 @@ async function main() {
   if (development) {
     refuseIfAny("The Worker refuses its configuration:", await refusalsOfWorker({ config: tableOf(config), secrets, development, ledger: hasLedger(config) }));
     console.log("The configuration is valid for development.");
-    return 0;
+    return (await sampleIsGood(sample, { config: tableOf(config), secrets, development, ledger: hasLedger(config) })) ? 0 : 1;
   }
+  const isGood = await sampleIsGood(sample, { config: tableOf(config), secrets, development: true, deployment: true, ledger: hasLedger(config) });
   const findings = await findingsForDeployment(config, secrets, "add it to .dev.vars");
   refuseIfAny(`${config.name} cannot be deployed as it is configured:`, findings);
   console.log(`${config.name} is configured for deployment. \`npm run deploy\` also looks whether its secrets are set.`);
-  return 0;
+  return isGood ? 0 : 1;
 }
 
 if (isMain(import.meta.url)) await command(main);

@@ -1,7 +1,7 @@
 // `npm test`: everything that has to hold, cheapest first, up to the first thing that does not.
 // `npm test -- lint`, `native`, `worker`, `soak` run a part; several can be named.
 import { existsSync, readdirSync } from "node:fs";
-import { build } from "./build.mjs";
+import { build, buildCheckTool } from "./build.mjs";
 import { modernNode, modernNodeEnv } from "./lib/packages.mjs";
 import { inRoot, toolPath } from "./lib/paths.mjs";
 import { seconds } from "./lib/progress.mjs";
@@ -48,17 +48,18 @@ function nodeTests(name, folder) {
 
 const PARTS = /** @type {Record<string, () => Step[]>} */ ({
   lint: () => [
-    cargo("format", ["fmt", "--check"]),
+    cargo("format", ["fmt", "--all", "--check"]),
     node("eslint", ["node_modules/eslint/bin/eslint.js", "."]),
     node("types of the scripts", ["node_modules/typescript/bin/tsc", "--project", "."]),
     runs("licences, bans, sources", toolPath("cargo-deny"), ["--locked", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"]),
     cargo("clippy", ["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]),
-    cargo("clippy for wasm", ["clippy", "--locked", "--lib", "--target", WASM_TARGET, "--", "-D", "warnings"]),
+    cargo("clippy for wasm", ["clippy", "--locked", "--lib", "--workspace", "--target", WASM_TARGET, "--", "-D", "warnings"]),
     cargo("documentation", ["doc", "--locked", "--no-deps"], { RUSTDOCFLAGS: "-D warnings" }),
   ],
   native: () => [cargo("native tests", ["test", "--locked"])],
   worker: () => [
     { name: "build", work: build },
+    { name: "build of the check", work: buildCheckTool },
     nodeTests("scripts", "dev/tests"),
     nodeTests("worker in its runtime", "tests/worker"),
     nodeTests("behind proxies and other Workers", "tests/proxies"),

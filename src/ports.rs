@@ -165,8 +165,8 @@ pub struct Fetched {
 pub enum WebError {
     /// It could not be reached, or broke off.
     Unreachable,
-    /// Its answer is larger than the limit.
-    TooLarge,
+    /// Its answer, of this status, is larger than the limit.
+    TooLarge(u16),
 }
 
 impl WebError {
@@ -175,7 +175,7 @@ impl WebError {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
-            Self::TooLarge => "too_large",
+            Self::TooLarge(_) => "too_large",
         }
     }
 }
@@ -199,6 +199,10 @@ pub struct KeyEvent<'a> {
     pub reason: &'static str,
     /// The `kid` of the key, where it can be logged.
     pub key_id: Option<&'a str>,
+    /// The URL that was asked, without its query, which may hold a secret.
+    pub url: Option<&'a str>,
+    /// The status of its answer, where there is one.
+    pub status: Option<u16>,
 }
 
 /// The log.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::asking::Asking;
-use support::keys::{DISCOVERY, JWKS, check, good, key, noted, publish, signed, unknown, untold};
+use support::keys::{DISCOVERY, JWKS, asked, check, good, key, noted, publish, signed, unknown, untold};
 use support::web::{Served, answer};
 
 /// An isolate whose issuer has this `iss`.
@@ -66,6 +66,7 @@ fn a_hostile_document_leads_nowhere() {
         publish(&asking, &[&one]);
         assert_eq!(check(&asking, &token(&one, "a")), untold(), "{document}");
         assert_eq!(noted(&asking.platform, "keys_fetch_failed"), [(reason.to_owned(), None)], "{document}");
+        assert_eq!(asked(&asking.platform), [(DISCOVERY.to_owned(), Some(200))], "{document}");
         assert_eq!(asking.platform.web.count(JWKS), 0, "{document}");
     }
 }
@@ -95,6 +96,18 @@ fn document_and_set_together_have_their_time() {
     asking.platform.web.serve(JWKS, Served::After(Duration::from_millis(1_200), answer(200, &set, None)));
     assert_eq!(check(&asking, &token(&one, "a")), untold());
     assert_eq!(noted(&asking.platform, "keys_fetch_failed"), [("timed_out".to_owned(), None)]);
+    assert_eq!(asked(&asking.platform), [(JWKS.to_owned(), None)], "the one that did not answer in time");
+}
+
+#[test]
+fn the_log_names_what_was_asked_without_its_query() {
+    let (own, secret) = (json!("https://id.example"), "https://keys.example/v2?api_key=secret");
+    let asking = asking(&own);
+    asking.platform.web.serve_json(DISCOVERY, &document(&own, &json!(secret)), None);
+    asking.platform.web.serve(secret, Served::Answer(answer(403, "", None)));
+    assert_eq!(check(&asking, &token(&key("one", 1), "a")), untold());
+    assert_eq!(noted(&asking.platform, "keys_fetch_failed"), [("bad_status".to_owned(), None)]);
+    assert_eq!(asked(&asking.platform), [("https://keys.example/v2".to_owned(), Some(403))]);
 }
 
 #[test]

@@ -10,7 +10,9 @@ use edge_logout::ports::WebError;
 use serde_json::json;
 use support::asking::Asking;
 use support::clock;
-use support::keys::{JWKS, asking, check, go_down, good, key, noted, public, publish, refresh, set, signed, untold};
+use support::keys::{
+    JWKS, asked, asking, check, go_down, good, key, noted, public, publish, refresh, set, signed, untold,
+};
 use support::platform::TestPlatform;
 use support::request::TestRequest;
 use support::shipped::CLIENT_SECRET;
@@ -39,7 +41,10 @@ fn nonsense() -> Vec<(Served, &'static str)> {
         (says(500, ""), "bad_status"),
         (says(204, ""), "bad_status"),
         (says(200, ""), "unreadable"),
-        (says(200, "<html>"), "unreadable"),
+        (says(200, "<html>"), "html"),
+        (says(200, " \n<?xml version=\"1.0\"?>"), "html"),
+        (says(200, "nothing"), "unreadable"),
+        (says(404, &"<p>".repeat(64 * 1024)), "bad_status"),
         (says(200, "[]"), "unreadable"),
         (says(200, &one.to_string()), "unreadable"),
         (says(200, r#"{"keys":{}}"#), "unreadable"),
@@ -60,6 +65,11 @@ fn nonsense_is_no_set_of_keys_and_takes_none_away() {
         asking.platform.web.serve(JWKS, served.clone());
         assert_eq!(check(&asking, &signed(&one, "a")), untold(), "{reason}");
         assert_eq!(noted(&asking.platform, "keys_fetch_failed"), [(reason.to_owned(), None)]);
+        let status = match &served {
+            Served::Answer(answer) => Some(answer.status),
+            _ => None,
+        };
+        assert_eq!(asked(&asking.platform), [(JWKS.to_owned(), status)], "{reason}");
         assert!(clock::now().since(NOW) <= Duration::from_millis(2_100), "{reason}: in time");
         asking.platform.pass(Duration::from_secs(5));
         publish(&asking, &[&one]);

@@ -27,10 +27,11 @@ function withoutEffects(module) {
  * Makes `index.js` and `index_bg.wasm` of a compiled crate.
  * @param {object} crate
  * @param {string} crate.wasm what the compiler has made
- * @param {string} crate.entry the module that the runtime loads, which imports `./index.js`
+ * @param {string} crate.entry the module that is loaded, which imports `./index.js`
  * @param {string} crate.into the folder, made anew
+ * @param {boolean} [crate.inNode] it runs in Node, from the disk; it is made fast instead of small
  */
-export async function assemble({ wasm, entry, into }) {
+export async function assemble({ wasm, entry, into, inNode = false }) {
   const staging = `${into}.new`;
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { recursive: true });
@@ -38,20 +39,20 @@ export async function assemble({ wasm, entry, into }) {
   await must("Making the bindings", toolPath("wasm-bindgen"), [wasm, "--out-dir", staging, ...bindings]);
   const module = join(staging, "index.js");
   await writeFile(module, withoutEffects(await readFile(module, "utf8")));
-  await writeFile(join(staging, "worker.js"), await readFile(entry));
+  await writeFile(join(staging, "entry.js"), await readFile(entry));
   const { build } = await import("esbuild");
   const bundled = await build({
-    entryPoints: [join(staging, "worker.js")],
+    entryPoints: [join(staging, "entry.js")],
     bundle: true,
     format: "esm",
     target: "es2022",
-    minify: true,
-    external: ["cloudflare:*", "*.wasm"],
+    minify: !inNode,
+    ...(inNode ? { platform: "node", plugins: [FOR_NODE] } : { external: ["cloudflare:*", "*.wasm"] }),
     write: false,
     logLevel: "silent",
   });
   const script = bundled.outputFiles[0].text;
-  const compiled = await optimise(await readFile(join(staging, "index_bg.wasm")), script);
+  const compiled = await optimise(await readFile(join(staging, "index_bg.wasm")), script, inNode);
   await rm(staging, { recursive: true });
   await mkdir(staging);
   await writeFile(join(staging, ".gitignore"), "*\n");
@@ -61,18 +62,46 @@ export async function assemble({ wasm, entry, into }) {
   await rename(staging, into);
 }
 
+/** Node has no modules of the platform, and compiles a wasm that it reads from the disk. @type {import("esbuild").Plugin} */
+const FOR_NODE = {
+  name: "for-node",
+  setup(build) {
+    build.onResolve({ filter: /^cloudflare:/ }, ({ path }) => ({ path, namespace: "absent" }));
+    build.onLoad({ filter: /.*/, namespace: "absent" }, () => ({ contents: "export const connect = undefined;" }));
+    build.onResolve({ filter: /\.wasm$/ }, ({ path }) => ({ path, namespace: "wasm" }));
+    build.onLoad({ filter: /.*/, namespace: "wasm" }, ({ path }) => ({
+      contents: `import { readFileSync } from "node:fs";
+        export default new WebAssembly.Module(readFileSync(new URL(${JSON.stringify(path)}, import.meta.url)));`,
+    }));
+  },
+};
+
+/** The Worker's own entry, which is also the name of a function that scripts call. */
+const ENTRY = "fetch";
+
 /**
  * Drops what the script never calls, and makes the rest small.
  * @param {Uint8Array} wasm
  * @param {string} script
+ * @param {boolean} inNode
  */
-async function optimise(wasm, script) {
+async function optimise(wasm, script, inNode) {
   const binaryen = /** @type {any} */ ((await import("binaryen")).default);
   const module = binaryen.readBinary(wasm);
   module.setFeatures(FEATURES.reduce((all, name) => all | binaryen.Features[name], 0));
   const called = new Set(script.match(/[\w$]+/g));
+  if (inNode) called.delete(ENTRY);
   const exported = Array.from({ length: module.getNumExports() }, (_, place) => binaryen.getExportInfo(module.getExportByIndex(place)).name);
   for (const name of exported) if (!called.has(name)) module.removeExport(name);
+  if (inNode) module.runPasses(["remove-unused-module-elements"]);
+  else shrink(binaryen, module);
+  const optimised = module.emitBinary();
+  module.dispose();
+  return optimised;
+}
+
+/** @param {any} binaryen @param {any} module */
+function shrink(binaryen, module) {
   silence(binaryen, module);
   binaryen.setOptimizeLevel(2);
   binaryen.setShrinkLevel(2);
@@ -80,9 +109,6 @@ async function optimise(wasm, script) {
   module.optimize();
   module.runPasses(["strip-debug", "strip-producers", "strip-target-features"]);
   module.optimize();
-  const optimised = module.emitBinary();
-  module.dispose();
-  return optimised;
 }
 
 /** Makes plain traps of what says why it panicked. @param {any} binaryen @param {any} module */

@@ -15,6 +15,7 @@ mod redis;
 mod request;
 mod response;
 mod sql;
+pub mod tool;
 mod web;
 mod webcrypto;
 

@@ -2,7 +2,7 @@
 
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Uint8Array};
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 
 use super::glue;
 use super::platform::EdgePlatform;
@@ -20,23 +20,29 @@ impl Drop for Asking {
 
 impl Web for EdgePlatform {
     async fn get(&self, url: &str, limit: usize) -> Result<Fetched, WebError> {
-        let asking = Asking(glue::Get::new(url, u32::try_from(limit).unwrap_or(u32::MAX)));
-        let answer = JsFuture::from(asking.0.answer()).await.map_err(|_| WebError::Unreachable)?;
-        let answer: Array = answer.unchecked_into();
-        let body = answer.get(3).dyn_into::<Uint8Array>().map_err(|_| WebError::TooLarge)?;
-        Ok(Fetched {
-            status: status(answer.get(0).as_f64()),
-            body: body.to_vec(),
-            cache_control: answer.get(1).as_string(),
-            age: answer.get(2).as_string(),
-        })
+        get(url, limit).await.map_err(|_| WebError::Unreachable)?
     }
+}
+
+/// What a server answers; the runtime's own error where it cannot be reached.
+pub(super) async fn get(url: &str, limit: usize) -> Result<Result<Fetched, WebError>, JsValue> {
+    let asking = Asking(glue::Get::new(url, u32::try_from(limit).unwrap_or(u32::MAX)));
+    let answer = JsFuture::from(asking.0.answer()).await?;
+    let answer: Array = answer.unchecked_into();
+    let status = status(answer.get(0).as_f64());
+    let Ok(body) = answer.get(3).dyn_into::<Uint8Array>() else { return Ok(Err(WebError::TooLarge(status))) };
+    let (cache_control, age) = (answer.get(1).as_string(), answer.get(2).as_string());
+    Ok(Ok(Fetched { status, body: body.to_vec(), cache_control, age }))
 }
 
 impl Journal for EdgePlatform {
     fn note(&self, event: &KeyEvent<'_>) {
         let line = Object::new().text("event", event.event).text("issuer", event.issuer).text("reason", event.reason);
-        glue::warn(&line.some_text("key_id", event.key_id).finish());
+        let mut line = line.some_text("key_id", event.key_id).some_text("url", event.url);
+        if let Some(status) = event.status {
+            line = line.number("status", status.into());
+        }
+        glue::warn(&line.finish());
     }
 }
 

@@ -186,7 +186,10 @@ impl<P: Platform> Judge<'_, P> {
             return Ok(KnownToken::opaque(OpaqueToken(token), opaque));
         }
         let token = UntrustedJwt::parse(token).map_err(Refusal::Invalid)?;
-        let candidates = if issuers.is_empty() { self.issuers_of(&token)? } else { issuers.to_vec() };
+        let candidates = match issuers {
+            [] => issuers_of(self.config, &token).ok_or(Refusal::UnknownIssuer)?,
+            _ => issuers.to_vec(),
+        };
         let mut refusal = Refusal::UnknownIssuer;
         for issuer in &candidates {
             let Tokens::Jwt(rules) = &issuer.tokens else { continue };
@@ -200,16 +203,16 @@ impl<P: Platform> Judge<'_, P> {
         }
         Err(refusal)
     }
+}
 
-    /// The issuers whose `iss` the token claims. Only a good signature then makes it theirs.
-    fn issuers_of(&self, token: &UntrustedJwt<'_>) -> Result<Vec<Rc<Issuer>>, Refusal> {
-        let claimed = token.claimed_issuer().ok_or(Refusal::UnknownIssuer)?;
-        let is_claimed = |issuer: &&Rc<Issuer>| match &issuer.tokens {
-            Tokens::Jwt(rules) => rules.issuers.contains(&claimed),
-            Tokens::Opaque => false,
-        };
-        Ok(self.config.issuers.iter().filter(is_claimed).cloned().collect())
-    }
+/// The issuers whose `iss` the token claims, `None` when it claims none. Only a good signature then makes it theirs.
+pub(crate) fn issuers_of(config: &Config, token: &UntrustedJwt<'_>) -> Option<Vec<Rc<Issuer>>> {
+    let claimed = token.claimed_issuer()?;
+    let is_claimed = |issuer: &&Rc<Issuer>| match &issuer.tokens {
+        Tokens::Jwt(rules) => rules.issuers.contains(&claimed),
+        Tokens::Opaque => false,
+    };
+    Some(config.issuers.iter().filter(is_claimed).cloned().collect())
 }
 
 /// The verdict on a token, once it is known whether it is revoked.

@@ -1,5 +1,6 @@
 //! Fetching published keys: one at a time, from what the location shares or from the provider.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
@@ -90,33 +91,85 @@ async fn obtain<P: Clock + Journal + SharedMemory + Signatures + Web>(
     {
         return false;
     }
-    let fetched = within::<P, _>(FETCH_LIMIT, fetch(&keys.source, platform)).await;
-    let problem = match fetched.unwrap_or(Err("timed_out")) {
-        Err(reason) => Some(reason),
-        Ok(set) => {
-            let taken = keys.take(&set.text, set.asked_at, set.fresh_until);
-            let problem = taken.problem;
-            tell(&keys.source, taken, platform);
-            // Where the location's memory is slow nothing more is asked of it.
-            if problem.is_none() && recalled.is_some() {
-                let shared = within::<P, _>(SHARING_LIMIT, share(&keys.source, &name, &set, platform));
-                let _ = shared.await;
-            }
-            problem
-        }
-    };
+    let Attempt { requests, set, taken, .. } = attempt(keys, platform).await;
+    let problem = taken.problem;
+    tell(&keys.source, taken, platform);
+    // Where the location's memory is slow nothing more is asked of it.
+    if let (Some(set), None, Some(_)) = (set, problem, recalled) {
+        let _ = within::<P, _>(SHARING_LIMIT, share(&keys.source, &name, &set, platform)).await;
+    }
     if let Some(reason) = problem {
-        keys.fail(platform.now());
-        platform.note(&KeyEvent { event: "keys_fetch_failed", issuer: &keys.source.issuer, reason, key_id: None });
+        let (event, issuer, latest) = ("keys_fetch_failed", &keys.source.issuer, requests.last());
+        let (url, status) = (latest.map(|latest| latest.url.as_str()), latest.and_then(|latest| latest.status));
+        platform.note(&KeyEvent { event, issuer, reason, key_id: None, url, status });
     }
     true
+}
+
+/// A request that was made for an issuer's keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRequest {
+    /// The URL without its query, which may hold a secret.
+    pub url: String,
+    /// The status of the answer, where there is one.
+    pub status: Option<u16>,
+}
+
+/// One fetch of an issuer's keys, and what it came to.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The requests in their order: the discovery document's, where there is one, and the set's.
+    pub requests: Vec<KeyRequest>,
+    /// What the discovery document says in the place of what it should say.
+    pub found: Option<String>,
+    /// The keys that are refused, and why nothing is used, when nothing is.
+    pub taken: Taken,
+    set: Option<Set>,
+}
+
+/// Asks the provider, and takes in what it publishes.
+pub async fn attempt<P: Clock + Web>(keys: &PublishedKeys, platform: &P) -> Attempt {
+    let trace = Trace::default();
+    let fetched = within::<P, _>(FETCH_LIMIT, fetch(&keys.source, &trace, platform)).await;
+    let (set, taken) = match fetched.unwrap_or(Err("timed_out")) {
+        Err(reason) => (None, Taken { problem: Some(reason), ..Taken::default() }),
+        Ok(set) => {
+            let taken = keys.take(&set.text, set.asked_at, set.fresh_until);
+            (Some(set), taken)
+        }
+    };
+    if taken.problem.is_some() {
+        keys.fail(platform.now());
+    }
+    Attempt { requests: trace.requests.take(), found: trace.found.take(), taken, set }
+}
+
+/// What is noted while keys are fetched: a fetch that takes too long is dropped, and this stays.
+#[derive(Default)]
+struct Trace {
+    requests: RefCell<Vec<KeyRequest>>,
+    found: RefCell<Option<String>>,
+}
+
+impl Trace {
+    fn begin(&self, url: &str) {
+        let (url, _query) = url.split_once('?').unwrap_or((url, ""));
+        self.requests.borrow_mut().push(KeyRequest { url: url.to_owned(), status: None });
+    }
+
+    fn answered(&self, status: u16) {
+        if let Some(latest) = self.requests.borrow_mut().last_mut() {
+            latest.status = Some(status);
+        }
+    }
 }
 
 /// Tells what has become of a set: the log which keys were refused, the platform which ones it may forget.
 fn tell<P: Journal + Signatures>(source: &KeySource, taken: Taken, platform: &P) {
     for refused in &taken.refused {
         let (reason, key_id) = (refused.reason, refused.key_id.as_deref());
-        platform.note(&KeyEvent { event: "key_refused", issuer: &source.issuer, reason, key_id });
+        let (event, issuer) = ("key_refused", &source.issuer);
+        platform.note(&KeyEvent { event, issuer, reason, key_id, url: None, status: None });
     }
     for slot in taken.gone {
         platform.forget(slot);
@@ -124,6 +177,7 @@ fn tell<P: Journal + Signatures>(source: &KeySource, taken: Taken, platform: &P)
 }
 
 /// A set as the provider gave it.
+#[derive(Debug)]
 struct Set {
     text: String,
     asked_at: Timestamp,
@@ -131,39 +185,65 @@ struct Set {
 }
 
 /// The set that is published now, or why there is none, in one word.
-async fn fetch<P: Clock + Web>(source: &KeySource, platform: &P) -> Result<Set, &'static str> {
+async fn fetch<P: Clock + Web>(source: &KeySource, trace: &Trace, platform: &P) -> Result<Set, &'static str> {
     let discovered = match &source.discovers {
         None => None,
-        Some(iss) => Some(discover(source, iss, platform).await?),
+        Some(iss) => Some(discover(source, iss, trace, platform).await?),
     };
     let asked_at = platform.now();
-    let (text, answer) = get(discovered.as_deref().unwrap_or(&source.url), platform).await?;
+    let (text, answer) = get(discovered.as_deref().unwrap_or(&source.url), trace, platform).await?;
     let fresh = freshness(source, answer.cache_control.as_deref(), answer.age.as_deref());
     Ok(Set { text, asked_at, fresh_until: asked_at.plus(fresh) })
 }
 
 /// Where a discovery document says that the keys are. It has to name the issuer that is configured, or anybody's
 /// document would do (RFC 8414 section 3.3, OpenID Connect Discovery 1.0 section 4.3).
-async fn discover<P: Web>(source: &KeySource, iss: &[String], platform: &P) -> Result<String, &'static str> {
-    let (text, _) = get(&source.url, platform).await?;
+async fn discover<P: Web>(
+    source: &KeySource,
+    iss: &[String],
+    trace: &Trace,
+    platform: &P,
+) -> Result<String, &'static str> {
+    let (text, _) = get(&source.url, trace, platform).await?;
     let document = json::read_object(&text).ok_or("unreadable")?;
     let member = |name: &str| document.get(name).and_then(Value::as_str);
     if !member("issuer").is_some_and(|named| iss.iter().any(|own| own == named)) {
+        trace.found.replace(member("issuer").map(str::to_owned));
         return Err("issuer_mismatch");
     }
-    let url = member("jwks_uri").filter(|url| is_key_url(url, source.in_development));
-    url.map(str::to_owned).ok_or("bad_jwks_uri")
+    match member("jwks_uri") {
+        Some(url) if is_key_url(url, source.in_development) => Ok(url.to_owned()),
+        other => {
+            trace.found.replace(other.map(str::to_owned));
+            Err("bad_jwks_uri")
+        }
+    }
 }
 
-async fn get<P: Web>(url: &str, platform: &P) -> Result<(String, Fetched), &'static str> {
-    let mut answer = platform.get(url, MAX_SET_BYTES).await.map_err(WebError::reason)?;
-    match answer.status {
-        200 => {}
-        // Whoever can redirect could say whose keys count.
-        300..=399 => return Err("redirected"),
-        _ => return Err("bad_status"),
+async fn get<P: Web>(url: &str, trace: &Trace, platform: &P) -> Result<(String, Fetched), &'static str> {
+    trace.begin(url);
+    let answer = platform.get(url, MAX_SET_BYTES).await;
+    let status = match &answer {
+        Ok(answer) => Some(answer.status),
+        Err(WebError::TooLarge(status)) => Some(*status),
+        Err(WebError::Unreachable) => None,
+    };
+    if let Some(status) = status {
+        trace.answered(status);
     }
+    match status {
+        None | Some(200) => {}
+        // Whoever can redirect could say whose keys count.
+        Some(300..=399) => return Err("redirected"),
+        // However large its page is.
+        Some(_) => return Err("bad_status"),
+    }
+    let mut answer = answer.map_err(WebError::reason)?;
     let text = String::from_utf8(std::mem::take(&mut answer.body)).map_err(|_| "unreadable")?;
+    // A login or an error page: no JSON begins like this.
+    if text.trim_start().starts_with('<') {
+        return Err("html");
+    }
     Ok((text, answer))
 }
 

@@ -13,6 +13,7 @@ mod verify;
 
 use std::rc::Rc;
 
+pub use fetch::{Attempt, KeyRequest, attempt};
 pub use freshness::freshness;
 pub use published::{Need, PublishedKeys, Step, Taken};
 pub use set::{Judged, MAX_KEYS, MAX_SET_BYTES, RefusedKey, judge_set};

@@ -5,6 +5,7 @@
 mod algorithm;
 mod bearer;
 mod claims;
+mod explain;
 mod id;
 mod jwk;
 mod keys;
@@ -18,6 +19,7 @@ mod verify;
 pub use algorithm::Algorithm;
 pub use bearer::{BearerProblem, bearer_token, is_token};
 pub use claims::{ClaimNames, Claims};
+pub use explain::{Explanation, date, explain, explain_lack, explain_shape, one_of};
 pub use id::{OpaqueToken, TokenId};
 pub use jwk::{Jwk, JwkProblem};
 pub use keys::{KeyMembers, PrivateKey, PublicKey, SigningKey, VerificationKey, VerificationMaterial};

@@ -120,3 +120,10 @@ pub fn noted(platform: &TestPlatform, event: &str) -> Vec<(String, Option<String
     let of_event = journal.iter().filter(|noted| noted.event == event);
     of_event.map(|noted| (noted.reason.to_owned(), noted.key_id.clone())).collect()
 }
+
+/// What the log's lines of failed fetches say was asked: URL and status.
+pub fn asked(platform: &TestPlatform) -> Vec<(String, Option<u16>)> {
+    let journal = platform.journal.borrow();
+    let failed = journal.iter().filter(|noted| noted.event == "keys_fetch_failed");
+    failed.map(|noted| (noted.url.clone().unwrap_or_default(), noted.status)).collect()
+}

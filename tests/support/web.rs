@@ -29,6 +29,8 @@ pub struct Noted {
     pub event: &'static str,
     pub reason: &'static str,
     pub key_id: Option<String>,
+    pub url: Option<String>,
+    pub status: Option<u16>,
 }
 
 /// Everybody else's servers.
@@ -91,14 +93,15 @@ impl Web for TestPlatform {
             }
             Some(Served::Answer(answer)) => answer,
         };
-        if answer.body.len() > limit { Err(WebError::TooLarge) } else { Ok(answer) }
+        if answer.body.len() > limit { Err(WebError::TooLarge(answer.status)) } else { Ok(answer) }
     }
 }
 
 impl Journal for TestPlatform {
     fn note(&self, event: &KeyEvent<'_>) {
         assert_eq!(event.issuer, "worth", "the one issuer of these tests whose keys are fetched");
-        let key_id = event.key_id.map(str::to_owned);
-        self.journal.borrow_mut().push(Noted { event: event.event, reason: event.reason, key_id });
+        let (key_id, url) = (event.key_id.map(str::to_owned), event.url.map(str::to_owned));
+        let noted = Noted { event: event.event, reason: event.reason, key_id, url, status: event.status };
+        self.journal.borrow_mut().push(noted);
     }
 }

@@ -70,7 +70,8 @@ function sendJson(response, body, cacheControl) {
 export const FAULTS = {
   bad_status: (_, response) => void response.writeHead(500).end("{}"),
   redirected: (_, response) => void response.writeHead(302, { location: "/elsewhere" }).end(),
-  unreadable: (_, response) => void response.end("<html>"),
+  html: (_, response) => void response.end("<html>"),
+  unreadable: (_, response) => void response.end("nothing"),
   no_usable_key: (_, response) => void response.end('{"keys":[]}'),
   too_large: (_, response) => void response.end(JSON.stringify({ keys: [], pad: "x".repeat(64 * 1024) })),
   unreachable: (request) => void request.socket.destroy(),

@@ -1,0 +1,123 @@
+//! What `npm run check` asks of the Worker's own code: what it refuses of a table, what keys it gets, and what it makes
+//! of a sample token. Questions and answers are JSON.
+
+mod keys;
+mod token;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::config::{Config, Environment, Lookup, Refusals};
+use crate::json::{self, Array, Object};
+use crate::ports::{Clock, Journal, SharedMemory, Signatures, Web};
+use crate::token::Secret;
+
+/// A table, and what stands outside of it.
+struct Question {
+    config: Option<Value>,
+    /// A secret without a text is set, and its text is not known here.
+    secrets: BTreeMap<String, Option<String>>,
+    development: bool,
+    deployment: bool,
+    ledger: bool,
+    wanted: Wanted,
+}
+
+/// What is asked besides of what is refused.
+struct Wanted {
+    /// Whether servers may be asked.
+    online: bool,
+    /// A sample token.
+    token: Option<String>,
+}
+
+impl Question {
+    fn read(text: &str) -> Result<Self, String> {
+        let mut members = json::read_object(text).ok_or("the question is no JSON object")?;
+        let mut secrets = BTreeMap::new();
+        if let Some(Value::Object(given)) = members.remove("secrets") {
+            for (name, value) in given {
+                let text = match value {
+                    Value::Null => None,
+                    Value::String(text) => Some(text),
+                    _ => return Err(format!("the secret {name} is no text")),
+                };
+                secrets.insert(name, text);
+            }
+        }
+        let flag = |name: &str| members.get(name) == Some(&Value::Bool(true));
+        let (development, deployment) = (flag("development"), flag("deployment"));
+        let (ledger, online) = (flag("ledger"), flag("online"));
+        let wanted = Wanted { online, token: json::take_text(&mut members, "token") };
+        let config = members.remove("config").filter(|config| !config.is_null());
+        Ok(Self { config, secrets, development, deployment, ledger, wanted })
+    }
+
+    fn parse(&self) -> Result<Config, Refusals> {
+        let Some(table) = &self.config else { return Err(Refusals::one("", "is missing")) };
+        Config::parse(&json::text(table), self)
+    }
+}
+
+impl Environment for Question {
+    fn secret(&self, name: &str) -> Lookup {
+        match self.secrets.get(name) {
+            None => Lookup::Missing,
+            Some(None) => Lookup::Unknown,
+            Some(Some(text)) => Lookup::Known(Secret::new(text.clone())),
+        }
+    }
+
+    fn allows_development_keys(&self) -> bool {
+        self.development
+    }
+
+    fn is_development(&self) -> bool {
+        self.development && !self.deployment
+    }
+
+    fn has_ledger(&self) -> bool {
+        self.ledger
+    }
+}
+
+/// Whether a question allows servers to be asked.
+#[must_use]
+pub fn is_online(question: &str) -> bool {
+    Question::read(question).is_ok_and(|question| question.wanted.online)
+}
+
+/// What the Worker refuses of the table: a JSON list of texts.
+///
+/// # Errors
+/// Why the question cannot be read.
+pub fn findings(question: &str) -> Result<String, String> {
+    let mut findings = Array::new();
+    if let Err(refusals) = Question::read(question)?.parse() {
+        refusals.0.iter().for_each(|refusal| findings.text(&refusal.to_string()));
+    }
+    Ok(findings.finish())
+}
+
+/// What becomes of issuers' published keys, when `online` is set, and of a sample token: `{"keys": [...], "token": [...]}`,
+/// or `{"refused": true}` when the table is refused.
+///
+/// # Errors
+/// Why the question cannot be read.
+pub async fn judge<P: Clock + Journal + SharedMemory + Signatures + Web>(
+    question: &str,
+    platform: &P,
+) -> Result<String, String> {
+    let question = Question::read(question)?;
+    let Ok(config) = question.parse() else { return Ok(Object::new().flag("refused", true).finish()) };
+    let mut answer = Object::new();
+    let Wanted { online, token } = &question.wanted;
+    if *online {
+        answer = answer.raw("keys", &keys::fetch_all(&config, platform).await);
+    }
+    if let Some(text) = token {
+        answer = answer.raw("token", &token::judge(text, &config, *online, platform).await);
+    }
+    Ok(answer.finish())
+}
