@@ -5,7 +5,7 @@
 mod support;
 
 use edge_logout::ports::WebError;
-use edge_logout::tool::{findings, judge};
+use edge_logout::tool::{findings, judge, warnings};
 use serde_json::{Value, json};
 use support::asking::{Asking, refusal};
 use support::keys::{DISCOVERY, JWKS, key, public, set};
@@ -53,6 +53,8 @@ fn bad_tokens() -> Vec<(String, &'static str, &'static str, &'static str)> {
     let large = format!("{}.{}.{}", encode("{}"), "A".repeat(9_000), encode("s"));
     let es256 = TestToken { algorithm: other.algorithm, ..of() }.header("alg", json!("RS256"));
     vec![
+        (claim("cnf", json!({ "jkt": "x" })), "bound_token", "no `cnf`", r#"`cnf` {"jkt":"x"}"#),
+        (claim("events", json!({})), "not_an_access_token", "without `events`", "`events`"),
         (large, "token_too_large", "8192 bytes", "9007 bytes"),
         ("one.two".to_owned(), "token_malformed", "a JWT", "2 part(s)"),
         ("a.b.c.d.e".to_owned(), "token_malformed", "a JWT", "5 part(s), as an encrypted token"),
@@ -285,4 +287,21 @@ fn refusals_are_the_workers_own() {
     for nonsense in ["", "[]", "{\"secrets\":{\"A\":1}}"] {
         assert!(findings(nonsense).is_err(), "{nonsense}");
     }
+}
+
+#[test]
+fn a_rule_that_a_laxer_one_undermines_is_told_by_both_names() {
+    let of = |settings: Value| -> Vec<String> {
+        let mut table = shipped::table();
+        shipped::add_guard(&mut table, &json!({ "paths": ["/pub/*"] }));
+        shipped::add_guard(&mut table, &settings);
+        serde_json::from_str(&warnings(&question(&table, &json!({})).to_string()).unwrap()).unwrap()
+    };
+    let exact = json!({ "paths": ["/pub/admin"], "issuers": ["marzipan"] });
+    let found = of(exact.clone());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("\"/pub/admin\"") && found[0].contains("\"/pub/*\""), "{found:?}");
+    let mut closed = exact;
+    closed["subtree"] = json!(true);
+    assert!(of(closed).is_empty());
 }

@@ -1,2 +1,2 @@
 // What `npm run check` uses of the Worker's code; the build bundles it with a wasm that has these exports alone.
-export { findings, judge } from "./index.js";
+export { findings, judge, warnings } from "./index.js";

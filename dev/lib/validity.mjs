@@ -18,6 +18,7 @@ import { Refusal } from "./refusal.mjs";
 /**
  * @typedef {object} Tool
  * @property {(question: string) => string} findings
+ * @property {(question: string) => string} warnings
  * @property {(question: string) => Promise<string>} judge
  */
 
@@ -45,6 +46,15 @@ export async function askWorker(ask, loaded = load) {
 export async function refusalsOfWorker(question) {
   await buildCheckTool();
   return askWorker(({ findings }) => findings(JSON.stringify(question)));
+}
+
+/**
+ * @param {Question} question
+ * @returns {Promise<string[]>} what the Worker takes and its deployer may not have meant
+ */
+export async function warningsOfWorker(question) {
+  await buildCheckTool();
+  return askWorker(({ warnings }) => warnings(JSON.stringify(question)));
 }
 
 /**

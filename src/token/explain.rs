@@ -125,6 +125,15 @@ fn explain_claims(problem: TokenProblem, claims: &Claims, rules: &JwtRules, now:
     let claim = |name: &str| format!("`{name}` {}", shown(claims.get(name)));
     match problem {
         TokenProblem::MalformedClaims => malformed(claims, rules),
+        TokenProblem::NotAnAccessToken => {
+            let found = "`events`, as security event and logout tokens have it";
+            Explanation::new("an access token, without `events`", found)
+        }
+        TokenProblem::BoundToken => {
+            let expected =
+                "no `cnf`: a token that is bound to a key is no bearer token (`confirmation` may pass it on)";
+            Explanation::new(expected, claim("cnf"))
+        }
         TokenProblem::WrongIssuer => Explanation::new(format!("`iss` {}", one_of(&rules.issuers)), claim("iss")),
         TokenProblem::WrongAudience => Explanation::new(format!("`aud` {}", one_of(&rules.audiences)), claim("aud")),
         TokenProblem::NoExpiry => Explanation::new("`exp`", "none"),
@@ -168,6 +177,7 @@ fn malformed(claims: &Claims, rules: &JwtRules) -> Explanation {
     let identifiers = [&names.token_id, &names.session, &names.subject];
     match identifiers.into_iter().find(|name| claims.identifier(name).is_err()) {
         Some(name) => Explanation::new(format!("`{name}` as a text or a whole number, not empty"), claim(name)),
+        None if claims.has("cnf") => Explanation::new("`cnf` with one `jkt` or `x5t#S256`, a thumbprint", claim("cnf")),
         None => Explanation::default(),
     }
 }

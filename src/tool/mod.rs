@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::config::{Config, Environment, Lookup, Refusals};
 use crate::json::{self, Array, Object};
 use crate::ports::{Clock, Journal, SharedMemory, Signatures, Web};
+use crate::routes::{Gap, gaps};
 use crate::token::Secret;
 
 /// A table, and what stands outside of it.
@@ -98,6 +99,23 @@ pub fn findings(question: &str) -> Result<String, String> {
         refusals.0.iter().for_each(|refusal| findings.text(&refusal.to_string()));
     }
     Ok(findings.finish())
+}
+
+/// What the Worker takes and its deployer may not have meant: a JSON list of texts. Empty for a table that is refused.
+///
+/// # Errors
+/// Why the question cannot be read.
+pub fn warnings(question: &str) -> Result<String, String> {
+    let mut warnings = Array::new();
+    if let Ok(config) = Question::read(question)?.parse() {
+        for Gap { path, other_path, example, .. } in gaps(&config) {
+            warnings.text(&format!(
+                "the guard of \"{path}\" is stricter than that of \"{other_path}\", which also takes \"{example}\": if the \
+                 API reads both alike, add `subtree = true` to the guard of \"{path}\""
+            ));
+        }
+    }
+    Ok(warnings.finish())
 }
 
 /// What becomes of issuers' published keys, when `online` is set, and of a sample token: `{"keys": [...], "token": [...]}`,

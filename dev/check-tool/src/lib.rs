@@ -16,6 +16,15 @@ pub fn findings(question: &str) -> Result<String, JsValue> {
     edge_logout::tool::findings(question).map_err(JsValue::from)
 }
 
+/// What the Worker takes of a table and its deployer may not have meant.
+///
+/// # Errors
+/// Why the question cannot be read.
+#[wasm_bindgen]
+pub fn warnings(question: &str) -> Result<String, JsValue> {
+    edge_logout::tool::warnings(question).map_err(JsValue::from)
+}
+
 /// What becomes of published keys and of a sample token.
 #[wasm_bindgen]
 pub fn judge(question: String) -> Promise {
