@@ -3,6 +3,7 @@
 pub mod batch_check;
 mod body;
 pub mod check;
+mod client_credential;
 mod credential;
 pub mod guard;
 pub mod health;
@@ -12,3 +13,4 @@ mod known_user;
 pub mod logout;
 pub mod openapi;
 mod original;
+pub mod readiness;

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 
 use super::breaker::Caller;
 use super::check::Known;
-use super::client::ShardClient;
+use super::client::{LedgerQuestion, ShardClient};
 use super::digest::Digest;
 use super::freshness::Freshness;
 use super::ledger::LedgerRules;
@@ -15,7 +15,7 @@ use super::plan::Matchable;
 use super::record::Revocation;
 use super::sync::{Turn, sync};
 use super::write::write;
-use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, all};
+use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, all, within};
 use crate::time::Timestamp;
 
 /// Why it cannot be told, or could not be done.
@@ -135,6 +135,18 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         }
         self.memory.note(revocations, self.platform.now());
         Ok(())
+    }
+
+    /// Whether a shard answers, by a look for what nobody records. Past the breaker, which knows only how it was a moment
+    /// ago: whoever asks has to see to it that this is not done often.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn ask_shard(&self, shard: u32, limit: Duration) -> Result<(), LedgerError> {
+        let question = LedgerQuestion::Contains(vec!["readyz".to_owned()]).write();
+        let asked = within::<P, _>(limit, self.platform.ask(shard, &question)).await;
+        let answer = asked.unwrap_or(Err(LedgerError::TimedOut))?;
+        if answer.trim() == "[null]" { Ok(()) } else { Err(LedgerError::Failed) }
     }
 
     /// Each shard takes its part in one transaction; parts that follow each other in different shards wait for each
