@@ -29,6 +29,8 @@ pub enum Endpoint {
     BatchCheck,
     /// `/healthz`.
     Health,
+    /// `/readyz`.
+    Ready,
     /// `/openapi.json`.
     OpenApi,
 }
@@ -41,7 +43,7 @@ impl Endpoint {
             Self::Logout { .. } | Self::BatchCheck => "POST, OPTIONS",
             // Any: what is asked about, or passed on, is another's.
             Self::Check | Self::Guard { .. } => "*",
-            Self::Health | Self::OpenApi => "GET, HEAD, OPTIONS",
+            Self::Health | Self::Ready | Self::OpenApi => "GET, HEAD, OPTIONS",
         }
     }
 
@@ -51,13 +53,15 @@ impl Endpoint {
         match self {
             Self::Logout { .. } | Self::BatchCheck => method == "POST",
             Self::Check | Self::Guard { .. } => true,
-            Self::Health | Self::OpenApi => matches!(method, "GET" | "HEAD"),
+            Self::Health | Self::Ready | Self::OpenApi => matches!(method, "GET" | "HEAD"),
         }
     }
 }
 
 /// Where the service says how it is.
 pub const HEALTH: &str = "/healthz";
+/// Where it says whether what it needs can be had now.
+pub const READY: &str = "/readyz";
 /// Where the service describes its endpoints.
 pub const OPENAPI: &str = "/openapi.json";
 /// Where a check is asked for. What follows it is the path of the original request, as Envoy appends it.
@@ -66,8 +70,9 @@ pub const CHECK: &str = "/check";
 pub const BATCH_CHECK: &str = "/batch-check";
 
 /// The endpoints that are the service's own, with their paths.
-pub const OWN: [(&str, Endpoint); 4] = [
+pub const OWN: [(&str, Endpoint); 5] = [
     (HEALTH, Endpoint::Health),
+    (READY, Endpoint::Ready),
     (OPENAPI, Endpoint::OpenApi),
     (CHECK, Endpoint::Check),
     (BATCH_CHECK, Endpoint::BatchCheck),

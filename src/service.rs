@@ -13,6 +13,7 @@ use crate::endpoints::health::{health, health_misconfigured};
 use crate::endpoints::judge::{Judge, Remembered};
 use crate::endpoints::logout::{logout, refusal};
 use crate::endpoints::openapi::document;
+use crate::endpoints::readiness::{Readiness, readyz};
 use crate::http::{Reply, Request, Url};
 use crate::keys::{IssuerKeys, refresh};
 use crate::log::{LogLine, Notes};
@@ -29,6 +30,8 @@ pub struct Service {
     description: OnceCell<String>,
     /// What this isolate remembers of tokens and revocations.
     remembered: Remembered,
+    /// What this isolate has found out last of what it needs.
+    readiness: Readiness,
     /// The shortest bound that is configured, which says how often feeds are heard; none when nothing is bounded.
     bound: Option<Duration>,
 }
@@ -58,7 +61,7 @@ impl Service {
     pub fn new(config: Config) -> Self {
         let routes = Routes::new(&config);
         let (remembered, bound) = (Remembered::new(&config), shortest_bound(&config));
-        Self { config, routes, description: OnceCell::new(), remembered, bound }
+        Self { config, routes, description: OnceCell::new(), remembered, readiness: Readiness::default(), bound }
     }
 
     /// Whether a request may change something, so that it must be finished even when its client is gone. What is passed
@@ -170,6 +173,7 @@ impl Service {
         }
         let reply = match (endpoint, route) {
             (Endpoint::Health, _) => health(&self.config, judge.platform),
+            (Endpoint::Ready, _) => readyz(&self.readiness, judge, request, notes).await,
             (Endpoint::OpenApi, _) => self.describe(),
             (Endpoint::BatchCheck, _) => batch_check(judge, request, notes).await,
             (Endpoint::Logout { .. }, Some(route)) => logout(route, judge, request, notes).await,

@@ -31,7 +31,7 @@ fn out_of_step() -> (TestPlatform, Isolate) {
 
 #[test]
 fn when_the_feed_does_not_answer_the_ledger_is_asked() {
-    for fault in [FAILED, LedgerFault::Hangs, LedgerFault::Says("{}"), LedgerFault::Says("no JSON")] {
+    for fault in [FAILED, LedgerFault::Says("{}"), LedgerFault::Says("no JSON")] {
         let (platform, isolate) = out_of_step();
         platform.ledger_faults.borrow_mut().push_back(fault);
         assert_eq!(isolate.check(&platform, &token("a"), BOUNDED), Ok(known(Status::Active, Strong)), "{fault:?}");
@@ -41,6 +41,15 @@ fn when_the_feed_does_not_answer_the_ledger_is_asked() {
         let revoked = known(Status::Revoked(Scope::Token), Strong);
         assert_eq!(isolate.check(&platform, &token("a"), BOUNDED), Ok(revoked), "{fault:?}");
     }
+}
+
+#[test]
+fn a_check_that_has_waited_for_the_feed_does_not_wait_for_the_ledger_as_well() {
+    let (platform, isolate) = out_of_step();
+    platform.ledger_faults.borrow_mut().push_back(LedgerFault::Hangs);
+    let begin = platform.now();
+    assert_eq!(isolate.check(&platform, &token("a"), BOUNDED), Err(Doubt::Ledger(LedgerError::TimedOut)));
+    assert_eq!(platform.now().since(begin), Duration::from_millis(1_500));
 }
 
 #[test]
@@ -84,6 +93,7 @@ fn when_the_ledger_does_not_answer_either_it_cannot_be_told() {
         }
         assert!(isolate.is_active(&platform, &token("a"), Eventual), "KV alone needs no ledger");
         platform.ledger_down.set(None);
+        platform.pass(Duration::from_secs(2));
         assert!(isolate.is_active(&platform, &token("a"), BOUNDED), "and it goes on");
     }
 }

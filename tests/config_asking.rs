@@ -218,7 +218,7 @@ fn an_upstream_has_tls_and_nothing_behind_its_path() {
 
 #[test]
 fn paths_of_guards_stand_beside_all_others() {
-    for path in ["/check", "/check/*", "/healthz", "/batch-check", "/openapi.json", "/customer/logout"] {
+    for path in ["/check", "/check/*", "/healthz", "/readyz", "/batch-check", "/openapi.json", "/customer/logout"] {
         expect(&refused_of_guard(&json!({ "paths": [path] })), &format!("routes[5].paths: {path:?} cannot be routed"));
     }
     let twice = refused(|table| {

@@ -202,7 +202,7 @@ fn openapi_has_every_path_that_routes() {
     let document = body(&send(&service(), &TestRequest::new("GET", "/openapi.json")));
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
     let mut expected: Vec<&str> = edge_logout::contracts::ALL.iter().flat_map(|own| own.paths()).copied().collect();
-    expected.extend(["/healthz", "/openapi.json", "/check", "/batch-check"]);
+    expected.extend(["/healthz", "/readyz", "/openapi.json", "/check", "/batch-check"]);
     expected.sort_unstable();
     assert_eq!(paths, expected);
     let post = &document["paths"]["/api/v1/{store_id}/storefront/auth/logout"]["post"];

@@ -68,6 +68,7 @@ fn what_does_not_pass_is_told_and_leaves_nothing_in_memory() {
         assert_eq!((result, tried), (Err(Doubt::Ledger(error)), tries), "{fault:?}");
         assert!(took <= LIMIT, "{fault:?} took {took:?}");
         platform.ledger_faults.borrow_mut().clear();
+        platform.pass(Duration::from_secs(2));
         assert!(isolate.is_active(&platform, &token("a"), BOUNDED), "{fault:?}: nobody has been told that it ended");
     }
 }

@@ -5,8 +5,11 @@
 mod support;
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use edge_logout::config::Config;
+use edge_logout::ports::Clock;
+use edge_logout::revocation::KvLifetime;
 use edge_logout::service::Service;
 use serde_json::{Value, json};
 use support::platform::TestPlatform;
@@ -67,7 +70,127 @@ fn a_visitors_session_ends_by_the_issuers_own_names() {
         serde_json::from_str(&post(&TestToken::of("commerce-engine-storefront").sign()).reply.body.unwrap()).unwrap();
     platform.index.borrow_mut().clear();
     assert_eq!(post(body["content"]["access_token"].as_str().unwrap()).reply.status, 200);
-    assert_eq!(platform.scopes(), ["session", "token"]);
+    assert_eq!(platform.scopes(), ["token"], "of an anonymous session that was minted here the token alone ends");
+}
+
+/// A storefront, and what its visitors do.
+struct Storefront {
+    service: Service,
+    platform: TestPlatform,
+}
+
+impl Storefront {
+    fn on_kv_alone() -> Self {
+        Self { service: service_on_kv_alone_with(|_| ()), platform: TestPlatform::at(NOW) }
+    }
+
+    /// Logs out; the new access token and refresh token.
+    fn log_out(&self, token: &str) -> Result<(String, String), u16> {
+        let request = TestRequest::post("/auth/logout").bearer(token);
+        let reply = run(self.service.answer(&request, &self.platform)).reply;
+        let body: Value = serde_json::from_str(&reply.body.unwrap()).unwrap();
+        let token = |name: &str| body["content"][name].as_str().map(str::to_owned);
+        token("access_token").zip(token("refresh_token")).ok_or(reply.status)
+    }
+}
+
+fn claims_of(token: &str) -> Value {
+    use base64ct::{Base64UrlUnpadded, Encoding};
+    let claims = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&Base64UrlUnpadded::decode_vec(claims).unwrap()).unwrap()
+}
+
+fn shopper() -> TestToken {
+    TestToken::of("commerce-engine-storefront")
+}
+
+#[test]
+fn a_logout_of_an_anonymous_session_records_its_token_until_that_ends() {
+    let shop = Storefront::on_kv_alone();
+    let (access, _) = shop.log_out(&shopper().sign()).unwrap();
+    assert_eq!(shop.platform.scopes(), ["session", "token"], "the shopper's own session ends as a whole");
+    shop.platform.index.borrow_mut().clear();
+    shop.log_out(&access).unwrap();
+    assert_eq!(shop.platform.scopes(), ["token"]);
+    let index = shop.platform.index.borrow();
+    let KvLifetime::Until(ends) = index.values().next().unwrap().lifetime else { panic!("a moment") };
+    let exp = claims_of(&access)["exp"].as_i64().unwrap();
+    assert!((exp..=exp + 120).contains(&i64::from(ends)), "{ends} for {exp}: the token's own end and the leeway");
+    assert_eq!(shop.log_out(&access), Err(401), "it is refused from now on");
+}
+
+#[test]
+fn a_chain_of_anonymous_sessions_has_an_end() {
+    let shop = Storefront::on_kv_alone();
+    let (first, refresh) = shop.log_out(&shopper().sign()).unwrap();
+    let (ends, refresh_ends) = (claims_of(&first)["exp"].clone(), claims_of(&refresh)["exp"].clone());
+    let (mut token, mut ids) = (first, Vec::new());
+    for number in 1..=16 {
+        assert_eq!(claims_of(&token)["edge_logout"]["number"], json!(number));
+        assert_eq!(claims_of(&token)["exp"], ends, "no logout renews it");
+        ids.push(claims_of(&token)["sid"].to_string());
+        shop.platform.pass(Duration::from_secs(60));
+        let (next, refresh) = shop.log_out(&token).unwrap();
+        assert_eq!(claims_of(&refresh)["exp"], refresh_ends);
+        assert_eq!(claims_of(&refresh)["edge_logout"], Value::Null);
+        token = next;
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 16, "each session is another one");
+    let seconds = shop.platform.now().as_millis() / 1000;
+    assert!(claims_of(&token)["exp"].as_i64().unwrap() <= seconds, "the last one again, at its end");
+    assert_eq!(shop.log_out(&token), Err(401), "and revoked");
+    assert_eq!(shop.platform.index.borrow().len(), 2 + 16);
+}
+
+#[test]
+fn logouts_of_one_token_at_the_same_time_do_not_multiply_sessions() {
+    let (mut token, _) = Storefront::on_kv_alone().log_out(&shopper().sign()).unwrap();
+    for _ in 0..4 {
+        let log_out = || {
+            // Each as if it had seen none of the others' revocations yet.
+            let shop = Storefront { service: service_on_kv_alone_with(|_| ()), platform: TestPlatform::default() };
+            shop.platform.pass(Duration::from_secs(1));
+            shop.log_out(&token).unwrap().0
+        };
+        let next: Vec<_> = (0..5).map(|_| log_out()).collect();
+        for claim in ["jti", "sid", "exp"] {
+            assert!(next.iter().all(|other| claims_of(other)[claim] == claims_of(&next[0])[claim]), "{claim}");
+        }
+        token.clone_from(&next[0]);
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_minted_session_ends_as_a_whole() {
+    let shop = Storefront::on_kv_alone();
+    let (access, _) = shop.log_out(&shopper().sign()).unwrap();
+    let minted = claims_of(&access);
+    let place = minted["edge_logout"].clone();
+    let mut more = place.clone();
+    more["number"] = json!(2);
+    let pretenders = [
+        shopper().claim("is_anonymous", json!(true)),
+        shopper().claim("edge_logout", place.clone()),
+        shopper().claim("edge_logout", json!("chain")).claim("jti", minted["jti"].clone()),
+        shopper().claim("edge_logout", more).claim("jti", minted["jti"].clone()),
+    ];
+    for token in pretenders {
+        let shop = Storefront::on_kv_alone();
+        let (next, _) = shop.log_out(&token.sign()).unwrap();
+        assert_eq!(shop.platform.scopes(), ["session", "token"], "{:?}", token.claims);
+        assert_eq!(claims_of(&next)["edge_logout"]["number"], json!(1), "a chain of its own");
+    }
+}
+
+#[test]
+fn different_shoppers_never_become_one_visitor() {
+    let visitor =
+        |token: TestToken| claims_of(&Storefront::on_kv_alone().log_out(&token.sign()).unwrap().0)["ulid"].clone();
+    let one = visitor(shopper().claim("sid", json!("1")).claim("ulid", json!("ada")).claim("jti", json!("a")));
+    let other = visitor(shopper().claim("sid", json!("1")).claim("ulid", json!("grace")).claim("jti", json!("b")));
+    assert_ne!(one, other);
 }
 
 #[test]

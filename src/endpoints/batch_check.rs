@@ -5,6 +5,7 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::check::{find_issuer, no_credential, read_freshness};
+use super::client_credential::client_with;
 use super::judge::{Judge, LIMIT, Refusal, Verdict, conclude};
 use super::known_token::KnownToken;
 use super::presented::CredentialProblem;
@@ -40,7 +41,7 @@ pub(crate) async fn batch_check<R: Request, P: Platform>(
         Ok(secret) => secret,
         Err(problem) => return no_credential(CredentialProblem::Bearer(problem), notes),
     };
-    let Some(client) = judge.config.clients.iter().find(|client| client.secret.is(secret)) else {
+    let Some(client) = client_with(judge.config, secret) else {
         return unauthorized(notes);
     };
     notes.client = Some(client.name.clone());

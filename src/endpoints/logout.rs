@@ -14,7 +14,7 @@ use crate::contracts::{Contract, Demand, Failure, Success};
 use crate::http::{Reply, Request};
 use crate::log::Notes;
 use crate::ports::{Platform, within};
-use crate::revocation::{DEFAULT_BOUND, Effective, Ended, revocations_for};
+use crate::revocation::{DEFAULT_BOUND, Effective, Ended, Scope, revocations_for};
 use crate::token::{AnonymousSession, OpaqueToken, VerifiedToken, bearer_token, mint_anonymous_session};
 
 /// How long a logout waits for ledger and index, reading, writing and retries in all. Longer, and the client's own retry
@@ -83,7 +83,7 @@ async fn try_logout<R: Request, P: Platform>(
         (Demand::Own, _) => (credential.ended(), &route.issuer.revocation),
     };
     let success = prepare(route, &credential, platform, notes).await?;
-    let revocations = revocations_for(ended, &route.revokes, revocation, now);
+    let revocations = revocations_for(ended, scopes(route, &credential), revocation, now);
     let left = BUDGET.saturating_sub(platform.now().since(begin));
     authority.revoke(&revocations, left).await.map_err(|doubt| unavailable(doubt, notes))?;
     let receipt = receipt(route, judge);
@@ -96,6 +96,15 @@ async fn try_logout<R: Request, P: Platform>(
             let user = known_user(route, token, platform, notes).await?;
             Ok(answer(&session, &user).with(RECEIPT, receipt))
         }
+    }
+}
+
+/// What ends. Of an anonymous session that was minted here only the token: anybody can have any number of them, and there
+/// is nothing in them to protect.
+fn scopes<'a>(route: &'a Route, credential: &Credential<'_>) -> &'a [Scope] {
+    match (&route.anonymous_session, credential) {
+        (Some(rules), Credential::Jwt(token)) if rules.have_minted(token) => &[Scope::Token],
+        _ => &route.revokes,
     }
 }
 

@@ -15,3 +15,4 @@ pub mod logout;
 pub mod openapi;
 mod original;
 mod presented;
+pub mod readiness;

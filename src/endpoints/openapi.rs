@@ -5,11 +5,12 @@ use serde_json::Value;
 use super::health::VERSION;
 use crate::config::{Config, Route};
 use crate::json::{self, Array, Object};
-use crate::routes::{BATCH_CHECK, CHECK, HEALTH, OPENAPI};
+use crate::routes::{BATCH_CHECK, CHECK, HEALTH, OPENAPI, READY};
 
 /// The service's own paths, and what they answer.
-const OWN: [(&str, &str); 4] = [
+const OWN: [(&str, &str); 5] = [
     (HEALTH, include_str!("openapi/healthz.json")),
+    (READY, include_str!("openapi/readyz.json")),
     (OPENAPI, include_str!("openapi/openapi.json")),
     (CHECK, include_str!("openapi/check.json")),
     (BATCH_CHECK, include_str!("openapi/batch-check.json")),

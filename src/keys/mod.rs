@@ -18,7 +18,7 @@ pub use freshness::freshness;
 pub use published::{Need, PublishedKeys, Step, Taken};
 pub use set::{Judged, MAX_KEYS, MAX_SET_BYTES, RefusedKey, judge_set};
 pub use source::{KeySource, is_key_url};
-pub use verify::{refresh, verify_now, vouches_for};
+pub use verify::{readiness, refresh, verify_now, vouches_for};
 
 use crate::time::Timestamp;
 use crate::token::KeyRing;

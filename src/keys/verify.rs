@@ -83,6 +83,23 @@ pub async fn vouches_for<P: Clock + Journal + SharedMemory + Signatures + Web>(
     has_it.then_some(KeyMark { generation: ring.generation, ..mark })
 }
 
+/// Whether an issuer's keys can be had, fetched where that is due; `None` when they are configured.
+///
+/// An error has no reason while the provider fails and its last good keys still serve.
+pub async fn readiness<P: Clock + Journal + SharedMemory + Signatures + Web>(
+    keys: &IssuerKeys,
+    by: Timestamp,
+    platform: &P,
+) -> Option<Result<(), Option<&'static str>>> {
+    let IssuerKeys::Published(published) = keys else { return None };
+    bring_up(published, Need::Keys, published.ended(), by, platform).await;
+    Some(match published.current(platform.now()) {
+        None => Err(Some("keys_unavailable")),
+        Some(_) if published.is_failing() => Err(None),
+        Some(_) => Ok(()),
+    })
+}
+
 /// What fetches the keys that are due, behind an answer.
 pub fn refresh<'a, P: Clock + Journal + SharedMemory + Signatures + Web>(
     keys: &'a IssuerKeys,

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use super::breaker::Caller;
 use super::check::Known;
-use super::client;
+use super::client::{LedgerQuestion, ShardClient};
 use super::digest::Digest;
 use super::freshness::Freshness;
 use super::ledger::LedgerRules;
@@ -14,7 +15,7 @@ use super::plan::Matchable;
 use super::record::Revocation;
 use super::sync::{Turn, sync};
 use super::write::write;
-use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, all};
+use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, all, within};
 use crate::time::Timestamp;
 
 /// Why it cannot be told, or could not be done.
@@ -53,10 +54,33 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     /// # Errors
     /// Who did not answer. A token of which nothing is known is not active.
     pub async fn status(&self, token: &Matchable, freshness: Freshness, limit: Duration) -> Result<Known, Doubt> {
+        self.status_for(Caller::Check, token, freshness, limit).await
+    }
+
+    /// The same before a logout, which asks the ledger even while that fails: its user may not come back.
+    ///
+    /// # Errors
+    /// As of [`Self::status`].
+    pub async fn status_before_logout(
+        &self,
+        token: &Matchable,
+        freshness: Freshness,
+        limit: Duration,
+    ) -> Result<Known, Doubt> {
+        self.status_for(Caller::Logout, token, freshness, limit).await
+    }
+
+    async fn status_for(
+        &self,
+        caller: Caller,
+        token: &Matchable,
+        freshness: Freshness,
+        limit: Duration,
+    ) -> Result<Known, Doubt> {
         match self.remembered(token, freshness) {
             Some(known) => Ok(known),
             None => {
-                let answered = Box::pin(self.statuses(&[token], freshness, limit)).await.pop();
+                let answered = Box::pin(self.statuses_for(caller, &[token], freshness, limit)).await.pop();
                 answered.unwrap_or(Err(Doubt::Index(IndexError::Permanent)))
             }
         }
@@ -75,6 +99,16 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         freshness: Freshness,
         limit: Duration,
     ) -> Vec<Result<Known, Doubt>> {
+        self.statuses_for(Caller::Check, tokens, freshness, limit).await
+    }
+
+    async fn statuses_for(
+        &self,
+        caller: Caller,
+        tokens: &[&Matchable],
+        freshness: Freshness,
+        limit: Duration,
+    ) -> Vec<Result<Known, Doubt>> {
         if self.ledger.is_none() && freshness != Freshness::Eventual {
             return vec![Err(Doubt::Ledger(LedgerError::Absent)); tokens.len()];
         }
@@ -82,7 +116,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         let open: Vec<&Matchable> =
             tokens.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(token, _)| *token).collect();
         // Whatever it waits for has a limit of its own: every timer that a check sets is paid for by every check.
-        let mut asked = self.ask(&open, freshness, limit).await.into_iter();
+        let mut asked = self.ask(caller, &open, freshness, limit).await.into_iter();
         let mut next = || asked.next().unwrap_or(Err(Doubt::Index(IndexError::Permanent)));
         known.into_iter().map(|known| known.map_or_else(&mut next, Ok)).collect()
     }
@@ -103,6 +137,18 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         Ok(())
     }
 
+    /// Whether a shard answers, by a look for what nobody records. Past the breaker, which knows only how it was a moment
+    /// ago: whoever asks has to see to it that this is not done often.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn ask_shard(&self, shard: u32, limit: Duration) -> Result<(), LedgerError> {
+        let question = LedgerQuestion::Contains(vec!["readyz".to_owned()]).write();
+        let asked = within::<P, _>(limit, self.platform.ask(shard, &question)).await;
+        let answer = asked.unwrap_or(Err(LedgerError::TimedOut))?;
+        if answer.trim() == "[null]" { Ok(()) } else { Err(LedgerError::Failed) }
+    }
+
     /// Each shard takes its part in one transaction; parts that follow each other in different shards wait for each
     /// other, so that the narrow one is never there without the broad one.
     async fn record(&self, revocations: &[Revocation], rules: LedgerRules, limit: Duration) -> Result<(), LedgerError> {
@@ -110,9 +156,13 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         let shard = |revocation: &Revocation| Digest::of_key(&revocation.key).map(|digest| digest.shard(rules.shards));
         for part in revocations.chunk_by(|one, next| shard(one) == shard(next)) {
             let of_part = part.first().and_then(shard).ok_or(LedgerError::Failed)?;
-            client::record(self.platform, of_part, part.to_vec(), deadline).await?;
+            self.client(of_part, Caller::Logout).record(part.to_vec(), deadline).await?;
         }
         Ok(())
+    }
+
+    pub(super) fn client(&self, shard: u32, caller: Caller) -> ShardClient<'_, P> {
+        ShardClient { platform: self.platform, memory: self.memory, shard, caller }
     }
 
     /// Hears the feeds that were heard of longer ago than about half of what the issuers' bounds allow, so that no check has
@@ -124,7 +174,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
             let turn = Turn { memory: self.memory, shard };
             async move {
                 let _turn = turn;
-                sync(self.platform, self.memory, shard, recent).await
+                sync(&self.client(shard, Caller::Check), recent).await
             }
             .boxed_local()
         };

@@ -6,7 +6,8 @@ use futures_util::FutureExt;
 use futures_util::future::join;
 
 use super::authority::{Authority, Doubt};
-use super::client;
+use super::breaker::Caller;
+use super::client::CALL_LIMIT;
 use super::digests::{Digests, Entry};
 use super::evidence::{Evidence, Part};
 use super::freshness::Freshness;
@@ -47,12 +48,13 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     /// A promise that cannot be kept falls back to the stronger and slower way, and then to a doubt.
     pub(super) async fn ask(
         &self,
+        caller: Caller,
         tokens: &[&Matchable],
         freshness: Freshness,
         limit: Duration,
     ) -> Vec<Result<Known, Doubt>> {
         let begin = self.platform.now();
-        let freshness = match self.keep(freshness, tokens, limit).await {
+        let freshness = match self.keep(caller, freshness, tokens, limit).await {
             Ok(kept) => kept,
             Err(doubt) => return vec![Err(doubt); tokens.len()],
         };
@@ -68,7 +70,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         // Each for itself, and a little earlier than the whole: the word of one counts when the other one hangs.
         let left = limit.saturating_sub(asked_at.since(begin)).saturating_sub(JUDGING);
         let (of_ledger, of_index) = match freshness {
-            Freshness::Strong => join(self.ask_ledger(tokens, left), self.ask_index(&asked, left)).await,
+            Freshness::Strong => join(self.ask_ledger(caller, tokens, begin, left), self.ask_index(&asked, left)).await,
             Freshness::Bounded(_) | Freshness::Eventual => (None, self.ask_index(&asked, left).await),
         };
         let judge = |((token, ended), unknown): ((&&Matchable, Option<Scope>), bool)| {
@@ -90,14 +92,22 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     }
 
     /// The promise that can be kept: the one asked for, once the feeds were heard, or the stronger one.
-    async fn keep(&self, freshness: Freshness, tokens: &[&Matchable], limit: Duration) -> Result<Freshness, Doubt> {
+    async fn keep(
+        &self,
+        caller: Caller,
+        freshness: Freshness,
+        tokens: &[&Matchable],
+        limit: Duration,
+    ) -> Result<Freshness, Doubt> {
         let Freshness::Bounded(bound) = freshness else { return Ok(freshness) };
         // Half the time, so that the stronger way has the other half.
         let limit = limit.checked_div(2).unwrap_or(limit);
         match within::<P, _>(limit, self.hear(tokens, bound)).await {
             Some(Ok(())) => Ok(freshness),
-            // Another call would make it worse.
-            Some(Err(Unheard::Ledger(LedgerError::Overloaded))) => Err(Doubt::Ledger(LedgerError::Overloaded)),
+            // Another call would make it worse. A logout makes it all the same, at the breaker's rate.
+            Some(Err(Unheard::Ledger(LedgerError::Overloaded))) if caller == Caller::Check => {
+                Err(Doubt::Ledger(LedgerError::Overloaded))
+            }
             Some(Err(_)) | None => Ok(Freshness::Strong),
         }
     }
@@ -123,18 +133,27 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         let now = self.platform.now();
         let shards = self.memory.shards_of(tokens);
         let old = shards.into_iter().filter(|shard| !self.memory.is_synced(*shard, now.minus(bound), now));
-        let hear = |shard| hear(self.platform, self.memory, shard, bound, now).boxed_local();
+        let hear = |shard| async move { hear(&self.client(shard, Caller::Check), bound, now).await }.boxed_local();
         all(old.map(hear).collect()).await.into_iter().collect()
     }
 
-    async fn ask_ledger(&self, tokens: &[&Matchable], limit: Duration) -> Option<Evidence> {
+    async fn ask_ledger(
+        &self,
+        caller: Caller,
+        tokens: &[&Matchable],
+        begin: Timestamp,
+        limit: Duration,
+    ) -> Option<Evidence> {
         let keys = distinct(tokens);
-        let deadline = self.platform.now().plus(limit);
+        let now = self.platform.now();
         let ask = |shard: u32| {
             let of_shard = |key: &&MatchKey<'_>| self.memory.shard_of(key.digest) == shard;
             let keys: Vec<_> = keys.iter().filter(of_shard).copied().collect();
+            // A check that has waited for a shard that fails does not wait for it a second time.
+            let is_short = caller == Caller::Check && self.memory.is_failing(shard, now);
+            let deadline = if is_short { begin.plus(CALL_LIMIT) } else { now.plus(limit) };
             async move {
-                let found = client::contains(self.platform, shard, texts(&keys), deadline).await;
+                let found = self.client(shard, caller).contains(texts(&keys), deadline).await;
                 Part::of_ledger(keys, found)
             }
             .boxed_local()

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use super::breaker::{Admission, Caller};
 use super::feed::Changes;
 use super::ledger::{Ledger, Rows, Since};
+use super::memory::Memory;
 use super::record::{Limits, Revocation};
 use super::retry::pauses;
 use super::wire::{read_found, write_found};
@@ -11,9 +13,13 @@ use crate::ports::{Clock, LedgerError, LedgerShards, within};
 use crate::time::Timestamp;
 
 /// How long one call waits. A shard answers within milliseconds of its own; the rest is the way to it and back.
-const CALL_LIMIT: Duration = Duration::from_millis(1_500);
+pub(super) const CALL_LIMIT: Duration = Duration::from_millis(1_500);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const TRIES_AFTER_THE_FIRST: usize = 2;
+/// How long a logout waits for its turn while the shard fails.
+const LOGOUT_PATIENCE: Duration = Duration::from_millis(500);
+/// How often they look. No future of another request may be waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// What a shard answers once revocations are durable.
 const RECORDED: &str = "null";
 
@@ -47,78 +53,113 @@ pub fn answer_question<R: Rows>(
     })
 }
 
-/// Records revocations of one shard. Recording twice is recording once, so whatever went wrong is tried again.
-pub(super) async fn record<P: LedgerShards + Clock>(
-    platform: &P,
-    shard: u32,
-    revocations: Vec<Revocation>,
-    deadline: Timestamp,
-) -> Result<(), LedgerError> {
-    let answer = ask(platform, shard, &LedgerQuestion::Record(revocations), deadline).await?;
-    if answer.trim() == RECORDED { Ok(()) } else { Err(LedgerError::Failed) }
+/// The way to one shard, through its breaker.
+pub(super) struct ShardClient<'a, P: Clock> {
+    pub platform: &'a P,
+    pub memory: &'a Memory,
+    pub shard: u32,
+    pub caller: Caller,
 }
 
-/// The limits of those keys that a shard has, in the order of the keys.
-pub(super) async fn contains<P: LedgerShards + Clock>(
-    platform: &P,
-    shard: u32,
-    keys: Vec<String>,
-    deadline: Timestamp,
-) -> Result<Vec<Option<Limits>>, LedgerError> {
-    let count = keys.len();
-    let answer = ask(platform, shard, &LedgerQuestion::Contains(keys), deadline).await?;
-    // An answer about other than what was asked tells nothing.
-    read_found(&answer).filter(|found| found.len() == count).ok_or(LedgerError::Failed)
-}
-
-/// What has changed in a shard, and the answer's text. Not tried again: the caller then asks otherwise.
-pub(super) async fn changes<P: LedgerShards + Clock>(
-    platform: &P,
-    shard: u32,
-    since: Since,
-) -> Result<(Changes, String), LedgerError> {
-    let answer = call(platform, shard, &LedgerQuestion::Changes(since).write(), CALL_LIMIT).await?;
-    let changes = Changes::read(&answer).ok_or(LedgerError::Failed)?;
-    Ok((changes, answer))
-}
-
-/// Asks until there is an answer, as often as that may help before the deadline. One timer at a time: each call has the
-/// time that is left, at the most.
-async fn ask<P: LedgerShards + Clock>(
-    platform: &P,
-    shard: u32,
-    question: &LedgerQuestion,
-    deadline: Timestamp,
-) -> Result<String, LedgerError> {
-    let question = question.write();
-    let left = || deadline.since(platform.now());
-    let answer = call(platform, shard, &question, CALL_LIMIT.min(left())).await;
-    // Every question may be asked twice. Whoever has too much to do is left alone.
-    let is_last = |answer: &Result<String, LedgerError>| {
-        matches!(answer, Ok(_) | Err(LedgerError::Overloaded | LedgerError::Absent))
-    };
-    if is_last(&answer) {
-        return answer;
+impl<P: LedgerShards + Clock> ShardClient<'_, P> {
+    /// Records revocations of the shard. Recording twice is recording once, so whatever went wrong is tried again.
+    pub async fn record(&self, revocations: Vec<Revocation>, deadline: Timestamp) -> Result<(), LedgerError> {
+        let answer = self.ask(&LedgerQuestion::Record(revocations), deadline).await?;
+        if answer.trim() == RECORDED { Ok(()) } else { Err(LedgerError::Failed) }
     }
-    let mut failed = answer;
-    for pause in pauses(FIRST_PAUSE, TRIES_AFTER_THE_FIRST) {
-        if pause >= left() {
+
+    /// The limits of those keys that the shard has, in the order of the keys.
+    pub async fn contains(&self, keys: Vec<String>, deadline: Timestamp) -> Result<Vec<Option<Limits>>, LedgerError> {
+        let count = keys.len();
+        let answer = self.ask(&LedgerQuestion::Contains(keys), deadline).await?;
+        // An answer about other than what was asked tells nothing.
+        read_found(&answer).filter(|found| found.len() == count).ok_or(LedgerError::Failed)
+    }
+
+    /// What has changed in the shard, and the answer's text. Not tried again: the caller then asks otherwise.
+    pub async fn changes(&self, since: Since) -> Result<(Changes, String), LedgerError> {
+        let pass = self.admit(CALL_LIMIT).await?;
+        let answer = self.call(pass, &LedgerQuestion::Changes(since).write(), CALL_LIMIT).await?;
+        let changes = Changes::read(&answer).ok_or(LedgerError::Failed)?;
+        Ok((changes, answer))
+    }
+
+    /// Asks until there is an answer, as often as that may help before the deadline and the breaker lets it. One timer at
+    /// a time: each call has the time that is left, at the most.
+    async fn ask(&self, question: &LedgerQuestion, deadline: Timestamp) -> Result<String, LedgerError> {
+        let question = question.write();
+        let left = || deadline.since(self.platform.now());
+        if left().is_zero() {
             return Err(LedgerError::TimedOut);
         }
-        P::sleep(pause).await;
-        failed = call(platform, shard, &question, CALL_LIMIT.min(left())).await;
-        if is_last(&failed) {
-            break;
+        let pass = self.admit(left()).await?;
+        let mut answer = self.call(pass, &question, CALL_LIMIT.min(left())).await;
+        if self.is_last(&answer) {
+            return answer;
+        }
+        for pause in pauses(FIRST_PAUSE, TRIES_AFTER_THE_FIRST) {
+            if pause >= left() {
+                return Err(LedgerError::TimedOut);
+            }
+            P::sleep(pause).await;
+            let Ok(pass) = self.admit(left()).await else { continue };
+            answer = self.call(pass, &question, CALL_LIMIT.min(left())).await;
+            if self.is_last(&answer) {
+                break;
+            }
+        }
+        answer
+    }
+
+    /// Every question may be asked twice. Whoever has too much to do is left alone, and no check waits for two limits.
+    fn is_last(&self, answer: &Result<String, LedgerError>) -> bool {
+        match answer {
+            Ok(_) | Err(LedgerError::Overloaded | LedgerError::Absent) => true,
+            Err(LedgerError::TimedOut) => self.caller == Caller::Check,
+            Err(LedgerError::Retryable | LedgerError::Failed) => false,
         }
     }
-    failed
+
+    /// Leave to call. It waits a little where that is likely to come soon, and no longer than `left`.
+    async fn admit(&self, left: Duration) -> Result<Pass<'_, P>, LedgerError> {
+        let begin = self.platform.now();
+        let patience = match self.caller {
+            Caller::Check => left,
+            Caller::Logout => left.min(LOGOUT_PATIENCE),
+        };
+        loop {
+            let now = self.platform.now();
+            match self.memory.admit(self.shard, self.caller, now) {
+                Admission::Go(number) => return Ok(Pass { client: self, number, begun_at: now, is_over: false }),
+                Admission::Wait(_) if now.since(begin) < patience => P::sleep(LOOK_AGAIN).await,
+                Admission::Wait(cause) | Admission::Refuse(cause) => return Err(cause),
+            }
+        }
+    }
+
+    async fn call(&self, mut pass: Pass<'_, P>, question: &str, limit: Duration) -> Result<String, LedgerError> {
+        let asked = within::<P, _>(limit, self.platform.ask(self.shard, question)).await;
+        let answer = asked.unwrap_or(Err(LedgerError::TimedOut));
+        pass.is_over = true;
+        let outcome = answer.as_ref().map(|_| ()).map_err(|error| *error);
+        self.memory.note_call(self.shard, pass.number, outcome, self.platform.now());
+        answer
+    }
 }
 
-async fn call<P: LedgerShards + Clock>(
-    platform: &P,
-    shard: u32,
-    question: &str,
-    limit: Duration,
-) -> Result<String, LedgerError> {
-    within::<P, _>(limit, platform.ask(shard, question)).await.unwrap_or(Err(LedgerError::TimedOut))
+/// Leave to make one call. The breaker is told also when whoever has it is dropped.
+struct Pass<'a, P: Clock> {
+    client: &'a ShardClient<'a, P>,
+    number: u64,
+    begun_at: Timestamp,
+    is_over: bool,
+}
+
+impl<P: Clock> Drop for Pass<'_, P> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let ShardClient { platform, memory, shard, .. } = self.client;
+            memory.abandon_call(*shard, self.number, self.begun_at, platform.now());
+        }
+    }
 }

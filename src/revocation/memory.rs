@@ -1,8 +1,9 @@
 //! What an isolate remembers of revocations: the feeds that it follows, and what it has recorded itself.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::time::Duration;
 
+use super::breaker::{Admission, Breaker, Caller};
 use super::check::{Known, Status};
 use super::digest::Digest;
 use super::endings::Endings;
@@ -13,6 +14,7 @@ use super::plan::{Asked, MatchKey, Matchable};
 use super::record::{Revocation, Scope};
 use super::shard::Shard;
 use super::sync::Unheard;
+use crate::ports::LedgerError;
 use crate::time::Timestamp;
 
 /// The most revocations of the feed that an isolate remembers, of all shards together: some 8 MB.
@@ -24,6 +26,8 @@ const ONE_TIME: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Memory {
     shards: Vec<RefCell<Shard>>,
+    /// Beside the shards, which a clock that is set back empties.
+    breakers: Vec<RefCell<Breaker>>,
     own: RefCell<Endings>,
     /// What it was told by others: by itself, so that it does not push out what is its own.
     found: RefCell<Endings>,
@@ -48,6 +52,7 @@ impl Memory {
         Self {
             chance: Cell::new(seed),
             shards: (0..shards).map(|_| RefCell::default()).collect(),
+            breakers: (0..shards).map(|_| RefCell::default()).collect(),
             own: RefCell::default(),
             found: RefCell::default(),
             latest: Cell::new(Timestamp::from_millis(0)),
@@ -219,15 +224,19 @@ impl Memory {
     /// Whether any feed is due to be heard again.
     #[must_use]
     pub fn wants_refresh(&self, bound: Duration, now: Timestamp) -> bool {
-        self.shards.iter().any(|shard| shard.borrow().is_due(bound, now))
+        self.shards.iter().zip(0..).any(|shard| self.is_due(shard, bound, now))
     }
 
     /// The shards whose feeds are in use and were heard of longer ago than about half the bound: to be heard again before
     /// anybody has to wait for it. Whoever asks is expected to do so, and to say when that has ended.
     pub(super) fn begin_refresh(&self, bound: Duration, now: Timestamp) -> Vec<u32> {
-        let due = |(shard, index): (&RefCell<Shard>, u32)| shard.borrow().is_due(bound, now).then_some(index);
-        let due: Vec<u32> = self.shards.iter().zip(0..).filter_map(due).collect();
+        let due = self.shards.iter().zip(0..).filter(|shard| self.is_due(*shard, bound, now));
+        let due: Vec<u32> = due.map(|(_, index)| index).collect();
         due.into_iter().filter(|shard| self.begin_hearing(*shard, now)).collect()
+    }
+
+    fn is_due(&self, (shard, index): (&RefCell<Shard>, u32), bound: Duration, now: Timestamp) -> bool {
+        shard.borrow().is_due(bound, now) && self.refuses(index, now).is_none()
     }
 
     /// Whether nobody else is hearing a shard's feed, so that whoever asks is to do so now.
@@ -258,6 +267,41 @@ impl Memory {
             let mut shard = shard.borrow_mut();
             shard.hearing_since = None;
             shard.lateness = self.chance();
+        }
+    }
+
+    fn breaker(&self, shard: u32) -> Option<RefMut<'_, Breaker>> {
+        Some(self.breakers.get(usize::try_from(shard).ok()?)?.borrow_mut())
+    }
+
+    /// Whether a shard may be called now. How the call ends is to be noted.
+    pub(super) fn admit(&self, shard: u32, caller: Caller, now: Timestamp) -> Admission {
+        self.breaker(shard).map_or(Admission::Go(0), |mut breaker| breaker.admit(caller, now))
+    }
+
+    /// Why a check would not call a shard now.
+    pub(super) fn refuses(&self, shard: u32, now: Timestamp) -> Option<LedgerError> {
+        self.breaker(shard)?.refuses(now)
+    }
+
+    /// Whether a shard has failed, or is slow to answer, and has not answered since.
+    pub(super) fn is_failing(&self, shard: u32, now: Timestamp) -> bool {
+        self.breaker(shard).is_some_and(|mut breaker| breaker.is_failing(now))
+    }
+
+    /// Notes how a call to a shard has ended.
+    pub(super) fn note_call(&self, shard: u32, number: u64, outcome: Result<(), LedgerError>, now: Timestamp) {
+        let Some(mut breaker) = self.breaker(shard) else { return };
+        match outcome {
+            Ok(()) => breaker.succeed(number),
+            Err(error) => breaker.fail(number, error, now, self.chance()),
+        }
+    }
+
+    /// Notes that a call to a shard was dropped.
+    pub(super) fn abandon_call(&self, shard: u32, number: u64, begun_at: Timestamp, now: Timestamp) {
+        if let Some(mut breaker) = self.breaker(shard) {
+            breaker.abandon(number, begun_at, now, self.chance());
         }
     }
 

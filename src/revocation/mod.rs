@@ -1,6 +1,7 @@
 //! Revocations: what is written when a session ends, for how long, and how a revoked token is known.
 
 mod authority;
+mod breaker;
 mod check;
 mod client;
 mod digest;

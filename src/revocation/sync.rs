@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::client;
+use super::client::ShardClient;
 use super::feed::{Applied, Changes};
 use super::memory::Memory;
 use crate::ports::{Clock, LedgerError, LedgerShards, SharedMemory, within};
@@ -58,12 +58,11 @@ pub(super) enum Unheard {
 /// Hears a shard's feed to its end as it was within `bound` of `begin`, or waits for another request of the isolate that
 /// is doing so: one poll does for all of them.
 pub(super) async fn hear<P: Clock + LedgerShards + SharedMemory>(
-    platform: &P,
-    memory: &Memory,
-    shard: u32,
+    client: &ShardClient<'_, P>,
     bound: Duration,
     begin: Timestamp,
 ) -> Result<(), Unheard> {
+    let ShardClient { platform, memory, shard, .. } = *client;
     memory.since(shard, begin).ok_or(Unheard::TooLarge)?;
     // No future of another request may be waited for: it would be woken outside of its own request.
     while !memory.begin_hearing(shard, platform.now()) {
@@ -74,9 +73,12 @@ pub(super) async fn hear<P: Clock + LedgerShards + SharedMemory>(
         if let Some(unheard) = memory.unheard_since(shard, begin) {
             return Err(unheard);
         }
+        if let Some(cause) = memory.refuses(shard, platform.now()) {
+            return Err(Unheard::Ledger(cause));
+        }
     }
     let _turn = Turn { memory, shard };
-    let heard = sync(platform, memory, shard, bound).await;
+    let heard = sync(client, bound).await;
     memory.note_unheard(shard, heard.err().map(|unheard| (platform.now(), unheard)));
     heard
 }
@@ -96,11 +98,10 @@ impl Drop for Turn<'_> {
 /// Hears a shard's feed to its end, as it was within the last `bound` or later: by what an isolate of this location has
 /// asked for, is asking for, or by a poll of its own. So a shard mostly hears of a location one poll at a time.
 pub(super) async fn sync<P: Clock + LedgerShards + SharedMemory>(
-    platform: &P,
-    memory: &Memory,
-    shard: u32,
+    client: &ShardClient<'_, P>,
     bound: Duration,
 ) -> Result<(), Unheard> {
+    let ShardClient { platform, memory, shard, .. } = *client;
     let (feed, claim) = (format!("feed-{shard}"), format!("claim-{shard}"));
     let location = Location { platform, feed, claim, is_slow: Cell::new(false) };
     let (begin, mut pause) = (platform.now(), FIRST_LOOK);
@@ -109,6 +110,10 @@ pub(super) async fn sync<P: Clock + LedgerShards + SharedMemory>(
         let heard = heard.as_deref().and_then(Shared::read);
         if heard.as_ref().is_some_and(|heard| take_shared(platform, memory, shard, begin.minus(bound), heard)) {
             return Ok(());
+        }
+        // Before a poll is claimed that would not be made.
+        if let Some(cause) = memory.refuses(shard, platform.now()) {
+            return Err(Unheard::Ledger(cause));
         }
         let waited = platform.now().since(begin);
         if waited >= CLAIM_LIMIT || !location.is_claimed(heard.map(|heard| heard.asked_at)).await {
@@ -119,7 +124,7 @@ pub(super) async fn sync<P: Clock + LedgerShards + SharedMemory>(
     }
     let now = platform.now();
     location.share(&location.claim, &now.as_millis().to_string(), 1).await;
-    let polled = poll(platform, memory, shard, bound, &location).await;
+    let polled = poll(client, bound, &location).await;
     if polled != Ok(IsShared::Yes) {
         // Nobody need wait for it.
         location.share(&location.claim, "0", 1).await;
@@ -135,17 +140,16 @@ enum IsShared {
 }
 
 async fn poll<P: Clock + LedgerShards + SharedMemory>(
-    platform: &P,
-    memory: &Memory,
-    shard: u32,
+    client: &ShardClient<'_, P>,
     bound: Duration,
     location: &Location<'_, P>,
 ) -> Result<IsShared, Unheard> {
+    let ShardClient { platform, memory, shard, .. } = *client;
     let mut gaps = 0_u8;
     for _ in 0..MAX_PAGES {
         let asked_at = platform.now();
         let since = memory.since(shard, asked_at).ok_or(Unheard::TooLarge)?;
-        let (changes, answer) = client::changes(platform, shard, since).await.map_err(Unheard::Ledger)?;
+        let (changes, answer) = client.changes(since).await.map_err(Unheard::Ledger)?;
         match memory.take(shard, &changes, asked_at, platform.now()) {
             Applied::Fully => {
                 if changes.entries.len() > MAX_SHARED_ENTRIES {

@@ -103,7 +103,7 @@ impl HmacKey {
         }
     }
 
-    /// For comparing keys of the configuration with each other, never with anything that was sent.
+    /// For comparing keys of the configuration with each other, never with anything that was sent; and to derive from.
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Hs256(key) => key.as_ref(),
@@ -235,6 +235,16 @@ impl SigningKey {
         };
         // Under the name by which it will be looked for, whatever the secret calls it.
         Ok(Self { key_id: own.key_id.clone(), material })
+    }
+}
+
+impl SigningKey {
+    /// What nobody else knows of it, to derive other keys from.
+    pub(super) fn secret(&self) -> &[u8] {
+        match &self.material {
+            SigningMaterial::Hmac(key) => key.bytes(),
+            SigningMaterial::Private(key) => key.jwk.expose().as_bytes(),
+        }
     }
 }
 

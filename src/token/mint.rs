@@ -8,13 +8,13 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use jwt_compact::alg::{Hs256, Hs384, Hs512};
 use jwt_compact::{Algorithm as _, AlgorithmSignature};
 use serde_json::{Map, Value};
-use ulid::Ulid;
 
 use super::Algorithm;
 use super::claims::ClaimNames;
 use super::keys::{HmacKey, SigningKey, SigningMaterial};
 use super::untrusted::SigningInput;
 use super::verify::VerifiedToken;
+use super::visitor::{self, Place};
 use crate::json::{self, Object};
 use crate::ports::Signatures;
 use crate::time::Timestamp;
@@ -48,27 +48,42 @@ pub struct AnonymousSession {
     pub refresh_token: String,
 }
 
-/// Why no session could be minted: no randomness, no signature. Nothing was revoked yet when this happens.
+/// Why no session could be minted: there is no signature. Nothing was revoked yet when this happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MintError;
+
+impl AnonymousSessionRules {
+    /// Whether a token is of a session that was minted by these rules.
+    #[must_use]
+    pub fn have_minted(&self, token: &VerifiedToken) -> bool {
+        Place::of(token, &self.key).is_some()
+    }
+}
 
 /// Mints the session that follows the one of `ended`, in the same store and channel.
 ///
 /// # Errors
-/// [`MintError`] when the platform has no randomness or makes no signature.
+/// [`MintError`] when the platform makes no signature.
 pub async fn mint_anonymous_session(
     ended: &VerifiedToken,
     rules: &AnonymousSessionRules,
     now: Timestamp,
     signatures: &impl Signatures,
 ) -> Result<AnonymousSession, MintError> {
-    let visitor = Ulid::from_parts(u64::try_from(now.as_millis()).unwrap_or(0), random()?).to_string();
-    let shared = shared_claims(ended, rules, &random_id()?, &visitor);
-    let access = dated(&own_claims(&shared, rules)?, now, rules.access_lifetime);
-    let refresh = dated(&own_claims(&shared, rules)?, now, rules.refresh_lifetime);
+    let key = &rules.key;
+    let place = Place::of(ended, key).map_or_else(
+        || Place::first(ended, now.plus(rules.access_lifetime), now.plus(rules.refresh_lifetime), key),
+        Place::next,
+    );
+    let shared = shared_claims(ended, rules, &place.id("session", key), &place.visitor(now, key));
+    let access = own_claims(&shared, rules, &place.id("access token", key));
+    let refresh = own_claims(&shared, rules, &place.id("refresh token", key));
+    // Only access tokens are logged out here. What a vendor makes of a refresh token is a session of the vendor's.
+    let access = dated(&access, now, place.access_ends(now)).raw(visitor::CLAIM, &place.claim());
+    let refresh = dated(&refresh, now, place.refresh_ends());
     Ok(AnonymousSession {
-        access_token: sign("JWT", &access, &rules.key, signatures).await?,
-        refresh_token: sign(REFRESH_TOKEN_TYPE, &refresh, &rules.key, signatures).await?,
+        access_token: sign("JWT", &access.finish(), key, signatures).await?,
+        refresh_token: sign(REFRESH_TOKEN_TYPE, &refresh.finish(), key, signatures).await?,
     })
 }
 
@@ -105,20 +120,18 @@ fn shared_claims(
     shared
 }
 
-/// The shared claims and an id of the token's own.
-fn own_claims(shared: &Map<String, Value>, rules: &AnonymousSessionRules) -> Result<Map<String, Value>, MintError> {
-    let id = Value::from(random_id()?);
+/// The shared claims and the token's own id.
+fn own_claims(shared: &Map<String, Value>, rules: &AnonymousSessionRules, id: &str) -> Map<String, Value> {
     let mut claims = shared.clone();
-    claims.insert(rules.claim_names.token_id.clone(), id.clone());
-    claims.insert("jti".to_owned(), id);
-    Ok(claims)
+    claims.insert(rules.claim_names.token_id.clone(), Value::from(id));
+    claims.insert("jti".to_owned(), Value::from(id));
+    claims
 }
 
 /// The claims of a token as JSON.
-fn dated(claims: &Map<String, Value>, now: Timestamp, lifetime: Duration) -> String {
-    let seconds = |time: Timestamp| time.as_millis().div_euclid(1000);
-    let object = Object::new().number("exp", seconds(now.plus(lifetime))).number("iat", seconds(now));
-    claims.iter().fold(object, |object, (name, claim)| object.raw(name, &json::text(claim))).finish()
+fn dated(claims: &Map<String, Value>, now: Timestamp, ends: i64) -> Object {
+    let object = Object::new().number("exp", ends).number("iat", now.as_millis().div_euclid(1000));
+    claims.iter().fold(object, |object, (name, claim)| object.raw(name, &json::text(claim)))
 }
 
 /// A token in its compact form (RFC 7515 section 3.1).
@@ -157,15 +170,4 @@ fn sign_hmac(key: &HmacKey, input: &[u8]) -> Vec<u8> {
         HmacKey::Hs384(key) => Hs384.sign(key, input).as_bytes().into_owned(),
         HmacKey::Hs512(key) => Hs512.sign(key, input).as_bytes().into_owned(),
     }
-}
-
-fn random() -> Result<u128, MintError> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| MintError)?;
-    Ok(u128::from_le_bytes(bytes))
-}
-
-/// 128 random bits, base64url.
-fn random_id() -> Result<String, MintError> {
-    Ok(Base64UrlUnpadded::encode_string(&random()?.to_le_bytes()))
 }

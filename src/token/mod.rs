@@ -15,6 +15,7 @@ mod ring;
 mod secret;
 mod untrusted;
 mod verify;
+mod visitor;
 
 pub use algorithm::Algorithm;
 pub use bearer::{BearerProblem, bearer_token, is_token};
@@ -30,6 +31,7 @@ pub use secret::Secret;
 pub use untrusted::{MAX_TOKEN_BYTES, SigningInput, UntrustedJwt};
 pub(crate) use verify::verify_with;
 pub use verify::{Confirmation, ConfirmationRule, JwtRules, RequiredClaim, VerifiedToken, VerifyError, verify};
+pub use visitor::MAX_SESSIONS;
 
 /// Why a token is no good. The reason is for the log and for `error_description` (RFC 6750 section 3); it names what
 /// is wrong with the token, never what is in it.

@@ -1,0 +1,180 @@
+//! `GET /readyz`: whether ledger, Workers KV and keys can be had now. Anybody may ask, so an isolate looks at most once a
+//! second, whoever asks, and only clients are told what is not well.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, join3};
+
+use super::client_credential::client_of;
+use super::judge::Judge;
+use crate::config::{Issuer, Tokens};
+use crate::http::{Reply, Request};
+use crate::json::Object;
+use crate::keys::readiness;
+use crate::log::Notes;
+use crate::ports::{IndexError, Platform, all, within};
+use crate::time::Timestamp;
+
+/// How long an answer is shared.
+const SHARED_FOR: Duration = Duration::from_secs(1);
+/// How long ledger and KV may take.
+const STORAGE_LIMIT: Duration = Duration::from_millis(1_500);
+/// How long keys may take: as long as a fetch does, so that a provider that hangs is noted as failing.
+const KEYS_LIMIT: Duration = Duration::from_secs(2);
+/// How long a request waits for the look of another one.
+const WAIT_LIMIT: Duration = Duration::from_millis(2_200);
+/// How long one request may look before another one does: the first may be gone, with its client.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How often it looks whether that has ended. No future of another request may be waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
+/// How far the clocks of two requests may be apart; what is further in the future was noted before a clock was set back.
+const CLOCKS_APART: Duration = Duration::from_secs(5);
+
+const OK: &str = "ok";
+/// The provider fails, and the last good keys still serve.
+const STALE: &str = "keys_stale";
+
+/// What an isolate has found out last.
+#[derive(Debug, Default)]
+pub struct Readiness(RefCell<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// When the latest look began that has not ended.
+    begun_at: Option<Timestamp>,
+    latest: Option<(Timestamp, Rc<Report>)>,
+}
+
+/// How each of what the service needs is: `ok`, or why not.
+#[derive(Debug)]
+struct Report {
+    /// By shard; none without a ledger.
+    ledger: Vec<&'static str>,
+    kv: &'static str,
+    /// By issuer whose keys are fetched.
+    keys: Vec<(Rc<Issuer>, &'static str)>,
+}
+
+enum Step {
+    Told(Rc<Report>),
+    Wait,
+    Look,
+}
+
+/// Answers whether the service is ready.
+pub(crate) async fn readyz<R: Request, P: Platform>(
+    readiness: &Readiness,
+    judge: &Judge<'_, P>,
+    request: &R,
+    notes: &mut Notes,
+) -> Reply {
+    let client = client_of(judge.config, request);
+    notes.client = client.map(|client| client.name.clone());
+    let report = readiness.report(judge).await;
+    let is_ready = report.as_ref().is_some_and(|report| report.is_ready());
+    let told = Object::new().text("status", if is_ready { "ok" } else { "unavailable" });
+    let told = match (client, report) {
+        (None, _) => told,
+        (Some(_), Some(report)) => report.tell(told),
+        (Some(_), None) => told.text("reason", "timed_out"),
+    };
+    if is_ready {
+        return Reply::json_text(200, told.finish());
+    }
+    notes.failed("not_ready");
+    Reply::json_text(503, told.finish()).with("Retry-After", "1")
+}
+
+impl Readiness {
+    /// What was found out within the last second, here or by another request of the isolate; `None` when that takes too
+    /// long.
+    async fn report<P: Platform>(&self, judge: &Judge<'_, P>) -> Option<Rc<Report>> {
+        let begin = judge.platform.now();
+        loop {
+            let now = judge.platform.now();
+            match self.step(now) {
+                Step::Told(report) => return Some(report),
+                Step::Wait if now.since(begin) >= WAIT_LIMIT => return None,
+                Step::Wait => P::sleep(LOOK_AGAIN).await,
+                Step::Look => {
+                    let report = Rc::new(look(judge).await);
+                    let latest = Some((judge.platform.now(), Rc::clone(&report)));
+                    *self.0.borrow_mut() = State { begun_at: None, latest };
+                    return Some(report);
+                }
+            }
+        }
+    }
+
+    /// A look whose request is gone keeps its place until its time is over: who breaks off requests must not cause more.
+    fn step(&self, now: Timestamp) -> Step {
+        let mut state = self.0.borrow_mut();
+        let is_within = |since: Timestamp, limit: Duration| since <= now.plus(CLOCKS_APART) && now.since(since) < limit;
+        if let Some((at, report)) = &state.latest
+            && is_within(*at, SHARED_FOR)
+        {
+            return Step::Told(Rc::clone(report));
+        }
+        if state.begun_at.is_some_and(|begun_at| is_within(begun_at, PATIENCE)) {
+            return Step::Wait;
+        }
+        state.begun_at = Some(now);
+        Step::Look
+    }
+}
+
+impl Report {
+    fn is_ready(&self) -> bool {
+        let keys = self.keys.iter().map(|(_, word)| *word);
+        self.ledger.iter().copied().chain([self.kv]).chain(keys).all(|word| word == OK || word == STALE)
+    }
+
+    fn tell(&self, told: Object) -> Object {
+        let by_shard = |object: Object, (shard, word): (usize, &&'static str)| object.text(&shard.to_string(), word);
+        let ledger = self.ledger.iter().enumerate().fold(Object::new(), by_shard);
+        let keys = self.keys.iter().fold(Object::new(), |keys, (issuer, word)| keys.text(&issuer.name, word));
+        told.raw("ledger", &ledger.finish()).text("kv", self.kv).raw("keys", &keys.finish())
+    }
+}
+
+/// Asks each shard, KV and the providers, all at the same time.
+async fn look<P: Platform>(judge: &Judge<'_, P>) -> Report {
+    let (platform, authority) = (judge.platform, judge.authority());
+    let authority = &authority;
+    let by = platform.now().plus(KEYS_LIMIT);
+    let shards = 0..judge.config.storage.ledger.map_or(0, |rules| rules.shards);
+    let shard = |shard: u32| async move { authority.ask_shard(shard, STORAGE_LIMIT).await }.boxed_local();
+    let keys = |issuer: &Rc<Issuer>| -> Option<LocalBoxFuture<'_, _>> {
+        let issuer = Rc::clone(issuer);
+        matches!(&issuer.tokens, Tokens::Jwt(_)).then(|| of_keys(issuer, by, platform).boxed_local())
+    };
+    let keys = all(judge.config.issuers.iter().filter_map(keys).collect());
+    let (ledger, kv, keys) = join3(all(shards.map(shard).collect()), ask_kv(platform), keys).await;
+    Report {
+        ledger: ledger.into_iter().map(|answered| answered.map_or_else(|error| error.reason(), |()| OK)).collect(),
+        kv: kv.map_or_else(IndexError::reason, |()| OK),
+        keys: keys.into_iter().flatten().collect(),
+    }
+}
+
+async fn of_keys<P: Platform>(issuer: Rc<Issuer>, by: Timestamp, platform: &P) -> Option<(Rc<Issuer>, &'static str)> {
+    let word = match &issuer.tokens {
+        Tokens::Jwt(rules) => match readiness(&rules.keys, by, platform).await? {
+            Ok(()) => OK,
+            Err(None) => STALE,
+            Err(Some(reason)) => reason,
+        },
+        Tokens::Opaque => return None,
+    };
+    Some((issuer, word))
+}
+
+/// A key that nobody has asked for before: what a location has read it may answer for half a minute by itself.
+async fn ask_kv<P: Platform>(platform: &P) -> Result<(), IndexError> {
+    let keys = [["readyz:", &platform.now().as_millis().to_string()].concat()];
+    let found = within::<P, _>(STORAGE_LIMIT, platform.find(&keys)).await.unwrap_or(Err(IndexError::TimedOut))?;
+    if found.len() == 1 { Ok(()) } else { Err(IndexError::Permanent) }
+}

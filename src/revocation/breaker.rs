@@ -1,0 +1,202 @@
+//! A circuit breaker for one shard of the ledger: while the shard fails, an isolate asks it only now and then. Pure.
+
+use std::time::Duration;
+
+use crate::ports::LedgerError;
+use crate::time::Timestamp;
+
+/// The first pause at its longest; every further one is twice as long, up to the longest. Jitter takes up to half of it
+/// away, so that isolates do not probe in step.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A shard that leaves a call without an answer for so long gets one call at a time.
+const SLOW: Duration = Duration::from_millis(750);
+/// How long checks wait for the second opinion on a shard that has failed once: mostly a lost connection.
+const SECOND_OPINION: Duration = Duration::from_millis(200);
+/// How long a probe keeps others out: its request may be gone, with its client. Longer than any call may take.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
+/// The least time between the logouts that go through while the shard fails.
+const BETWEEN_LOGOUTS: Duration = Duration::from_millis(100);
+/// How far the clocks of two requests may be apart; what is further in the future was noted before a clock was set back.
+const CLOCKS_APART: Duration = Duration::from_secs(5);
+
+/// Who calls. A check fails fast; a logout gets its try even while the shard fails, since its user may not come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Caller {
+    Check,
+    Logout,
+}
+
+/// What the breaker says to a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Call, with this number.
+    Go(u64),
+    /// Look again in a moment, or go by this error.
+    Wait(LedgerError),
+    /// Do not call: the shard failed like this a moment ago.
+    Refuse(LedgerError),
+}
+
+/// The state of a shard as an isolate has met it.
+#[derive(Debug, Default)]
+pub(super) struct Breaker {
+    /// How many calls went through: each has its number.
+    calls: u64,
+    /// The latest call that was answered.
+    answered: u64,
+    /// The first call that nothing has been heard of since.
+    waiting: Option<Call>,
+    open: Option<Open>,
+    /// When a logout went through last although the shard was failing.
+    logout_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Call {
+    number: u64,
+    begun_at: Timestamp,
+}
+
+/// The shard is failing.
+#[derive(Debug)]
+struct Open {
+    cause: LedgerError,
+    /// An answer to this call or an earlier one says nothing of how the shard is now.
+    after: u64,
+    /// How often it has paused. Before the first pause one call gives a second opinion.
+    pauses: u32,
+    until: Timestamp,
+    probe: Option<Call>,
+}
+
+impl Breaker {
+    /// Whether a caller may call now. Whoever may has to say how that ended.
+    pub fn admit(&mut self, caller: Caller, now: Timestamp) -> Admission {
+        self.look_at_waiting(now);
+        let refusal = self.open.as_ref().and_then(|open| open.refusal(now));
+        match (refusal, caller) {
+            (None, _) => Admission::Go(self.begin(now)),
+            (Some(refusal), Caller::Check) => refusal,
+            (Some(Admission::Wait(cause) | Admission::Refuse(cause)), Caller::Logout)
+                if !self.logout_at.is_none_or(|at| has_passed(at, BETWEEN_LOGOUTS, now)) =>
+            {
+                Admission::Wait(cause)
+            }
+            (Some(_), Caller::Logout) => {
+                self.logout_at = Some(now);
+                self.calls = self.calls.saturating_add(1);
+                Admission::Go(self.calls)
+            }
+        }
+    }
+
+    /// Why a check would not be let through now.
+    pub fn refuses(&self, now: Timestamp) -> Option<LedgerError> {
+        match self.open.as_ref()?.refusal(now)? {
+            Admission::Refuse(cause) => Some(cause),
+            Admission::Go(_) | Admission::Wait(_) => None,
+        }
+    }
+
+    /// Whether the shard has failed, or is slow to answer, and has not answered since.
+    pub fn is_failing(&mut self, now: Timestamp) -> bool {
+        self.look_at_waiting(now);
+        self.open.is_some()
+    }
+
+    /// Notes that a call was answered.
+    pub fn succeed(&mut self, number: u64) {
+        self.answered = self.answered.max(number);
+        self.waiting = self.waiting.filter(|call| call.number > number);
+        self.open = self.open.take().filter(|open| number <= open.after);
+    }
+
+    /// Notes that a call has failed; `chance` is the jitter.
+    pub fn fail(&mut self, number: u64, cause: LedgerError, now: Timestamp, chance: u8) {
+        match &mut self.open {
+            // The shard has answered since: one lost connection says nothing of the others.
+            None if number < self.answered => {}
+            None => {
+                let pauses = u32::from(matches!(cause, LedgerError::Overloaded | LedgerError::TimedOut));
+                let until = if pauses > 0 { now.plus(pause(pauses, chance)) } else { now };
+                self.open = Some(Open { cause, after: self.calls, pauses, until, probe: None });
+                self.waiting = None;
+            }
+            Some(open) if open.is_probe(number) => {
+                open.cause = cause;
+                open.pauses = open.pauses.saturating_add(1);
+                open.until = now.plus(pause(open.pauses, chance));
+                open.probe = None;
+            }
+            // Slow it was; now it is known to hang.
+            Some(open) if open.pauses == 0 && number > open.after && cause == LedgerError::TimedOut => {
+                open.pauses = 1;
+                open.until = now.plus(pause(open.pauses, chance));
+            }
+            // It began before the others had failed, or is a logout, whose failures must not put off the probe.
+            Some(_) => {}
+        }
+    }
+
+    /// Notes that a call was dropped without an answer: its request has ended, or has waited long enough.
+    pub fn abandon(&mut self, number: u64, begun_at: Timestamp, now: Timestamp, chance: u8) {
+        if has_passed(begun_at, SLOW, now) {
+            return self.fail(number, LedgerError::TimedOut, now, chance);
+        }
+        self.waiting = self.waiting.filter(|call| call.number != number);
+        if let Some(open) = self.open.as_mut().filter(|open| open.is_probe(number)) {
+            open.probe = None;
+        }
+    }
+
+    /// A call that nothing has been heard of for long may hang, or its request may be gone: one call will tell.
+    fn look_at_waiting(&mut self, now: Timestamp) {
+        if let Some(call) = self.waiting.filter(|call| has_passed(call.begun_at, SLOW, now)) {
+            let (cause, after) = (LedgerError::TimedOut, call.number.saturating_sub(1));
+            self.waiting = None;
+            self.open.get_or_insert(Open { cause, after, pauses: 0, until: now, probe: None });
+        }
+    }
+
+    fn begin(&mut self, now: Timestamp) -> u64 {
+        self.calls = self.calls.saturating_add(1);
+        let call = Call { number: self.calls, begun_at: now };
+        match &mut self.open {
+            Some(open) => open.probe = Some(call),
+            None => {
+                self.waiting.get_or_insert(call);
+            }
+        }
+        self.calls
+    }
+}
+
+impl Open {
+    fn refusal(&self, now: Timestamp) -> Option<Admission> {
+        let is_probing = self.probe.is_some_and(|call| !has_passed(call.begun_at, PROBE_LIMIT, now));
+        let is_promising = |call: Call| self.pauses == 0 && !has_passed(call.begun_at, SECOND_OPINION, now);
+        if is_probing && self.probe.is_some_and(is_promising) {
+            return Some(Admission::Wait(self.cause));
+        }
+        // An end that is further away than any pause was noted before a clock was set back.
+        let is_paused = now < self.until && self.until <= now.plus(LONGEST_PAUSE).plus(CLOCKS_APART);
+        (is_probing || is_paused).then_some(Admission::Refuse(self.cause))
+    }
+
+    fn is_probe(&self, number: u64) -> bool {
+        self.probe.is_some_and(|call| call.number == number)
+    }
+}
+
+/// The pause of this place in a row, shortened by chance.
+fn pause(place: u32, chance: u8) -> Duration {
+    let doublings = place.saturating_sub(1).min(8);
+    let longest = FIRST_PAUSE.saturating_mul(1_u32.wrapping_shl(doublings)).min(LONGEST_PAUSE);
+    let jitter = longest.saturating_mul(chance.into()).checked_div(510).unwrap_or_default();
+    longest.saturating_sub(jitter)
+}
+
+fn has_passed(since: Timestamp, duration: Duration, now: Timestamp) -> bool {
+    since > now.plus(CLOCKS_APART) || now.since(since) >= duration
+}
