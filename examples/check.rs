@@ -44,7 +44,7 @@ impl Environment for Question {
 }
 
 fn refusals(question: &Question) -> Refusals {
-    let Some(table) = &question.config else { return Refusals::one("", "is missing") };
+    let Some(table) = &question.config else { return Config::parse_parts(&[], question).err().unwrap_or_default() };
     Config::parse(&table.to_string(), question).err().unwrap_or_default()
 }
 
