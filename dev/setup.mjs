@@ -2,7 +2,7 @@
 // needed, so a second time takes about a second. It uses Node's own modules only: it runs before there are any others.
 import { installCargoTools, missingCargoTools } from "./lib/cargo-tools.mjs";
 import { ensureDevVars } from "./lib/dev-vars.mjs";
-import { ensureNpmPackages, refuseUnfitMachine } from "./lib/packages.mjs";
+import { ensureNpmPackages, ensureOpenApiTools, refuseUnfitMachine } from "./lib/packages.mjs";
 import { command, isMain } from "./lib/refusal.mjs";
 import { ensureToolchain } from "./lib/toolchain.mjs";
 
@@ -23,6 +23,7 @@ export async function setup({ tests = false, packagesOnly = false } = {}) {
   const done = await Promise.allSettled([installCargoTools(missing), ensureNpmPackages()]);
   const failed = done.find((result) => result.status === "rejected");
   if (failed) throw failed.reason;
+  if (tests) await ensureOpenApiTools();
 }
 
 if (isMain(import.meta.url)) await command(() => setup({ tests: process.argv.includes("--tests") }));

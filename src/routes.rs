@@ -392,7 +392,9 @@ fn add(table: &mut Routes, route: &AnyRoute, path: &str, endpoint: Endpoint) -> 
     for pattern in patterns(path) {
         let entry = Entry::new(host(route), pattern, endpoint);
         if let Some(other) = table.like(&entry) {
-            return Err(["it stands for the same as ", &quoted(&other.pattern)].concat());
+            return Err(
+                [&quoted(&other.pattern), " of another route or of the service matches the same requests"].concat()
+            );
         }
         table.insert(entry);
     }

@@ -23,7 +23,7 @@ fn refused_in(environment: &TestEnvironment, change: impl FnOnce(&mut Value)) ->
     let mut table = table();
     change(&mut table);
     let refusals = Config::parse(&table.to_string(), environment).err().unwrap_or_default();
-    refusals.0.iter().map(ToString::to_string).collect()
+    support::shipped::texts(&refusals)
 }
 
 fn expect(refused: &[String], expected: &str) {
@@ -39,8 +39,8 @@ fn the_ledgers_settings_have_limits() {
         (json!({ "shards": "4" }), "ledger.shards: must be a whole number"),
         (json!({ "settling_seconds": 3601 }), "ledger.settling_seconds: must be 0 to 3600"),
         (json!({ "sole_writer": "yes" }), "ledger.sole_writer: must be true or false"),
-        (json!({ "shard": 1 }), "ledger.shard: is no setting that is known"),
-        (json!(4), "ledger: must be a table"),
+        (json!({ "shard": 1 }), "ledger.shard: unknown setting `shard`"),
+        (json!(4), "ledger: must be a table, { setting = value, ... }; got a number"),
     ] {
         expect(&refused(|table| table["ledger"] = settings), expected);
     }
@@ -78,14 +78,15 @@ fn a_sole_writer_waits_for_the_longest_lifetime_of_all() {
 
 #[test]
 fn freshness_has_three_words_and_one_bound() {
-    const WORDS: &str =
-        "freshness: must be \"strong\", \"bounded\" (with or without bound_milliseconds) or \"eventual\"";
+    const WORD: &str = "freshness: unknown freshness \"soon\"; known: \"strong\", \"bounded\", \"eventual\"";
+    const CASE: &str = "freshness: unknown freshness \"Strong\"; did you mean \"strong\"?";
+    const UNBOUNDED: &str = "bound_milliseconds: is for freshness = \"bounded\" only";
     const BOUND: &str = "bound_milliseconds: must be 100 to 60000";
     for (name, bound, expected) in [
-        (Some("soon"), None, WORDS),
-        (Some("Strong"), None, WORDS),
-        (Some("strong"), Some(1000), WORDS),
-        (Some("eventual"), Some(1000), WORDS),
+        (Some("soon"), None, WORD),
+        (Some("Strong"), None, CASE),
+        (Some("strong"), Some(1000), UNBOUNDED),
+        (Some("eventual"), Some(1000), UNBOUNDED),
         (None, Some(99), BOUND),
         (Some("bounded"), Some(60_001), BOUND),
     ] {
@@ -109,7 +110,7 @@ fn freshness_has_three_words_and_one_bound() {
 fn what_needs_the_ledger_is_refused_without_it() {
     let environment = environment_without_ledger();
     for name in ["strong", "bounded"] {
-        let expected = format!("freshness: {name:?} needs the ledger: bind the Durable Object as LEDGER");
+        let expected = format!("freshness: {name:?} needs the ledger: bind the Durable Object `Ledger` as LEDGER");
         let of_issuer = refused_in(&environment, |table| issuer(table, "worth")["freshness"] = json!(name));
         expect(&of_issuer, &format!("issuers[2].{expected}"));
         let of_route = refused_in(&environment, |table| route(table, "worth")["freshness"] = json!(name));
@@ -118,7 +119,7 @@ fn what_needs_the_ledger_is_refused_without_it() {
     let strong_for = refused_in(&environment, |table| add_guard(table, &json!({ "strong_for": ["POST"] })));
     expect(&strong_for, "routes[5].strong_for: needs the ledger");
     let sole_writer = refused_in(&environment, |table| table["ledger"] = json!({ "sole_writer": true }));
-    expect(&sole_writer, "ledger.sole_writer: needs the ledger: bind the Durable Object as LEDGER");
+    expect(&sole_writer, "ledger.sole_writer: needs the ledger: bind the Durable Object `Ledger` as LEDGER");
     let settings = refused_in(&environment, |table| {
         issuer(table, "worth")["freshness"] = json!("eventual");
         table["ledger"] = json!({ "settling_seconds": 300 });
@@ -144,33 +145,36 @@ fn freshness_is_the_routes_the_issuers_or_what_the_storage_can_keep() {
 fn guards_are_refused_by_the_name_of_what_is_wrong() {
     let service = || json!({ "service": "ORDERS" });
     for (settings, expected) in [
-        (json!({ "kind": "gate" }), "kind: must be \"logout\" or \"guard\""),
+        (json!({ "kind": "gate" }), "kind: unknown kind \"gate\"; known: \"logout\", \"guard\""),
         (json!({ "issuers": [] }), "issuers: is empty"),
-        (json!({ "issuers": ["nobody"] }), "issuers: \"nobody\" is none of the issuers"),
-        (json!({ "issuers": ["loyaltydog-sessions"] }), "issuers: must be of kind \"jwt\""),
+        (json!({ "issuers": ["nobody"] }), "issuers: unknown issuer \"nobody\""),
+        (json!({ "issuers": ["loyaltydog-sessions"] }), "issuers: must be issuers of kind \"jwt\""),
         (json!({ "paths": [] }), "paths: is empty"),
         (json!({ "paths": ["/api/*/x"] }), "paths: \"/api/*/x\" must begin with /"),
         (json!({ "paths": ["/api*"] }), "paths: \"/api*\" must begin with /"),
         (json!({ "paths": ["api/*"] }), "paths: \"api/*\" must begin with /"),
         (json!({ "paths": ["/api/../*"] }), "paths: \"/api/../*\" must begin with /"),
         (json!({ "host": "https://x" }), "host: must be a host name"),
-        (json!({ "strong_for": ["post"] }), "strong_for: must name methods, in upper case"),
-        (json!({ "strong_for": "POST, PUT" }), "strong_for: must name methods, in upper case"),
-        (json!({ "contract": "worth" }), "contract: is no setting that is known"),
-        (json!({ "fail_open": true }), "fail_open: is for guards with an upstream"),
-        (json!({ "pass_preflights": true }), "pass_preflights: is for guards with an upstream"),
-        (json!({ "pass_ambiguous_paths": true }), "pass_ambiguous_paths: is for guards with an upstream"),
+        (json!({ "strong_for": ["post"] }), "strong_for: must be methods in upper case"),
+        (json!({ "strong_for": "POST, PUT" }), "strong_for: must be methods in upper case"),
+        (json!({ "contract": "worth" }), "contract: is for logouts"),
+        (json!({ "fail_open": true }), "fail_open: is for guards with an `upstream`"),
+        (json!({ "pass_preflights": true }), "pass_preflights: is for guards with an `upstream`"),
+        (json!({ "pass_ambiguous_paths": true }), "pass_ambiguous_paths: is for guards with an `upstream`"),
         (json!({ "fail_open": "yes", "upstream": service() }), "fail_open: must be true or false"),
         (
             json!({ "fail_open": true, "freshness": "strong", "upstream": service() }),
-            "fail_open: and freshness = \"strong\" contradict each other",
+            "fail_open: cannot be combined with freshness = \"strong\"",
         ),
-        (json!({ "upstream": {} }), "upstream.service: or url must be there"),
-        (json!({ "upstream": { "service": "A", "url": "https://a" } }), "upstream.service: or url must be there"),
+        (json!({ "upstream": {} }), "upstream.service: is missing: write the name of a service binding"),
+        (
+            json!({ "upstream": { "service": "A", "url": "https://a" } }),
+            "upstream: must have `service` or `url`, not both",
+        ),
         (json!({ "upstream": { "service": "a-b" } }), "upstream.service: must be the name of a service binding"),
         (json!({ "upstream": { "service": "REVOCATIONS" } }), "upstream.service: must be the name of a service"),
         (json!({ "upstream": { "service": "LEDGER" } }), "upstream.service: must be the name of a service"),
-        (json!({ "upstream": { "service": "A", "x": 1 } }), "upstream.x: is no setting that is known"),
+        (json!({ "upstream": { "service": "A", "x": 1 } }), "upstream.x: unknown setting `x`"),
     ] {
         expect(&refused_of_guard(&settings), &format!("routes[5].{expected}"));
     }
@@ -253,8 +257,8 @@ fn clients_have_names_and_secrets_of_their_own() {
     assert_eq!(refused_of_clients(&[("A", good)], true), Vec::<String>::new());
     for (secret, expected) in [
         (&good[1..], "must have 32 characters or more"),
-        ("a secret with spaces, and long enough for all", "must have no spaces, commas and line ends"),
-        ("0123456789abcdef0123456789abcdef\n", "must have no spaces, commas and line ends"),
+        ("a secret with spaces, and long enough for all", "must not contain spaces, commas or line ends"),
+        ("0123456789abcdef0123456789abcdef\n", "must not contain spaces, commas or line ends"),
     ] {
         expect(
             &refused_of_clients(&[("A", secret)], true),
@@ -262,20 +266,20 @@ fn clients_have_names_and_secrets_of_their_own() {
         );
     }
     let same = refused_of_clients(&[("A", good), ("B", good)], true);
-    expect(&same, "clients[1].secret: the Worker secret B is another client's as well");
+    expect(&same, "clients[1].secret: the Worker secret B is that of another client as well");
     let development = refused_of_clients(&[("A", support::shipped::CLIENT_SECRET)], false);
     expect(&development, "clients[0].secret: the Worker secret A is for development only");
     assert!(same.iter().chain(&development).all(|refusal| !refusal.contains(good) && !refusal.contains("of-a-client")));
     for (clients, expected) in [
         (json!([{ "secret": "BATCH_CHECK_SECRET" }]), "clients[0].name: is missing"),
         (json!([{ "name": "a" }]), "clients[0].secret: is missing"),
-        (json!([{ "name": "a", "secret": "NOT_THERE" }]), "clients[0].secret: the Worker secret NOT_THERE is missing"),
+        (json!([{ "name": "a", "secret": "NOT_THERE" }]), "clients[0].secret: the Worker secret NOT_THERE is not set"),
         (json!([{ "name": "a", "secret": "not a name" }]), "clients[0].secret: must be the name of a Worker secret"),
         (
             json!([{ "name": "a", "secret": "BATCH_CHECK_SECRET" }, { "name": "a", "secret": "X" }]),
-            "clients[1].name: \"a\" is there twice",
+            "clients[1].name: is the name of another client as well",
         ),
-        (json!([]), "clients: is missing: it takes at least one [[clients]]"),
+        (json!([]), "clients: is empty: write at least one [[vars.EDGE_LOGOUT.clients]]"),
     ] {
         expect(&refused(|table| table["clients"] = clients), expected);
     }

@@ -20,12 +20,12 @@ fn development_keys_are_refused_where_they_are_not_allowed() {
     let refusals = Config::parse(&table().to_string(), &environment).unwrap_err();
     let told: Vec<_> = refusals.0.iter().map(|refusal| refusal.setting.as_str()).collect();
     for expected in [
-        "issuers[0].jwks.keys[0]",
-        "issuers[2].jwks.keys[0]",
-        "issuers[3].jwks.keys[0]",
-        "issuers[4].jwks.keys[0]",
-        "issuers[5].secret",
-        "routes[4].anonymous_session.signing_secret",
+        "EDGE_LOGOUT.issuers[0].jwks.keys[0]",
+        "EDGE_LOGOUT.issuers[2].jwks.keys[0]",
+        "EDGE_LOGOUT.issuers[3].jwks.keys[0]",
+        "EDGE_LOGOUT.issuers[4].jwks.keys[0]",
+        "EDGE_LOGOUT.issuers[5].secret",
+        "EDGE_LOGOUT.routes[4].anonymous_session.signing_secret",
     ] {
         assert!(told.contains(&expected), "{expected} is not among {told:?}");
     }
@@ -56,8 +56,8 @@ fn what_the_issuer_would_not_take_is_not_minted() {
         json!({ "kty": "oct", "alg": "HS256", "k": "b3RoZXIta2V5LW90aGVyLWtleS1vdGhlci1rZXktb3RoZXI" }).to_string();
     let set = json!({ "keys": [shipped::key("commerce-engine-storefront")] }).to_string();
     for (secret, expected) in [
-        (other, "the JWK in MINTING_KEY is none of the issuer's own keys"),
-        (set, "the Worker secret MINTING_KEY is no JWK"),
+        (other, "the JWK in MINTING_KEY is not one of the issuer's own keys"),
+        (set, "the Worker secret MINTING_KEY is not a JWK"),
     ] {
         let mut table = table();
         minting(&mut table)["signing_secret"] = json!("MINTING_KEY");
@@ -77,10 +77,9 @@ fn a_secret_in_the_place_of_its_name_is_not_told() {
         route(table, "loyaltydog")["session_store"] = json!({ "url_secret": "redis://:pw@host", "key_prefix": "a" });
     });
     assert_eq!(told.len(), 3, "{told:#?}");
-    assert!(
-        told.iter()
-            .all(|refusal| refusal.ends_with("must be the name of a Worker secret: upper-case letters, digits and _"))
-    );
+    assert!(told.iter().all(|refusal| {
+        refusal.ends_with("must be the name of a Worker secret, never its text: upper-case letters, digits and _")
+    }));
 }
 
 /// A machine that deploys knows which secrets are set, but not what is in them.
@@ -152,7 +151,7 @@ fn two_issuers_with_one_secret_are_refused_where_its_text_is_not_known_too() {
     twin["name"] = json!("twin");
     table["issuers"].as_array_mut().unwrap().push(twin);
     let refusals = Config::parse(&table.to_string(), &Deploying).unwrap_err().to_string();
-    let expected = "takes the tokens of \"commerce-engine-storefront\" as well";
+    let expected = "takes the tokens of issuer \"commerce-engine-storefront\" as well";
     assert!(refusals.contains(expected), "{refusals}");
 }
 
@@ -172,9 +171,8 @@ fn public_keys_may_stand_in_a_secret_and_private_ones_nowhere() {
         Config::parse(&table.to_string(), &environment).err().unwrap_or_default().to_string()
     };
     assert_eq!(refusals(false), "");
-    assert!(
-        refusals(true).ends_with(
-            "issuers[2].secret: the JWK in WORTH_KEYS is a private key: verifying takes the public half alone"
-        )
-    );
+    assert!(refusals(true).starts_with(
+        "vars.EDGE_LOGOUT.issuers[2].secret (issuer \"worth\"): the JWK in WORTH_KEYS is a private key: write its \
+             public half into `jwks` instead, as printed by `node -e"
+    ));
 }

@@ -31,20 +31,20 @@ fn each_refusal_names_its_setting() {
     let cases = [
         (
             json!({}),
-            "jwks: is missing: give the public keys, or name a Worker secret in `secret`, or say where they are",
+            "jwks: is missing: write the public keys here, or their URL in `jwks_url`, or the name of a Worker secret",
         ),
         (json!({ "jwks_url": "http://id.example/jwks" }), &format!("jwks_url: {url}")),
         (json!({ "jwks_url": "id.example" }), &format!("jwks_url: {url}")),
         (json!({ "jwks_url": "https://a@id.example/" }), &format!("jwks_url: {url}")),
         (json!({ "discovery_url": "https://id.example/#x" }), &format!("discovery_url: {url}")),
-        (json!({ "jwks_url": 7 }), "jwks_url: must be a text, and not empty"),
-        (json!({ "jwks_url": JWKS, "discovery_url": DISCOVERY }), "discovery_url: cannot stand beside `jwks_url`"),
-        (json!({ "jwks_url": JWKS, "secret": "KEY" }), "secret: cannot stand beside `jwks_url`"),
-        (json!({ "discovery_url": DISCOVERY, "jwks": {} }), "jwks: cannot stand beside `discovery_url`"),
+        (json!({ "jwks_url": 7 }), "jwks_url: must be text; got a number"),
+        (json!({ "jwks_url": JWKS, "discovery_url": DISCOVERY }), "discovery_url: cannot be combined with `jwks_url`"),
+        (json!({ "jwks_url": JWKS, "secret": "KEY" }), "secret: cannot be combined with `jwks_url`"),
+        (json!({ "discovery_url": DISCOVERY, "jwks": {} }), "jwks: cannot be combined with `discovery_url`"),
         (json!({ "discovery_url": DISCOVERY, "iss": [] }), "discovery_url: needs `iss`"),
         (
             json!({ "jwks_url": JWKS, "algorithms": ["PS256", "HS256"] }),
-            "algorithms: \"HS256\" is symmetric: nobody publishes its keys",
+            "algorithms: \"HS256\" is symmetric, and `jwks_url` has public keys alone",
         ),
         (
             json!({ "secret": "COMMERCE_ENGINE_STOREFRONT_KEY", "algorithms": "HS256", "key_refresh": {} }),
@@ -53,7 +53,7 @@ fn each_refusal_names_its_setting() {
         (json!({ "jwks_url": JWKS, "key_refresh": 5 }), "key_refresh: must be a table"),
         (
             json!({ "jwks_url": JWKS, "key_refresh": { "seconds": 5 } }),
-            "key_refresh.seconds: is no setting that is known",
+            "key_refresh.seconds: unknown setting `seconds`",
         ),
         (refreshed(&json!({ "least_seconds": 0 })), "key_refresh.least_seconds: must be 1 to 604800"),
         (refreshed(&json!({ "least_seconds": 604_801 })), "key_refresh.least_seconds: must be 1 to 604800"),
@@ -87,7 +87,7 @@ fn what_is_too_often_or_in_the_open_is_for_development_alone() {
         }
         let routes = json!([{ "kind": "guard", "paths": "/*", "issuers": "a" }]);
         let table = json!({ "issuers": [issuer], "routes": routes }).to_string();
-        Config::parse(&table, &environment).err().map(|refusals| refusals.to_string())
+        Config::parse(&table, &environment).err().map(|refusals| shipped::texts(&refusals).join("\n"))
     };
     assert_eq!(refused(&json!({ "jwks_url": JWKS })), None);
     assert!(refused(&json!({ "jwks_url": "http://127.0.0.1/jwks" })).unwrap().contains("jwks_url: must be https"));
@@ -106,7 +106,7 @@ fn whoever_mints_needs_keys_that_are_configured() {
         issuer["jwks_url"] = json!(JWKS);
     });
     assert_eq!(refused.len(), 1, "{refused:#?}");
-    assert!(refused[0].contains("anonymous_session.signing_secret: needs an issuer whose keys are configured"));
+    assert!(refused[0].contains("anonymous_session.signing_secret: needs an issuer with keys in `jwks` or `secret`"));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 // What wrangler.toml says about issuers, as far as the development scripts need it.
 import { readFile } from "node:fs/promises";
-import { parse } from "smol-toml";
 import { inRoot } from "./paths.mjs";
 import { Refusal } from "./refusal.mjs";
+import { parseToml } from "./toml.mjs";
 
 /**
  * @typedef {object} Issuer
@@ -16,7 +16,7 @@ import { Refusal } from "./refusal.mjs";
 
 /** @returns {Promise<Issuer[]>} */
 export async function readIssuers() {
-  const config = /** @type {any} */ (parse(await readFile(inRoot("wrangler.toml"), "utf8")));
+  const config = parseToml(await readFile(inRoot("wrangler.toml"), "utf8"), "wrangler.toml");
   return config.vars?.EDGE_LOGOUT?.issuers ?? [];
 }
 

@@ -52,13 +52,22 @@ async function ensureModernNode() {
       `wrangler needs Node.js ${OLDEST_NODE_FOR_WRANGLER} or later and this is ${process.version}: install a newer one, see https://nodejs.org`,
     );
   }
-  await mkdir(NODE_24, { recursive: true });
-  for (const file of ["package.json", "package-lock.json"]) {
-    await copyFile(inRoot("dev", "node24", file), join(NODE_24, file));
-  }
-  await ensurePackages("Node.js 24 for wrangler", NODE_24);
+  await ensureTool("Node.js 24 for wrangler", "node24");
   await linkNode();
 }
+
+/** Packages apart from the others, which dev/NAME/ lists. @param {string} what @param {string} name */
+async function ensureTool(what, name) {
+  const folder = join(TOOLS, name);
+  await mkdir(folder, { recursive: true });
+  for (const file of ["package.json", "package-lock.json"]) {
+    await copyFile(inRoot("dev", name, file), join(folder, file));
+  }
+  await ensurePackages(what, folder);
+}
+
+/** What the tests judge /openapi.json with. */
+export const ensureOpenApiTools = () => ensureTool("tools for OpenAPI", "openapi");
 
 /** `npx wrangler` and npm's scripts look for `node` among the packages' commands first, and so find the modern one. */
 async function linkNode() {

@@ -5,6 +5,7 @@ import * as util from "node:util"; // parseEnv came with Node 20.12: by name, ol
 import { inRoot } from "./paths.mjs";
 import { Refusal } from "./refusal.mjs";
 import { run } from "./run.mjs";
+import { tomlRefusal } from "./toml.mjs";
 import { wranglerArgs, wranglerEnv, wranglerProgram } from "./wrangler.mjs";
 
 /** @typedef {import("./deployment.mjs").Table} Table */
@@ -28,7 +29,7 @@ function attempt(read) {
   try {
     return read();
   } catch (error) {
-    throw new Refusal(`wrangler.toml: ${/** @type {Error} */ (error).message}`);
+    throw tomlRefusal(/** @type {import("./toml.mjs").TomlProblem} */ (error), "wrangler.toml");
   }
 }
 

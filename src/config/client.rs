@@ -3,7 +3,6 @@
 use super::Environment;
 use super::issuer::secret_text;
 use super::section::Section;
-use crate::json::quoted;
 use crate::token::{Secret, is_token};
 
 /// As much as can be had from 24 random bytes in base64.
@@ -26,26 +25,31 @@ pub(super) fn read_all(table: &mut Section<'_>, environment: &impl Environment) 
     }
     let (mut names, mut secrets): (Vec<String>, Vec<Secret>) = (Vec::new(), Vec::new());
     let clients = table.sections("clients", |section| {
-        let name = section.required_text("name")?;
+        section.require("name", "write a name of your own for it, which logs use");
+        section.require("secret", "write the name of the Worker secret that it sends");
+        let (name, of_secret) = (section.text("name"), section.text("secret"));
+        let (name, of_secret) = (name?, of_secret?);
         if names.contains(&name) {
-            section.refuse("name", [&quoted(&name), " is there twice"].concat());
+            section.refuse("name", "is the name of another client as well");
         }
         names.push(name.clone());
-        let of_secret = section.required_text("secret")?;
         let secret = secret_text(section, "secret", &of_secret, environment)?;
         let mut refuse = |problem: &str| section.refuse("secret", ["the Worker secret ", &of_secret, problem].concat());
         if !is_token(secret.expose()) {
-            refuse(" must have no spaces, commas and line ends");
+            refuse(" must not contain spaces, commas or line ends");
         }
         if secrets.iter().any(|other: &Secret| other.is(secret.expose())) {
-            refuse(" is another client's as well");
+            refuse(" is that of another client as well: each needs its own");
         }
         secrets.push(secret.clone());
         if secret.expose().len() < SHORTEST_SECRET {
-            refuse(&[" must have ", &SHORTEST_SECRET.to_string(), " characters or more"].concat());
+            refuse(
+                &[" must have ", &SHORTEST_SECRET.to_string(), " characters or more: run `openssl rand -base64 32`"]
+                    .concat(),
+            );
         }
         if secret.expose().starts_with(DEVELOPMENT) && !environment.allows_development_keys() {
-            refuse(" is for development only");
+            refuse(" is for development only: set one of your own");
         }
         Some(Client { name, secret })
     });

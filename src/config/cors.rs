@@ -29,21 +29,27 @@ pub enum Origins {
 
 pub(super) fn read(section: &mut Section<'_>) -> Cors {
     const SETTING: &str = "allowed_origins";
-    if !section.has(SETTING) {
-        section.refuse(SETTING, "is missing: name the origins of the pages that may call, or \"*\"");
-    }
+    section
+        .require(SETTING, "write the origins of the pages that may call, such as [\"https://shop.example\"], or \"*\"");
     let allowed = section.texts(SETTING);
     if allowed.as_ref().is_some_and(Vec::is_empty) {
-        section.refuse(SETTING, "is empty: leave `cors` out where no page of another origin may call");
+        section.refuse(SETTING, "is empty: leave out `cors` when no page of another origin may call");
     }
     let allowed = allowed.unwrap_or_default();
     let allow_credentials = section.flag("allow_credentials");
     let any = allowed.iter().any(|origin| origin == "*");
     if any && (allowed.len() > 1 || allow_credentials) {
-        section.refuse(SETTING, "\"*\" stands alone, and never with allow_credentials");
+        section.refuse(SETTING, "\"*\" cannot be combined with other origins or with allow_credentials");
     }
     for origin in allowed.iter().filter(|origin| *origin != "*" && !is_origin(origin)) {
-        section.refuse(SETTING, [&quoted(origin), " is no origin such as https://shop.example"].concat());
+        section.refuse(
+            SETTING,
+            [
+                &quoted(origin),
+                " is not an origin such as https://shop.example: scheme and host, without path and final /",
+            ]
+            .concat(),
+        );
     }
     Cors {
         origins: if any { Origins::Any } else { Origins::Listed(allowed) },

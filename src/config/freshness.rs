@@ -17,7 +17,7 @@ const MAX_SHARDS: u32 = 64;
 /// Below this a location would poll for nothing else.
 const SHORTEST_BOUND_MILLISECONDS: u32 = 100;
 const LONGEST_BOUND_MILLISECONDS: u32 = 60_000;
-const NEEDS_LEDGER: &str = "needs the ledger: bind the Durable Object as LEDGER";
+pub(super) const NEEDS_LEDGER: &str = "needs the ledger: bind the Durable Object `Ledger` as LEDGER in wrangler.toml";
 
 /// Where revocations are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,19 +59,18 @@ pub(super) fn storage(table: &mut Section<'_>, environment: &impl Environment) -
 
 /// Reads `freshness` and `bound_milliseconds`, `None` when the section says neither.
 pub(super) fn freshness(section: &mut Section<'_>, storage: Storage) -> Option<Freshness> {
-    let name = section.text("freshness");
+    let name = section.choice("freshness", &["strong", "bounded", "eventual"]);
     let bound = section.number("bound_milliseconds");
     if bound.is_some_and(|bound| !is_bound(bound)) {
         section.refuse("bound_milliseconds", must_be(SHORTEST_BOUND_MILLISECONDS, LONGEST_BOUND_MILLISECONDS));
+        return None;
     }
+    let name = name.ok()?;
     if name.is_none() && bound.is_none() {
         return None;
     }
     let Some(freshness) = named(name.as_deref().unwrap_or("bounded"), bound) else {
-        section.refuse(
-            "freshness",
-            "must be \"strong\", \"bounded\" (with or without bound_milliseconds) or \"eventual\"",
-        );
+        section.refuse("bound_milliseconds", "is for freshness = \"bounded\" only");
         return None;
     };
     if storage.ledger.is_none() && freshness != Freshness::Eventual {

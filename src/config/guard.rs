@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::freshness::{Storage, freshness};
+use super::freshness::{NEEDS_LEDGER, Storage, freshness};
 use super::issuer::{Issuer, Tokens};
 use super::route::{find_issuer, host, paths_of};
 use super::section::Section;
@@ -80,30 +80,27 @@ pub(super) fn read(
     storage: Storage,
     environment: &impl Environment,
 ) -> Guard {
-    if !section.has("issuers") {
-        section.refuse("issuers", "is missing: name those whose tokens are good");
-    }
+    section.refuse_each(&["contract"], "is for logouts: a guard has none");
+    section.require("issuers", "write the `name` of each issuer whose tokens are good");
     let names = section.texts("issuers");
     if names.as_ref().is_some_and(Vec::is_empty) {
-        section.refuse("issuers", "is empty: nobody's token would be good");
+        section.refuse("issuers", "is empty, so that no token would be good: write the `name` of an issuer");
     }
     let names = names.unwrap_or_default();
     let good: Vec<_> = names.iter().filter_map(|name| find_issuer(section, "issuers", name, issuers)).collect();
     if good.iter().any(|issuer| matches!(issuer.tokens, Tokens::Opaque)) {
-        section.refuse("issuers", "must be of kind \"jwt\": any text at all would pass as an opaque token");
+        section.refuse("issuers", "must be issuers of kind \"jwt\": any text at all would pass as an opaque token");
     }
-    if !section.has("paths") {
-        section.refuse("paths", "is missing: such as [\"/api/*\"]");
-    }
+    section.require("paths", "write those to guard, such as [\"/api/*\"]");
     for setting in ["fail_open", "pass_preflights", "pass_ambiguous_paths", "pass_headers"] {
         if section.has(setting) && !section.has("upstream") {
-            section.refuse(setting, "is for guards with an upstream: `/check` lets nothing pass by itself");
+            section.refuse(setting, "is for guards with an `upstream`: this one only answers `/check`");
         }
     }
     let upstream = section.section("upstream", |section| upstream(section, environment)).flatten();
     let (freshness, fail_open) = (freshness(section, storage), section.flag("fail_open"));
     if fail_open && freshness == Some(Freshness::Strong) {
-        section.refuse("fail_open", "and freshness = \"strong\" contradict each other");
+        section.refuse("fail_open", "cannot be combined with freshness = \"strong\", which never answers on doubt");
     }
     Guard {
         host: host(section),
@@ -133,34 +130,37 @@ fn passed_headers(section: &mut Section<'_>) -> Rc<[String]> {
 fn strong_for(section: &mut Section<'_>, storage: Storage) -> Vec<String> {
     let methods = section.texts("strong_for").unwrap_or_default();
     if methods.iter().any(|method| !method.bytes().all(|byte| byte.is_ascii_uppercase())) {
-        section.refuse("strong_for", "must name methods, in upper case");
+        section.refuse("strong_for", "must be methods in upper case, such as [\"POST\", \"DELETE\"]");
     }
     if !methods.is_empty() && storage.ledger.is_none() {
-        section.refuse("strong_for", "needs the ledger: bind the Durable Object as LEDGER");
+        section.refuse("strong_for", NEEDS_LEDGER);
     }
     methods
 }
 
 fn upstream(section: &mut Section<'_>, environment: &impl Environment) -> Option<Upstream> {
+    section.require_any(&["service", "url"], "write the name of a service binding here, or a URL in `url`");
     match (section.text("service"), section.text("url")) {
         (Some(service), None) => {
             if [REVOCATIONS, LEDGER, TABLE_NAME].contains(&service.as_str())
                 || !service.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             {
-                section.refuse("service", "must be the name of a service binding: letters, digits and _");
+                section.refuse("service", "must be the name of a service binding of your own: letters, digits and _");
             }
             Some(Upstream::Service(service))
         }
         (None, Some(url)) => {
             if !is_base_url(&url, environment.is_development()) {
-                section.refuse("url", "must be https://host[:port][/path], without a query and dot segments");
+                section
+                    .refuse("url", "must be https://host[:port][/path], without a query and without . and .. segments");
             }
             Some(Upstream::Url(url.trim_end_matches('/').to_owned()))
         }
-        _ => {
-            section.refuse("service", "or url must be there, and only one of them");
+        (Some(_), Some(_)) => {
+            section.refuse("", "must have `service` or `url`, not both");
             None
         }
+        (None, None) => None,
     }
 }
 

@@ -18,6 +18,20 @@ const MAX_LEEWAY_SECONDS: u32 = 300;
 const DEFAULT_LONGEST_LIFETIME_SECONDS: u32 = 30 * 24 * 3600;
 /// Ten years: Workers KV cannot keep anything beyond the 32 bits of 2038.
 const MAX_LONGEST_LIFETIME_SECONDS: u32 = 10 * 365 * 24 * 3600;
+/// The settings that say how tokens are verified.
+const FOR_JWTS: [&str; 11] = [
+    "iss",
+    "audiences",
+    "algorithms",
+    "jwks",
+    "secret",
+    "jwks_url",
+    "discovery_url",
+    "key_refresh",
+    "claims",
+    "required_claims",
+    "confirmation",
+];
 /// A name stands in every key of its revocations.
 const MAX_NAME_BYTES: usize = 64;
 
@@ -53,15 +67,18 @@ pub(super) fn read_all(
 ) -> Vec<Option<Rc<Issuer>>> {
     let mut names: Vec<String> = Vec::new();
     let issuers = table.sections("issuers", |section| {
-        let name = section.required_text("name")?;
-        if !is_name(&name) {
+        section.require("name", "write a name of your own for it, which routes and logs use");
+        let name = section.text("name");
+        if name.as_ref().is_some_and(|name| !is_name(name)) {
             section.refuse("name", "must be 1 to 64 of a-z, 0-9 and -");
         }
-        if names.contains(&name) {
-            section.refuse("name", format!("{name:?} is there twice"));
+        let is_twice = name.as_ref().is_some_and(|name| names.contains(name));
+        if is_twice {
+            section.refuse("name", "is the name of another issuer as well");
         }
-        names.push(name.clone());
-        Some(Rc::new(read(section, name, storage, environment)))
+        names.extend(name.clone());
+        let issuer = read(section, name.clone().unwrap_or_default(), storage, environment)?;
+        name.filter(|name| is_name(name) && !is_twice).map(|_| Rc::new(issuer))
     });
     refuse_dodges(table, &issuers);
     issuers
@@ -78,25 +95,23 @@ fn refuse_dodges(table: &mut Section<'_>, issuers: &[Option<Rc<Issuer>>]) {
             one.may_share_tokens_with(other).then_some(&earlier.name)
         });
         if let Some(name) = twin {
-            table.refuse(
-                &format!("issuers[{index}]"),
-                format!("takes the tokens of {name:?} as well: what is revoked for one would be good for the other"),
+            let problem = format!(
+                "takes the tokens of issuer {name:?} as well: a token that is revoked for one would be good for the \
+                 other; give them different `iss`, `audiences`, `required_claims` or keys"
             );
+            table.refuse_at("issuers", index, "", problem);
         }
     }
 }
 
-fn read(section: &mut Section<'_>, name: String, storage: Storage, environment: &impl Environment) -> Issuer {
-    let is_opaque = match section.text("kind").as_deref() {
-        None | Some("jwt") => false,
-        Some("opaque") => true,
-        Some(_) => {
-            section.refuse("kind", "must be \"jwt\" or \"opaque\"");
-            false
-        }
+fn read(section: &mut Section<'_>, name: String, storage: Storage, environment: &impl Environment) -> Option<Issuer> {
+    let Ok(kind) = section.choice("kind", &["jwt", "opaque"]) else {
+        section.abandon();
+        return None;
     };
-    if is_opaque && !section.has("longest_lifetime_seconds") {
-        section.refuse("longest_lifetime_seconds", "is missing: an opaque token does not say how long it lives");
+    let is_opaque = kind.is_some_and(|kind| kind == "opaque");
+    if is_opaque {
+        section.require("longest_lifetime_seconds", "an opaque token does not say how long it lives");
     }
     let leeway = section.number("leeway_seconds").unwrap_or(DEFAULT_LEEWAY_SECONDS);
     if leeway > MAX_LEEWAY_SECONDS {
@@ -111,24 +126,24 @@ fn read(section: &mut Section<'_>, name: String, storage: Storage, environment: 
         leeway: Duration::from_secs(leeway.into()),
         longest_lifetime: Duration::from_secs(lifetime.into()),
     };
-    // The settings of JWTs are none that are known for an opaque issuer, and so refused.
-    let tokens =
-        if is_opaque { Tokens::Opaque } else { Tokens::Jwt(Box::new(jwt_rules(section, &revocation, environment))) };
+    let tokens = if is_opaque {
+        section.refuse_each(&FOR_JWTS, "is for issuers of kind \"jwt\": opaque tokens are looked up, never verified");
+        Tokens::Opaque
+    } else {
+        Tokens::Jwt(Box::new(jwt_rules(section, &revocation, environment)))
+    };
     let cookie = section.section("cookie", cookie::read).flatten();
-    Issuer { name, tokens, revocation, freshness: freshness::of_issuer(section, storage), cookie }
+    Some(Issuer { name, tokens, revocation, freshness: freshness::of_issuer(section, storage), cookie })
 }
 
 fn jwt_rules(section: &mut Section<'_>, revocation: &RevocationRules, environment: &impl Environment) -> JwtRules {
     let mut required = |setting: &str, remedy: &str| {
-        if !section.has(setting) {
-            section.refuse(setting, format!("is missing: {remedy}"));
-        }
+        section.require(setting, remedy);
         section.texts(setting).unwrap_or_default()
     };
-    let issuers = required("iss", "name the `iss` of its tokens, or [] when they carry none");
-    let audiences = required("audiences", "name the `aud` of its tokens, or [] when they carry none");
-    let names = required("algorithms", "name those that its keys are for");
-    let algorithms = algorithms(section, &names);
+    let issuers = required("iss", "write the `iss` of its tokens, or [] when they carry none");
+    let audiences = required("audiences", "write the `aud` of its tokens, or [] when they carry none");
+    let algorithms = algorithms(section);
     let keys = keys::read(section, &revocation.issuer, &issuers, &algorithms, environment);
     let claim_names = section.section("claims", claim_names).unwrap_or_default();
     let required_claims = section.section("required_claims", required_claims).unwrap_or_default();
@@ -139,31 +154,36 @@ fn jwt_rules(section: &mut Section<'_>, revocation: &RevocationRules, environmen
 
 /// What is done with tokens that are bound to a key.
 fn confirmation(section: &mut Section<'_>) -> ConfirmationRule {
-    match section.text("confirmation").as_deref() {
+    const SETTING: &str = "confirmation";
+    match section.text(SETTING).as_deref() {
         None | Some("refuse") => ConfirmationRule::Refuse,
         Some("pass_on") => ConfirmationRule::PassOn,
-        Some(_) => {
-            section.refuse("confirmation", "must be \"refuse\" or \"pass_on\"");
+        Some(other) => {
+            section.refuse_unknown(SETTING, SETTING, other, &["refuse", "pass_on"]);
             ConfirmationRule::Refuse
         }
     }
 }
 
-fn algorithms(section: &mut Section<'_>, names: &[String]) -> Vec<Algorithm> {
+/// None at all when one of them is refused: which keys fit cannot be told then.
+fn algorithms(section: &mut Section<'_>) -> Vec<Algorithm> {
+    const SETTING: &str = "algorithms";
+    section.require(SETTING, "write those that its keys are for, such as [\"ES256\"]");
+    let Some(names) = section.texts(SETTING) else { return Vec::new() };
+    if names.is_empty() {
+        section.refuse(SETTING, "is empty: write those that its keys are for, such as [\"ES256\"]");
+    }
     let mut algorithms = Vec::new();
-    for name in names {
+    for name in &names {
         match Algorithm::from_name(name) {
             Some(algorithm) if algorithms.contains(&algorithm) => {
-                section.refuse("algorithms", format!("{name:?} is there twice"));
+                section.refuse(SETTING, format!("has {name:?} twice"));
             }
             Some(algorithm) => algorithms.push(algorithm),
-            None => {
-                let known = Algorithm::ALL.map(Algorithm::name).join(", ");
-                section.refuse("algorithms", format!("{name:?} is none of {known}"));
-            }
+            None => section.refuse_unknown(SETTING, "algorithm", name, &Algorithm::ALL.map(Algorithm::name)),
         }
     }
-    algorithms
+    if algorithms.len() == names.len() { algorithms } else { Vec::new() }
 }
 
 /// The text of the Worker secret that a setting names.
@@ -175,14 +195,18 @@ pub(super) fn secret_text(
 ) -> Option<Secret> {
     // Not told: whoever puts the secret itself here would find it in the log.
     if !name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_') {
-        section.refuse(setting, "must be the name of a Worker secret: upper-case letters, digits and _");
+        section
+            .refuse(setting, "must be the name of a Worker secret, never its text: upper-case letters, digits and _");
         return None;
     }
     match environment.secret(name) {
         Lookup::Known(secret) => Some(secret),
         Lookup::Unknown => None,
         Lookup::Missing => {
-            section.refuse(setting, format!("the Worker secret {name} is missing"));
+            section.refuse(
+                setting,
+                format!("the Worker secret {name} is not set: run `npx wrangler secret put {name}`; for `npm start` write it in .dev.vars"),
+            );
             None
         }
     }
@@ -193,7 +217,7 @@ fn claim_names(section: &mut Section<'_>) -> ClaimNames {
     let mut name = |setting: &str, default: String| {
         let name = section.text(setting).unwrap_or(default);
         if ["exp", "nbf", "iat", "iss", "aud"].contains(&name.as_str()) {
-            section.refuse(setting, "must name a claim that identifies something");
+            section.refuse(setting, "must not be exp, nbf, iat, iss or aud, which identify no user, session or token");
         }
         name
     };
@@ -203,7 +227,7 @@ fn claim_names(section: &mut Section<'_>) -> ClaimNames {
         token_id: name("token_id", token_id),
     };
     if names.subject == names.session || names.session == names.token_id || names.token_id == names.subject {
-        section.refuse("token_id", "must name another claim than subject and session, and they others than each other");
+        section.refuse("", "must name three different claims for `subject`, `session` and `token_id`");
     }
     names
 }
@@ -212,11 +236,13 @@ fn required_claims(section: &mut Section<'_>) -> Vec<RequiredClaim> {
     let mut required = Vec::new();
     for name in section.names() {
         if ["exp", "nbf", "iat"].contains(&name.as_str()) {
-            section.refuse(&name, "is a date, which is judged by itself");
+            section.refuse(&name, "must not be required by value: dates are always checked");
+            section.take(&name);
+            continue;
         }
-        let values = section.texts(&name).unwrap_or_default();
+        let Some(values) = section.texts(&name) else { continue };
         if values.is_empty() {
-            section.refuse(&name, "must name the values of which one is required");
+            section.refuse(&name, "is empty: write the values of which one is required");
         }
         required.push(RequiredClaim { name, values });
     }

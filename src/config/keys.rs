@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::issuer::secret_text;
 use super::section::Section;
 use super::{Environment, Lookup};
@@ -13,6 +15,12 @@ use crate::token::{Algorithm, Jwk, JwkProblem, KeyRing};
 const JWKS_URL: &str = "jwks_url";
 const DISCOVERY_URL: &str = "discovery_url";
 const REFRESH: &str = "key_refresh";
+/// What to do with a key in PEM.
+const FROM_PEM: &str = concat!(
+    "must be a JWK set; got PEM: write the key into { keys = [...] }, with its `alg` and `kid` added, as printed by `node -e 'const c=require(\"crypto\");",
+    "const k=c.createPublicKey(require(\"fs\").readFileSync(0)).export({format:\"jwk\"});",
+    "console.log(\"{ \"+Object.entries(k).map(([n,v])=>n+\" = \"+JSON.stringify(v)).join(\", \")+\" }\")' < key.pem`"
+);
 
 /// How long fetched keys count as fresh at the least and at the most, unless configured otherwise.
 const DEFAULT_LEAST_SECONDS: u32 = 300;
@@ -38,13 +46,13 @@ pub(super) fn read(
 ) -> IssuerKeys {
     let Some(setting) = [JWKS_URL, DISCOVERY_URL].into_iter().find(|setting| section.has(setting)) else {
         if section.take(REFRESH).is_some() {
-            section.refuse(REFRESH, "is for keys that are fetched: it needs `jwks_url` or `discovery_url`");
+            section.refuse(REFRESH, "is for keys that are fetched: write `jwks_url` or `discovery_url`, or remove it");
         }
         return IssuerKeys::Configured(Rc::new(configured(section, algorithms, environment)));
     };
     for other in ["jwks", "secret", DISCOVERY_URL] {
         if other != setting && section.take(other).is_some() {
-            section.refuse(other, format!("cannot stand beside `{setting}`: an issuer has one source of keys"));
+            section.refuse(other, format!("cannot be combined with `{setting}`: an issuer has one source of keys"));
         }
     }
     let in_development = environment.is_development();
@@ -54,12 +62,12 @@ pub(super) fn read(
     }
     let discovers = (setting == DISCOVERY_URL).then(|| iss.to_vec());
     if discovers.as_ref().is_some_and(Vec::is_empty) {
-        section.refuse(setting, "needs `iss`: a discovery document counts when it names the same");
+        section.refuse(setting, "needs `iss`: a discovery document counts only when it names the same");
     }
     for algorithm in algorithms.iter().filter(|algorithm| algorithm.is_symmetric()) {
         let name = algorithm.name();
         section
-            .refuse("algorithms", format!("{name:?} is symmetric: nobody publishes its keys, so `{setting}` has none"));
+            .refuse("algorithms", format!("{name:?} is symmetric, and `{setting}` has public keys alone: put its key into a Worker secret, named in `secret`"));
     }
     let times = section.section(REFRESH, |section| Times::read(section, in_development)).unwrap_or_default();
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
@@ -128,17 +136,22 @@ impl Times {
 
 fn configured(section: &mut Section<'_>, algorithms: &[Algorithm], environment: &impl Environment) -> KeyRing {
     let mut ring = KeyRing::default();
-    if !section.has("jwks") && !section.has("secret") {
-        section.refuse("jwks", "is missing: give the public keys, or name a Worker secret in `secret`, or say where they are in `jwks_url`");
-    }
+    section.require_any(
+        &["jwks", "secret", JWKS_URL, DISCOVERY_URL],
+        "write the public keys here, or their URL in `jwks_url`, or the name of a Worker secret in `secret`",
+    );
     if let Some(value) = section.take("jwks") {
+        let remedy = remedy(&value);
         match Jwk::read_set(value) {
             Some(jwks) if !jwks.is_empty() => {
                 for (index, jwk) in jwks.iter().enumerate() {
                     add_key(section, &mut ring, &format!("jwks.keys[{index}]"), "", jwk, algorithms, environment);
                 }
             }
-            _ => section.refuse("jwks", "must be a JWK set: { keys = [ … ] }, and not empty"),
+            _ => section.refuse(
+                "jwks",
+                remedy.unwrap_or("must be a JWK set, { keys = [{ kty = ... }] }, with at least one key"),
+            ),
         }
     }
     for name in section.texts("secret").unwrap_or_default() {
@@ -153,11 +166,29 @@ fn configured(section: &mut Section<'_>, algorithms: &[Algorithm], environment: 
     ring
 }
 
+/// What to write in the place of what is often taken for a JWK set.
+fn remedy(jwks: &Value) -> Option<&'static str> {
+    match jwks {
+        Value::String(text) if text.starts_with("https://") => {
+            Some("must be a JWK set; got a URL: write it as `jwks_url`")
+        }
+        Value::String(text) if text.contains("-----BEGIN") => Some(FROM_PEM),
+        Value::String(_) => Some("must be a JWK set, { keys = [{ kty = ... }] }; got text: write it as a TOML table"),
+        Value::Array(_) => {
+            Some("must be a JWK set, { keys = [{ kty = ... }] }; got a list: write { keys = ... } around it")
+        }
+        _ => None,
+    }
+}
+
 fn secret_jwks(section: &mut Section<'_>, name: &str, environment: &impl Environment) -> Vec<Jwk> {
     let Some(secret) = secret_text(section, "secret", name, environment) else { return Vec::new() };
     let jwks = json::read(secret.expose()).and_then(Jwk::read_set).unwrap_or_default();
     if jwks.is_empty() {
-        section.refuse("secret", format!("the Worker secret {name} is neither a JWK nor a JWK set"));
+        section.refuse(
+            "secret",
+            format!("the Worker secret {name} is not a JWK or a JWK set, JSON such as {{\"kty\":\"oct\",\"alg\":\"HS256\",\"k\":\"...\"}}"),
+        );
     }
     jwks
 }
@@ -180,10 +211,12 @@ fn add_key(
         Ok(key) => {
             let is_twice = |kid: &str| ring.keys.iter().any(|own| own.key_id() == Some(kid));
             if jwk.key_id().is_some_and(is_twice) {
-                section.refuse(setting, format!("{which}has a `kid` that another key has"));
+                section.refuse(setting, format!("{which}has the `kid` of another key: each needs its own"));
             }
             ring.keys.push(key);
         }
+        // Without algorithms, what is wrong with those has been told.
+        Err(JwkProblem::NoAlgorithmFits | JwkProblem::AlgorithmNotConfigured(_)) if algorithms.is_empty() => {}
         Err(problem) => section.refuse(setting, format!("{which}{}", problem.message())),
     }
 }

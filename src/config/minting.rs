@@ -39,7 +39,15 @@ fn signing_key(section: &mut Section<'_>, issuer: &JwtRules, environment: &impl 
     let name = section.required_text(SETTING)?;
     let text = secret_text(section, SETTING, &name, environment)?;
     let Some(jwk) = json::read(text.expose()).and_then(Jwk::read) else {
-        section.refuse(SETTING, ["the Worker secret ", &name, " is no JWK"].concat());
+        section.refuse(
+            SETTING,
+            [
+                "the Worker secret ",
+                &name,
+                " is not a JWK, JSON such as {\"kty\":\"oct\",\"alg\":\"HS256\",\"k\":\"...\"}",
+            ]
+            .concat(),
+        );
         return None;
     };
     let told = |problem: &JwkProblem| ["the JWK in ", &name, " ", problem.message().as_ref()].concat();
@@ -48,7 +56,7 @@ fn signing_key(section: &mut Section<'_>, issuer: &JwtRules, environment: &impl 
     }
     let Some(keys) = issuer.keys.configured() else {
         section
-            .refuse(SETTING, "needs an issuer whose keys are configured: one of them has to be the signing key's own");
+            .refuse(SETTING, "needs an issuer with keys in `jwks` or `secret`, one of which belongs to the signing key; its keys are fetched");
         return None;
     };
     if keys.keys.is_empty() {

@@ -9,9 +9,11 @@ mod cookie;
 mod cors;
 mod freshness;
 mod guard;
+mod hints;
 mod issuer;
 mod keys;
 mod minting;
+mod parts;
 mod refusals;
 mod route;
 mod section;
@@ -21,7 +23,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::contracts;
-use crate::json;
 use crate::revocation::ledger::SoleWriter;
 use crate::revocation::{Freshness, RevocationRules};
 use crate::token::Secret;
@@ -86,6 +87,9 @@ pub enum Lookup {
     Known(Secret),
 }
 
+/// What to do where no variable has the table.
+const NO_TABLE: &str = "is missing: write at least one [[vars.EDGE_LOGOUT.issuers]] and one [[vars.EDGE_LOGOUT.routes]], also for each \
+     environment, which does not inherit `vars`";
 /// The KV namespace that holds the revocations.
 pub const REVOCATIONS: &str = "REVOCATIONS";
 /// The Durable Object namespace of the ledger.
@@ -160,9 +164,24 @@ impl Config {
     /// # Errors
     /// Every setting that is refused, by its name in `wrangler.toml` and why.
     pub fn parse(text: &str, environment: &impl Environment) -> Result<Self, Refusals> {
-        let value = json::read(text).ok_or_else(|| Refusals::one("", "is no JSON"))?;
+        Self::parse_parts(&[(TABLE_NAME, text)], environment)
+    }
+
+    /// Reads a table that stands in several variables, each given by its name and as JSON. They are read in the order of
+    /// their names; the lists `issuers`, `routes` and `clients` are joined.
+    ///
+    /// # Errors
+    /// Every setting that is refused, by its name in `wrangler.toml` and why.
+    pub fn parse_parts(parts: &[(&str, &str)], environment: &impl Environment) -> Result<Self, Refusals> {
+        if parts.is_empty() {
+            return Err(Refusals::one(TABLE_NAME, NO_TABLE));
+        }
         let mut refusals = Refusals::default();
-        let Some(mut table) = Section::open(String::new(), value, &mut refusals) else { return Err(refusals) };
+        let (settings, places) = parts::join(parts, &mut refusals);
+        if settings.is_empty() && !refusals.0.is_empty() {
+            return Err(refusals);
+        }
+        let mut table = Section::outermost(settings, places, &mut refusals);
         let storage = freshness::storage(&mut table, environment);
         let issuers = issuer::read_all(&mut table, storage, environment);
         let around = Around { issuers: &issuers, contracts: contracts::ALL, storage, environment };

@@ -2,22 +2,25 @@
 
 use std::fmt;
 
-/// The table's name below `[vars]`.
+/// The table's name below `[vars]`, and how the names of its further parts begin.
 pub const TABLE_NAME: &str = "EDGE_LOGOUT";
 
 /// One refused setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The setting's path below the table, such as `issuers[1].algorithms`.
+    /// The setting's path below `vars`, such as `EDGE_LOGOUT.issuers[1].algorithms`.
     pub setting: String,
+    /// The issuer, route or client that it belongs to, such as `issuer "worth"`; empty when it belongs to none.
+    pub owner: String,
     /// What is wrong with it. Never the value of a secret.
     pub problem: String,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dot = if self.setting.is_empty() { "" } else { "." };
-        write!(formatter, "vars.{TABLE_NAME}{dot}{}: {}", self.setting, self.problem)
+        let Self { setting, owner, problem } = self;
+        let (open, close) = if owner.is_empty() { ("", "") } else { (" (", ")") };
+        write!(formatter, "vars.{setting}{open}{owner}{close}: {problem}")
     }
 }
 
@@ -30,13 +33,13 @@ impl Refusals {
     #[must_use]
     pub fn one(setting: impl Into<String>, problem: impl Into<String>) -> Self {
         let mut refusals = Self::default();
-        refusals.add(setting, problem);
+        refusals.add(setting, "", problem);
         refusals
     }
 
     /// Notes a refusal.
-    pub fn add(&mut self, setting: impl Into<String>, problem: impl Into<String>) {
-        self.0.push(Refusal { setting: setting.into(), problem: problem.into() });
+    pub fn add(&mut self, setting: impl Into<String>, owner: &str, problem: impl Into<String>) {
+        self.0.push(Refusal { setting: setting.into(), owner: owner.to_owned(), problem: problem.into() });
     }
 
     /// `value` when nothing was refused.

@@ -72,6 +72,9 @@ impl AnyRoute {
     }
 }
 
+/// Why a contract refuses another's setting.
+pub(super) const NOT_OF_CONTRACT: &str = "is not for this contract: remove it";
+
 /// What routes are read with.
 pub(super) struct Around<'a, E> {
     pub issuers: &'a [Option<Rc<Issuer>>],
@@ -83,27 +86,39 @@ pub(super) struct Around<'a, E> {
 /// Reads the routes; one that is refused leaves its place empty.
 pub(super) fn read_all(table: &mut Section<'_>, around: &Around<'_, impl Environment>) -> Vec<Option<AnyRoute>> {
     let routes = table.sections("routes", |section| {
-        match section.text("kind").as_deref() {
-            None | Some("logout") => {}
-            Some("guard") => {
+        match section.choice("kind", &["logout", "guard"]).as_ref().map(Option::as_deref) {
+            Ok(Some("guard")) => {
                 let guard = guard::read(section, around.issuers, around.storage, around.environment);
                 return Some(AnyRoute::Guard(guard));
             }
-            Some(_) => section.refuse("kind", "must be \"logout\" or \"guard\""),
+            Ok(_) => {}
+            Err(()) => {
+                section.abandon();
+                return None;
+            }
         }
-        let name = section.required_text("contract")?;
-        let Some(contract) = around.contracts.iter().copied().find(|contract| contract.name() == name) else {
-            let known: Vec<_> = around.contracts.iter().map(|contract| contract.name()).collect();
-            section.refuse("contract", [&quoted(&name), " is none of ", &known.join(", ")].concat());
-            return None;
-        };
+        let contract = contract(section, around.contracts)?;
         read(section, contract, around).map(|route| AnyRoute::Logout(Box::new(route)))
     });
     let read: Vec<_> = routes.iter().enumerate().filter_map(|(index, route)| Some((index, route.as_ref()?))).collect();
     for (index, problem) in routes::conflicts(&read) {
-        table.refuse(&["routes[", &index.to_string(), "].paths"].concat(), problem);
+        table.refuse_at("routes", index, "paths", problem);
     }
     routes
+}
+
+fn contract(section: &mut Section<'_>, contracts: &[&'static dyn Contract]) -> Option<&'static dyn Contract> {
+    const SETTING: &str = "contract";
+    let names: Vec<_> = contracts.iter().map(|contract| contract.name()).collect();
+    if !section.has_decisive(SETTING, &["write one of ", &names.join(", "), ", or kind = \"guard\""].concat()) {
+        return None;
+    }
+    let name = section.choice(SETTING, &names).ok().flatten();
+    let found = contracts.iter().copied().find(|contract| name.as_deref() == Some(contract.name()));
+    if found.is_none() {
+        section.abandon();
+    }
+    found
 }
 
 fn read(
@@ -115,7 +130,7 @@ fn read(
     let issuer = required_issuer(section, "issuer", issuers);
     if issuer.as_ref().is_some_and(|issuer| matches!(issuer.tokens, Tokens::Opaque)) && !contract.takes_opaque_tokens()
     {
-        section.refuse("issuer", "must be of kind \"jwt\": this contract's tokens are verified");
+        section.refuse("issuer", "must be an issuer of kind \"jwt\": this contract's tokens are verified");
     }
     let sessions = sessions(section, contract, issuers);
     let anonymous_session = anonymous_session(section, contract, issuer.as_deref(), environment);
@@ -142,7 +157,8 @@ fn read(
 }
 
 fn required_issuer(section: &mut Section<'_>, setting: &str, issuers: &[Option<Rc<Issuer>>]) -> Option<Rc<Issuer>> {
-    let name = section.required_text(setting)?;
+    section.require(setting, "write the `name` of one of the issuers");
+    let name = section.text(setting)?;
     find_issuer(section, setting, &name, issuers)
 }
 
@@ -156,18 +172,23 @@ pub(super) fn find_issuer(
     let found = issuers.iter().flatten().find(|issuer| issuer.name == name);
     // A refused issuer has been named already: that its routes miss it would be noise.
     if found.is_none() && !issuers.is_empty() && issuers.iter().all(Option::is_some) {
-        section.refuse(setting, [&quoted(name), " is none of the issuers"].concat());
+        let names: Vec<_> = issuers.iter().flatten().map(|issuer| issuer.name.as_str()).collect();
+        section.refuse_unknown(setting, "issuer", name, &names);
     }
     found.cloned()
 }
 
 fn sessions(section: &mut Section<'_>, contract: &dyn Contract, issuers: &[Option<Rc<Issuer>>]) -> Option<Rc<Issuer>> {
     if !contract.ends_session_of_body() {
+        section.refuse_each(&["sessions"], NOT_OF_CONTRACT);
         return None;
     }
     let sessions = required_issuer(section, "sessions", issuers)?;
     if !matches!(sessions.tokens, Tokens::Opaque) {
-        section.refuse("sessions", [&quoted(&sessions.name), " is not of kind \"opaque\""].concat());
+        section.refuse(
+            "sessions",
+            ["must be an issuer of kind \"opaque\", and ", &quoted(&sessions.name), " is not"].concat(),
+        );
     }
     Some(sessions)
 }
@@ -175,11 +196,12 @@ fn sessions(section: &mut Section<'_>, contract: &dyn Contract, issuers: &[Optio
 fn user_directory(section: &mut Section<'_>, contract: &dyn Contract) -> Option<String> {
     const SETTING: &str = "user_directory";
     if !contract.answers_with_session() {
+        section.refuse_each(&[SETTING], NOT_OF_CONTRACT);
         return None;
     }
     let name = section.text(SETTING)?;
     if name == REVOCATIONS {
-        section.refuse(SETTING, "must not be the namespace of the revocations");
+        section.refuse(SETTING, "must not be REVOCATIONS, the namespace of the revocations");
     }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         section.refuse(SETTING, "must be the name of a KV binding: letters, digits and _");
@@ -195,14 +217,23 @@ fn anonymous_session(
 ) -> Option<AnonymousSessionRules> {
     const SETTING: &str = "anonymous_session";
     if !contract.answers_with_session() {
+        section.refuse_each(&[SETTING], NOT_OF_CONTRACT);
         return None;
     }
-    if !section.has(SETTING) {
-        section.refuse(SETTING, "is missing: this contract answers with a new session");
-    }
-    match &issuer?.tokens {
-        Tokens::Jwt(rules) => section.section(SETTING, |section| minting::read(section, rules, environment)).flatten(),
-        Tokens::Opaque => None,
+    section.require(
+        SETTING,
+        "this contract answers with a new session; write { signing_secret = \"NAME\", access_token_seconds = ..., \
+         refresh_token_seconds = ... }",
+    );
+    match issuer.map(|issuer| &issuer.tokens) {
+        Some(Tokens::Jwt(rules)) => {
+            section.section(SETTING, |section| minting::read(section, rules, environment)).flatten()
+        }
+        // The issuer has been refused: what is right here depends on it.
+        _ => {
+            section.take(SETTING);
+            None
+        }
     }
 }
 
@@ -215,21 +246,21 @@ fn revokes(section: &mut Section<'_>, contract: &dyn Contract) -> Vec<Scope> {
                 section.refuse("revokes", "must not be \"issuer\": one logout would end everybody's sessions");
             }
             Some(scope) if scopes.contains(&scope) => {
-                section.refuse("revokes", [&quoted(name), " is there twice"].concat());
+                section.refuse("revokes", ["has ", &quoted(name), " twice"].concat());
             }
             Some(scope) => scopes.push(scope),
-            None => section.refuse("revokes", [&quoted(name), " is none of token, session, subject"].concat()),
+            None => section.refuse_unknown("revokes", "scope", name, &["token", "session", "subject"]),
         }
     }
     if names.is_empty() {
-        section.refuse("revokes", "is empty: a logout would end nothing");
+        section.refuse("revokes", "is empty, so that a logout would end nothing: leave it out for the contract's own");
     }
     if scopes.contains(&Scope::Session) && scopes.contains(&Scope::Subject) {
         // Neither contains the other: were one written and the other lost, trying again would be refused as revoked.
-        section.refuse("revokes", "must not have both \"session\" and \"subject\"");
+        section.refuse("revokes", "must not have both \"session\" and \"subject\": \"subject\" ends all sessions");
     }
     if contract.ends_session_of_body() && scopes != [Scope::Token] {
-        section.refuse("revokes", "must be \"token\": an opaque session says nothing of its user");
+        section.refuse("revokes", "must be \"token\": an opaque session does not name its user");
     }
     scopes
 }
@@ -237,7 +268,7 @@ fn revokes(section: &mut Section<'_>, contract: &dyn Contract) -> Vec<Scope> {
 pub(super) fn host(section: &mut Section<'_>) -> Option<String> {
     let host = section.text("host")?.to_ascii_lowercase();
     if !is_host(&host) {
-        section.refuse("host", "must be a host name as a URL has it, without scheme, port and path");
+        section.refuse("host", "must be a host name in ASCII, such as api.example.com, without scheme, port and path");
     }
     Some(host)
 }
@@ -246,15 +277,15 @@ pub(super) fn host(section: &mut Section<'_>) -> Option<String> {
 pub(super) fn paths_of(section: &mut Section<'_>, takes_wildcard: bool) -> Option<Vec<String>> {
     let paths = section.texts("paths")?;
     if paths.is_empty() {
-        section.refuse("paths", "is empty");
+        section.refuse("paths", "is empty: write at least one path");
     }
     for path in &paths {
         let fixed = if takes_wildcard { path.strip_suffix('*').filter(|rest| rest.ends_with('/')) } else { None };
         let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'*' | b'\\');
         let all_plain = fixed.unwrap_or(path).bytes().all(is_plain);
         if !path.starts_with('/') || !all_plain || path.split('/').any(|segment| matches!(segment, "." | "..")) {
-            let wildcard = if takes_wildcard { " but for /* at the end" } else { "" };
-            let rule = " must begin with / and be as a URL has it, without *, ? and #";
+            let wildcard = if takes_wildcard { " except for /* at its end" } else { "" };
+            let rule = " must begin with / and be percent-encoded, without . and .. segments, \\, ?, # and *";
             section.refuse("paths", [&quoted(path), rule, wildcard].concat());
         }
     }

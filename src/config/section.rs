@@ -5,69 +5,178 @@
 
 use serde_json::{Map, Value};
 
+use super::hints::{kind_of, nearest, unknown_value};
+use super::parts::Place;
 use super::refusals::Refusals;
+use crate::json::quoted;
+
+/// More of them would hide what is wrong.
+const MOST_PATHS_NAMED: usize = 3;
+/// The longest name that refusals repeat.
+const LONGEST_NAME: usize = 64;
 
 /// A table within the configuration, being read.
 pub(super) struct Section<'a> {
     path: String,
+    /// The issuer, route or client that it belongs to.
+    owner: String,
     settings: Map<String, Value>,
+    /// The names of all settings that were looked for: those that are known.
+    asked: Vec<String>,
+    /// Settings of which one has to be there and none is, with what to write. One that is misspelt is told as that.
+    missing: Vec<(Vec<String>, String)>,
+    /// Where the members stand, for the outermost table, which may be made of several variables.
+    places: Vec<Place>,
+    /// The list, path and owner of each of its tables that has been read.
+    elements: Vec<(String, String, String)>,
     refusals: &'a mut Refusals,
 }
 
 impl<'a> Section<'a> {
+    /// The outermost table.
+    pub(super) fn outermost(settings: Map<String, Value>, places: Vec<Place>, refusals: &'a mut Refusals) -> Self {
+        Self { places, ..Self::new(String::new(), String::new(), settings, refusals) }
+    }
+
+    fn new(path: String, owner: String, settings: Map<String, Value>, refusals: &'a mut Refusals) -> Self {
+        let (asked, missing, places, elements) = Default::default();
+        Self { path, owner, settings, asked, missing, places, elements, refusals }
+    }
+
     /// A table at this path; anything else is refused.
-    pub(super) fn open(path: String, value: Value, refusals: &'a mut Refusals) -> Option<Self> {
-        if let Value::Object(settings) = value {
-            return Some(Self { path, settings, refusals });
-        }
-        refusals.add(path, "must be a table");
+    fn open(path: String, owner: String, value: Value, refusals: &'a mut Refusals) -> Option<Self> {
+        let given = match value {
+            Value::Object(settings) => return Some(Self::new(path, owner, settings, refusals)),
+            other => kind_of(&other),
+        };
+        // Within a list the brackets would not name the table.
+        let problem = if given == "a list" && !path.contains('[') {
+            ["must be one table; got a list: write [vars.", &path, "] with single brackets"].concat()
+        } else {
+            ["must be a table, { setting = value, ... }; got ", given].concat()
+        };
+        refusals.add(path, &owner, problem);
         None
     }
 
-    /// Notes that a setting is refused.
+    /// Notes that a setting is refused; without a name, that the table itself is.
     pub(super) fn refuse(&mut self, setting: &str, problem: impl Into<String>) {
         let path = self.path_of(setting);
-        self.refusals.add(path, problem);
+        self.refusals.add(path, &self.owner, problem);
+    }
+
+    /// Notes that a setting of a table of a list is refused, after the list has been read.
+    pub(super) fn refuse_at(&mut self, list: &str, index: usize, setting: &str, problem: impl Into<String>) {
+        let of_list = |element: &&(String, String, String)| element.0 == list;
+        if let Some((_, path, owner)) = self.elements.iter().filter(of_list).nth(index) {
+            let dot = if setting.is_empty() { "" } else { "." };
+            self.refusals.add([path, dot, setting].concat(), owner, problem);
+        }
+    }
+
+    /// Notes that a value is none of those that are known.
+    pub(super) fn refuse_unknown(&mut self, setting: &str, what: &str, given: &str, known: &[&str]) {
+        self.refuse(setting, unknown_value(what, given, known));
+    }
+
+    /// Notes that a setting has to be there, and what to write.
+    pub(super) fn require(&mut self, setting: &str, remedy: &str) {
+        self.require_any(&[setting], remedy);
+    }
+
+    /// Notes that one of these settings has to be there, and what to write.
+    pub(super) fn require_any(&mut self, settings: &[&str], remedy: &str) {
+        if !settings.iter().any(|setting| self.has(setting)) {
+            let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+            self.missing.push((settings, remedy.to_owned()));
+        }
+    }
+
+    /// Whether the setting is there by which all others are judged. When it is not, that alone is refused.
+    pub(super) fn has_decisive(&mut self, setting: &str, remedy: &str) -> bool {
+        if self.has(setting) {
+            return true;
+        }
+        self.require(setting, remedy);
+        for name in self.names() {
+            if nearest(&name, &mut [setting].into_iter()).is_none() {
+                self.settings.remove(&name);
+            }
+        }
+        false
+    }
+
+    /// Refuses those of these settings that are there.
+    pub(super) fn refuse_each(&mut self, settings: &[&str], problem: &str) {
+        for setting in settings {
+            if self.take(setting).is_some() {
+                self.refuse(setting, problem);
+            }
+        }
     }
 
     /// Takes a setting as it stands.
     pub(super) fn take(&mut self, setting: &str) -> Option<Value> {
+        self.asked.push(setting.to_owned());
         self.settings.remove(setting)
     }
 
     /// Whether a setting is there.
-    pub(super) fn has(&self, setting: &str) -> bool {
+    pub(super) fn has(&mut self, setting: &str) -> bool {
+        self.asked.push(setting.to_owned());
         self.settings.contains_key(setting)
     }
 
-    /// A text.
+    /// Leaves the other settings unread: without one that was refused nobody can tell which of them are right.
+    pub(super) fn abandon(&mut self) {
+        self.settings.clear();
+    }
+
+    /// Text.
     pub(super) fn text(&mut self, setting: &str) -> Option<String> {
         match self.take(setting)? {
             Value::String(text) if !text.is_empty() => Some(text),
-            _ => self.mistyped(setting, "must be a text, and not empty"),
+            other => self.mistyped(setting, "text", kind_of(&other)),
         }
     }
 
-    /// A text that must be there.
+    /// Text that must be there.
     pub(super) fn required_text(&mut self, setting: &str) -> Option<String> {
-        if !self.has(setting) {
-            self.refuse(setting, "is missing");
-        }
+        self.require(setting, "");
         self.text(setting)
     }
 
-    /// A text or a list of texts.
+    /// One text of these; `None` when there is none.
+    ///
+    /// # Errors
+    /// It is none of them, or no text, which has been refused.
+    pub(super) fn choice(&mut self, setting: &str, known: &[&str]) -> Result<Option<String>, ()> {
+        if !self.has(setting) {
+            return Ok(None);
+        }
+        let given = self.text(setting).ok_or(())?;
+        if known.contains(&given.as_str()) {
+            return Ok(Some(given));
+        }
+        self.refuse_unknown(setting, setting, &given, known);
+        Err(())
+    }
+
+    /// Text or a list of texts.
     pub(super) fn texts(&mut self, setting: &str) -> Option<Vec<String>> {
-        const EXPECTED: &str = "must be a text or a list of texts, and none of them empty";
+        const EXPECTED: &str = "text or a list of texts";
         let elements = match self.take(setting)? {
             Value::Array(elements) => elements,
-            one => vec![one],
+            Value::String(text) if !text.is_empty() => return Some(vec![text]),
+            other => return self.mistyped(setting, EXPECTED, kind_of(&other)),
         };
         let mut texts = Vec::new();
         for element in elements {
             match element {
                 Value::String(text) if !text.is_empty() => texts.push(text),
-                _ => return self.mistyped(setting, EXPECTED),
+                other => {
+                    return self.mistyped(setting, EXPECTED, &["a list with ", kind_of(&other), " in it"].concat());
+                }
             }
         }
         Some(texts)
@@ -75,18 +184,18 @@ impl<'a> Section<'a> {
 
     /// A whole number within 32 bits.
     pub(super) fn number(&mut self, setting: &str) -> Option<u32> {
-        let number = self.take(setting)?.as_u64().and_then(|number| u32::try_from(number).ok());
-        if number.is_none() {
-            self.refuse(setting, "must be a whole number from 0 to 4294967295");
+        const EXPECTED: &str = "a whole number from 0 to 4294967295";
+        let given = self.take(setting)?;
+        match given.as_u64().map(u32::try_from) {
+            Some(Ok(number)) => Some(number),
+            Some(Err(_)) => self.mistyped(setting, EXPECTED, "a larger number"),
+            None => self.mistyped(setting, EXPECTED, kind_of(&given)),
         }
-        number
     }
 
     /// A whole number that must be there.
     pub(super) fn required_number(&mut self, setting: &str) -> Option<u32> {
-        if !self.has(setting) {
-            self.refuse(setting, "is missing");
-        }
+        self.require(setting, "");
         self.number(setting)
     }
 
@@ -95,7 +204,7 @@ impl<'a> Section<'a> {
         match self.take(setting) {
             None => false,
             Some(Value::Bool(flag)) => flag,
-            Some(_) => self.mistyped(setting, "must be true or false").unwrap_or_default(),
+            Some(other) => self.mistyped(setting, "true or false", kind_of(&other)).unwrap_or_default(),
         }
     }
 
@@ -110,7 +219,7 @@ impl<'a> Section<'a> {
     fn within(&mut self, setting: &str) -> Option<Section<'_>> {
         let value = self.take(setting)?;
         let path = self.path_of(setting);
-        Section::open(path, value, self.refusals)
+        Section::open(path, self.owner.clone(), value, self.refusals)
     }
 
     /// Reads each table of a list; one that is refused leaves its place empty. The list must be there and hold any.
@@ -126,16 +235,20 @@ impl<'a> Section<'a> {
 
     fn each(&mut self, setting: &str, read: &mut dyn FnMut(Option<&mut Section<'_>>)) {
         let path = self.path_of(setting);
+        self.require(setting, &["write at least one [[vars.", &path, "]]"].concat());
         let tables = match self.take(setting) {
             Some(Value::Array(tables)) if !tables.is_empty() => tables,
-            _ => {
-                self.refuse(setting, ["is missing: it takes at least one [[", &path, "]]"].concat());
-                return;
+            Some(Value::Array(_)) => {
+                return self.refuse(setting, ["is empty: write at least one [[vars.", &path, "]]"].concat());
             }
+            Some(other) => return self.refuse(setting, not_a_list(&path, &other)),
+            None => return,
         };
         for (index, table) in tables.into_iter().enumerate() {
-            let place = [&path, "[", &index.to_string(), "]"].concat();
-            let mut section = Section::open(place, table, self.refusals);
+            let place = self.place_of(setting, index);
+            let owner = table.as_object().map_or_else(String::new, |element| owner(setting, element));
+            self.elements.push((setting.to_owned(), place.clone(), owner.clone()));
+            let mut section = Section::open(place, owner, table, self.refusals);
             read(section.as_mut());
             if let Some(section) = section {
                 section.close();
@@ -148,19 +261,67 @@ impl<'a> Section<'a> {
         self.settings.keys().cloned().collect()
     }
 
-    /// Refuses what nobody asked for.
+    /// Refuses what nobody asked for, and the lack of what has to be there.
     pub(super) fn close(mut self) {
         for setting in self.names() {
-            self.refuse(&setting, "is no setting that is known");
+            let meant = nearest(&setting, &mut self.asked.iter().map(String::as_str));
+            let hint = meant.map(|meant| ["; did you mean `", meant, "`?"].concat()).unwrap_or_default();
+            self.missing.retain(|(missing, _)| !missing.iter().any(|missing| Some(missing.as_str()) == meant));
+            self.refuse(&setting, ["unknown setting `", &setting, "`", &hint].concat());
+        }
+        for (settings, remedy) in std::mem::take(&mut self.missing) {
+            let colon = if remedy.is_empty() { "" } else { ": " };
+            let setting = settings.first().map(String::as_str).unwrap_or_default();
+            self.refuse(setting, ["is missing", colon, &remedy].concat());
         }
     }
 
     fn path_of(&self, setting: &str) -> String {
-        if self.path.is_empty() { setting.to_owned() } else { [&self.path, ".", setting].concat() }
+        if self.path.is_empty() {
+            return Place::path_of(&self.places, setting);
+        }
+        if setting.is_empty() { self.path.clone() } else { [&self.path, ".", setting].concat() }
     }
 
-    fn mistyped<T>(&mut self, setting: &str, expected: &str) -> Option<T> {
-        self.refuse(setting, expected);
+    fn place_of(&self, list: &str, index: usize) -> String {
+        Place::of_element(&self.places, list, index)
+            .unwrap_or_else(|| [&self.path_of(list), "[", &index.to_string(), "]"].concat())
+    }
+
+    fn mistyped<T>(&mut self, setting: &str, expected: &str, given: &str) -> Option<T> {
+        self.refuse(setting, ["must be ", expected, "; got ", given].concat());
         None
     }
+}
+
+/// The refusal of a list of tables that is none.
+pub(super) fn not_a_list(path: &str, given: &Value) -> String {
+    let given = if given.is_object() { "one table" } else { kind_of(given) };
+    ["must be a list of tables; got ", given, ": write [[vars.", path, "]] with double brackets"].concat()
+}
+
+/// What refusals call a table of a list.
+fn owner(list: &str, element: &Map<String, Value>) -> String {
+    let text = |name: &str| match element.get(name) {
+        Some(Value::String(text)) if !text.is_empty() && text.len() <= LONGEST_NAME => Some(quoted(text)),
+        _ => None,
+    };
+    let named = |what: &str, name: &str| text(name).map(|name| [what, " ", &name].concat());
+    let is_guard = element.get("kind").is_some_and(|kind| kind == "guard");
+    let owner = match list {
+        "issuers" => named("issuer", "name"),
+        "clients" => named("client", "name"),
+        _ if is_guard => paths(element).map(|paths| ["guard of ", &paths].concat()),
+        _ => named("route", "contract").or_else(|| paths(element).map(|paths| ["route of ", &paths].concat())),
+    };
+    owner.unwrap_or_default()
+}
+
+fn paths(route: &Map<String, Value>) -> Option<String> {
+    let paths = match route.get("paths")? {
+        Value::Array(paths) => paths.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let texts: Vec<_> = paths.iter().filter_map(|path| Some(quoted(path.as_str()?))).take(MOST_PATHS_NAMED).collect();
+    (!texts.is_empty()).then(|| texts.join(", "))
 }

@@ -2,6 +2,7 @@
 
 use super::Environment;
 use super::issuer::secret_text;
+use super::route::NOT_OF_CONTRACT;
 use super::section::Section;
 use crate::contracts::Contract;
 use crate::http::Authority;
@@ -24,15 +25,18 @@ pub(super) fn read(
 ) -> Option<SessionStoreRules> {
     const URL: &str = "url_secret";
     if !contract.ends_session_of_body() {
+        section.refuse_each(&["session_store"], NOT_OF_CONTRACT);
         return None;
     }
     let read = |section: &mut Section<'_>| {
         // Without a prefix a session token could name any key of the store.
-        let key_prefix = section.required_text("key_prefix");
-        let name = section.required_text(URL)?;
+        section.require("key_prefix", "write what stands before the session token in the store's keys");
+        let key_prefix = section.text("key_prefix");
+        section.require(URL, "write the name of the Worker secret that holds the store's URL");
+        let name = section.text(URL)?;
         let url = secret_text(section, URL, &name, environment)?;
         if !is_redis_url(url.expose()) {
-            let no_url = " is no redis[s]://[user:password@]host[:port][/number]";
+            let no_url = " is not redis[s]://[user:password@]host[:port][/number]";
             section.refuse(URL, ["the Worker secret ", &name, no_url].concat());
         }
         Some(SessionStoreRules { url, key_prefix: key_prefix? })

@@ -6,6 +6,7 @@ use worker::Env;
 
 use super::glue;
 use crate::config::{Config, DEFAULT_SETTLING, Environment, LEDGER, Lookup, Refusals, TABLE_NAME};
+use crate::json;
 use crate::revocation::ledger::SoleWriter;
 use crate::token::Secret;
 
@@ -40,8 +41,11 @@ pub(super) fn of_ledger(env: &Env) -> (Duration, Option<SoleWriter>) {
     (config.storage.settling, if is_new { sole_writer.map(new) } else { sole_writer })
 }
 
-/// The configuration: an object in `wrangler.toml`, or a text where `.dev.vars` or a secret overrides it.
+/// The configuration: every variable whose name begins like the table's is a part of it. Each is an object in
+/// `wrangler.toml`, or text where `.dev.vars` or a secret overrides it.
 pub(super) fn parse(env: &Env) -> Result<Config, Refusals> {
-    let json = glue::variable(env, TABLE_NAME).ok_or_else(|| Refusals::one("", "is missing"))?;
-    Config::parse(&json, &WorkerEnvironment(env))
+    let variables = json::read_object(&glue::variables(env, TABLE_NAME)).unwrap_or_default();
+    let parts = variables.iter().filter(|(name, _)| *name != DEVELOPMENT);
+    let parts: Vec<_> = parts.filter_map(|(name, text)| Some((name.as_str(), text.as_str()?))).collect();
+    Config::parse_parts(&parts, &WorkerEnvironment(env))
 }

@@ -115,6 +115,14 @@ export function variable(env, name) {
   return typeof value === "object" ? JSON.stringify(value) : undefined;
 }
 
+/** @param {any} env @param {string} prefix @returns {string} the variables whose names begin with it, each as text or
+ * as JSON, as one JSON object; bindings of other kinds are left out */
+export function variables(env, prefix) {
+  const isPlain = (/** @type {any} */ value) => typeof value !== "object" || Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+  const all = Object.entries(env).filter(([name, value]) => name.startsWith(prefix) && value !== null && isPlain(value));
+  return JSON.stringify(Object.fromEntries(all.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)])));
+}
+
 /** @param {any} env @param {string} name @param {string} method whether something is bound there that has this method */
 export const hasMethod = (env, name, method) => typeof env[name] === "object" && typeof env[name]?.[method] === "function";
 

@@ -40,6 +40,7 @@ extern "C" {
     pub(super) fn end(this: &Get);
 
     pub(super) fn variable(env: &Env, name: &str) -> Option<String>;
+    pub(super) fn variables(env: &Env, prefix: &str) -> String;
     #[wasm_bindgen(js_name = hasMethod)]
     pub(super) fn has_method(env: &Env, name: &str, method: &str) -> bool;
 

@@ -26,6 +26,13 @@ const DEVELOPMENT_KEYS: [&str; 5] = [
 /// The members of a private key (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
+/// The command that prints the public half of a JWK as a table for `wrangler.toml`.
+const PUBLIC_HALF: &str = concat!(
+    r#"node -e 'const{d,p,q,dp,dq,qi,oth,key_ops,...k}=JSON.parse(require("fs").readFileSync(0));"#,
+    r#"console.log("{ "+Object.entries(k).map(([n,v])=>JSON.stringify(n)+" = "+JSON.stringify(v)).join(", ")+" }")'"#,
+    " < private.jwk.json"
+);
+
 /// A JWK; members that are not known are ignored (RFC 7517 section 4).
 pub struct Jwk {
     members: Map<String, Value>,
@@ -37,7 +44,7 @@ pub struct Jwk {
 /// What is wrong with a key. No message carries key material.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JwkProblem {
-    /// A symmetric or private key stands where anybody can read it.
+    /// A symmetric key stands where anybody can read it.
     SecretInPublic,
     /// A public key stands where a symmetric or private one belongs.
     NotSecret,
@@ -81,19 +88,26 @@ impl JwkProblem {
     pub fn message(&self) -> String {
         match self {
             Self::SecretInPublic => {
-                "is a symmetric or private key: put it in a Worker secret and name that in `secret`".to_owned()
+                "is a symmetric key, which must not stand in the table: put it into a Worker secret, and write that \
+                 secret's name into `secret`"
+                    .to_owned()
             }
-            Self::NotSecret => "is no private or symmetric key".to_owned(),
-            Self::Private => "is a private key: verifying takes the public half alone".to_owned(),
-            Self::NoAlgorithmFits => "fits none of the issuer's `algorithms`".to_owned(),
+            Self::NotSecret => "is a public key: signing takes a private or symmetric one".to_owned(),
+            Self::Private => {
+                ["is a private key: write its public half into `jwks` instead, as printed by `", PUBLIC_HALF, "`"]
+                    .concat()
+            }
+            Self::NoAlgorithmFits => "has a `kty` or `crv` that fits none of the issuer's `algorithms`".to_owned(),
             Self::AlgorithmNotConfigured(alg) => {
                 format!("has `alg` {alg:?}, which is not in the issuer's `algorithms`")
             }
-            Self::OtherUse => "is not for signatures, as its `use` or `key_ops` says".to_owned(),
-            Self::Member(name) => format!("has no good member `{name}`"),
+            Self::OtherUse => "is not for signatures: its `use` or `key_ops` says otherwise".to_owned(),
+            Self::Member(name) => format!("has no valid `{name}`"),
             Self::Size => "is too short for its algorithm, or longer than 8192 bits".to_owned(),
-            Self::NotTheIssuers => "is none of the issuer's own keys: nothing it signs would be good here".to_owned(),
-            Self::Development => "is a development key: anybody has its private half, so replace it".to_owned(),
+            Self::NotTheIssuers => "is not one of the issuer's own keys: its signatures would be refused".to_owned(),
+            Self::Development => {
+                "is a development key, whose private half is public: replace it by the issuer's own".to_owned()
+            }
         }
     }
 }
@@ -164,7 +178,7 @@ impl Jwk {
     pub fn verification_key(&self, algorithms: &[Algorithm], secret: bool) -> Result<VerificationKey, JwkProblem> {
         self.check_usage("verify")?;
         let symmetric = self.is_kind("oct");
-        if !secret && (symmetric || self.symmetric.is_some() || self.has_private_half) {
+        if !secret && (symmetric || self.symmetric.is_some()) {
             return Err(JwkProblem::SecretInPublic);
         }
         if self.has_private_half {

@@ -130,12 +130,18 @@ pub fn add_guard(table: &mut Value, settings: &Value) {
     table["routes"].as_array_mut().unwrap().push(guard);
 }
 
-/// What is refused after a change of the shipped table.
+/// What is refused after a change of the shipped table, each as its setting and what is wrong with it. Whom it belongs
+/// to is for `tests/config_mistakes.rs`.
 pub fn refused(change: impl FnOnce(&mut Value)) -> Vec<String> {
     let mut table = table();
     change(&mut table);
     match parse(&table) {
         Ok(_) => Vec::new(),
-        Err(refusals) => refusals.0.iter().map(ToString::to_string).collect(),
+        Err(refusals) => texts(&refusals),
     }
+}
+
+/// Refusals, each as its setting and what is wrong with it.
+pub fn texts(refusals: &Refusals) -> Vec<String> {
+    refusals.0.iter().map(|refusal| format!("vars.{}: {}", refusal.setting, refusal.problem)).collect()
 }

@@ -18,50 +18,50 @@ const configured = (configure) => ({ configure });
 
 const CASES = /** @type {Record<string, Case>} */ ({
   "an unknown setting": { options: configured((table) => void (table.isuers = [])), setting: /^vars\.EDGE_LOGOUT\.isuers: / },
-  "an unknown setting of an issuer": { options: configured((table) => void (table.issuers[0].leeway = 5)), setting: /^vars\.EDGE_LOGOUT\.issuers\[0\]\.leeway: / },
-  "an unknown contract": { options: configured((table) => void (table.routes[1].contract = "wrth")), setting: /^vars\.EDGE_LOGOUT\.routes\[1\]\.contract: / },
-  "an unknown issuer": { options: configured((table) => void (table.routes[1].issuer = "wrth")), setting: /^vars\.EDGE_LOGOUT\.routes\[1\]\.issuer: / },
-  "no algorithms": { options: configured((table) => void delete issuerIn(table, "worth").algorithms), setting: /\.algorithms: is missing/ },
-  "algorithm none": { options: configured((table) => void (issuerIn(table, "worth").algorithms = ["none"])), setting: /\.algorithms: "none" is none of/ },
-  "no audiences": { options: configured((table) => void delete issuerIn(table, "worth").audiences), setting: /\.audiences: is missing/ },
-  "no keys": { options: configured((table) => void delete issuerIn(table, "worth").jwks), setting: /\.jwks: is missing/ },
+  "an unknown setting of an issuer": { options: configured((table) => void (table.issuers[0].leeway = 5)), setting: /^vars\.EDGE_LOGOUT\.issuers\[0\]\.leeway \(issuer "loyaltydog"\): unknown setting `leeway`; did you mean `leeway_seconds`\?$/ },
+  "an unknown contract": { options: configured((table) => void (table.routes[1].contract = "wrth")), setting: /^vars\.EDGE_LOGOUT\.routes\[1\]\.contract \(route "wrth"\): / },
+  "an unknown issuer": { options: configured((table) => void (table.routes[1].issuer = "wrth")), setting: /^vars\.EDGE_LOGOUT\.routes\[1\]\.issuer \(route "worth"\): / },
+  "no algorithms": { options: configured((table) => void delete issuerIn(table, "worth").algorithms), setting: /\.algorithms \(issuer "worth"\): is missing/ },
+  "algorithm none": { options: configured((table) => void (issuerIn(table, "worth").algorithms = ["none"])), setting: /\.algorithms \(.*\): unknown algorithm "none"/ },
+  "no audiences": { options: configured((table) => void delete issuerIn(table, "worth").audiences), setting: /\.audiences \(.*\): is missing/ },
+  "no keys": { options: configured((table) => void delete issuerIn(table, "worth").jwks), setting: /\.jwks \(.*\): is missing/ },
   "a symmetric key in the table": {
     options: configured((table) => Object.assign(issuerIn(table, "worth"), { algorithms: ["HS256"], jwks: { keys: [symmetric] } })),
-    setting: /\.jwks\.keys\[0\]: is a symmetric or private key/,
+    setting: /\.jwks\.keys\[0\] \(.*\): is a symmetric key/,
   },
-  "two routes of one path": { options: configured((table) => void (routeIn(table, "worth").paths = ["/account/logout"])), setting: /^vars\.EDGE_LOGOUT\.routes\[\d\]\.paths: / },
-  "a longer lifetime than KV can keep": { options: configured((table) => void (issuerIn(table, "worth").longest_lifetime_seconds = 400_000_000)), setting: /\.longest_lifetime_seconds: must be 1 to/ },
+  "two routes of one path": { options: configured((table) => void (routeIn(table, "worth").paths = ["/account/logout"])), setting: /^vars\.EDGE_LOGOUT\.routes\[\d\]\.paths \(.*\): / },
+  "a longer lifetime than KV can keep": { options: configured((table) => void (issuerIn(table, "worth").longest_lifetime_seconds = 400_000_000)), setting: /\.longest_lifetime_seconds \(.*\): must be 1 to/ },
   "two issuers that take the same tokens": {
     options: configured((table) => void table.issuers.push({ ...issuerIn(table, "worth"), name: "twin", required_claims: {} })),
-    setting: /^vars\.EDGE_LOGOUT\.issuers\[\d\]: takes the tokens of "worth" as well/,
+    setting: /^vars\.EDGE_LOGOUT\.issuers\[\d\] \(issuer "twin"\): takes the tokens of issuer "worth" as well/,
   },
   "a merchant whose tokens are opaque": {
     options: configured((table) => void (routeIn(table, "loyaltydog").issuer = "loyaltydog-sessions")),
-    setting: /\.routes\[0\]\.issuer: must be of kind "jwt"/,
+    setting: /\.routes\[0\]\.issuer \(.*\): must be an issuer of kind "jwt"/,
   },
   "the revocations as a user directory": {
     options: configured((table) => void (routeIn(table, "commerce-engine-storefront").user_directory = "REVOCATIONS")),
-    setting: /\.user_directory: must not be/,
+    setting: /\.user_directory \(.*\): must not be/,
   },
   "a signing key that the issuer does not have": {
     options: { bindings: { ANOTHER: JSON.stringify({ ...symmetric, k: "A".repeat(43) }) }, configure: (table) => void (routeIn(table, "commerce-engine-storefront").anonymous_session.signing_secret = "ANOTHER") },
-    setting: /\.anonymous_session\.signing_secret: the JWK in ANOTHER/,
+    setting: /\.anonymous_session\.signing_secret \(.*\): the JWK in ANOTHER/,
   },
   "the secret itself in place of its name": {
     options: configured((table) => void (issuerIn(table, "commerce-engine-storefront").secret = "hunter2-hunter2")),
-    setting: /\.secret: must be the name of a Worker secret/,
+    setting: /\.secret \(.*\): must be the name of a Worker secret/,
   },
   "a key that leaves its algorithm open": {
     options: configured((table) => void (issuerIn(table, "worth").algorithms.push("RS256"), delete issuerIn(table, "worth").jwks.keys[0].alg)),
-    setting: /\.jwks\.keys\[0\]: .*`alg`/,
+    setting: /\.jwks\.keys\[0\] \(.*\): .*`alg`/,
   },
-  "* and an origin": { options: configured((table) => void (routeIn(table, "worth").cors = { allowed_origins: ["*", "https://a.example"] })), setting: /\.cors\.allowed_origins: / },
-  "a missing secret": { options: { bindings: { COMMERCE_ENGINE_STOREFRONT_KEY: undefined } }, setting: /\.secret: the Worker secret COMMERCE_ENGINE_STOREFRONT_KEY is missing/ },
-  "a secret that is no key": { options: { bindings: { COMMERCE_ENGINE_STOREFRONT_KEY: "hunter2" } }, setting: /\.secret: the Worker secret COMMERCE_ENGINE_STOREFRONT_KEY is neither/ },
-  "development keys where they are not allowed": { options: { bindings: { EDGE_LOGOUT_DEVELOPMENT: undefined } }, setting: /\.jwks\.keys\[0\]: .*development key/ },
+  "* and an origin": { options: configured((table) => void (routeIn(table, "worth").cors = { allowed_origins: ["*", "https://a.example"] })), setting: /\.cors\.allowed_origins \(.*\): / },
+  "a missing secret": { options: { bindings: { COMMERCE_ENGINE_STOREFRONT_KEY: undefined } }, setting: /\.secret \(.*\): the Worker secret COMMERCE_ENGINE_STOREFRONT_KEY is not set/ },
+  "a secret that is no key": { options: { bindings: { COMMERCE_ENGINE_STOREFRONT_KEY: "hunter2" } }, setting: /\.secret \(.*\): the Worker secret COMMERCE_ENGINE_STOREFRONT_KEY is not a JWK/ },
+  "development keys where they are not allowed": { options: { bindings: { EDGE_LOGOUT_DEVELOPMENT: undefined } }, setting: /\.jwks\.keys\[0\] \(.*\): .*development key/ },
   "development keys, allowed by another word": { options: { bindings: { EDGE_LOGOUT_DEVELOPMENT: "1" } }, setting: /development key/ },
   "no table": { options: { bindings: { EDGE_LOGOUT: undefined } }, setting: /^vars\.EDGE_LOGOUT: is missing/ },
-  "a table that is no JSON": { options: { bindings: { EDGE_LOGOUT: "{" } }, setting: /^vars\.EDGE_LOGOUT: is no JSON/ },
+  "a table that is no JSON": { options: { bindings: { EDGE_LOGOUT: "{" } }, setting: /^vars\.EDGE_LOGOUT: must be a table/ },
 });
 
 describe("refused and named in the log alone", { concurrency: 2 }, () => {
@@ -102,7 +102,7 @@ test("every refused setting is named, not only the first", async (t) => {
     },
   });
   await worker.fetch("/healthz");
-  const named = await eventually("three settings", () => worker.events("misconfigured").length >= 3 && worker.events("misconfigured").map(({ setting }) => setting.split(":")[0]));
+  const named = await eventually("three settings", () => worker.events("misconfigured").length >= 3 && worker.events("misconfigured").map(({ setting }) => setting.split(/ \(|:/)[0]));
   for (const setting of ["surplus", `issuers[${shippedTable().issuers.findIndex(({ name }) => name === "worth")}].algorithms`]) {
     assert.ok(named.includes(`vars.EDGE_LOGOUT.${setting}`), `${named}`);
   }
