@@ -1,33 +1,39 @@
-// `npm run check [-- --env NAME] [-- --development]`: what is wrong with the configuration before it is deployed, or,
-// with --development, before it is run here.
+// `npm run check [-- --config FILE] [-- --env NAME] [-- --development]`: what is wrong with the configuration before it is
+// deployed, or, with --development, before it is run here.
 import { parseArgs } from "node:util";
+import { CONFIG_OPTIONS, CONFIG_USAGE, whichConfig } from "./lib/config-file.mjs";
+import { configuredFor } from "./lib/configured.mjs";
 import { developmentKeysIn, hasLedger, missingSecrets, placeholdersIn, secretsNamedBy } from "./lib/deployment.mjs";
 import { rerunUnderModernNode } from "./lib/packages.mjs";
+import { unreachable } from "./lib/reach.mjs";
 import { Refusal, command, isMain } from "./lib/refusal.mjs";
+import { missingForRelease, notesOn } from "./lib/release.mjs";
+import { merged, partsOf } from "./lib/table.mjs";
 import { refusalsOfWorker } from "./lib/validity.mjs";
 import { readConfig, readDevVars } from "./lib/wrangler-config.mjs";
 import { setup } from "./setup.mjs";
 
-/** @typedef {import("./lib/deployment.mjs").Table} Table */
-
-/** @param {Table} config @returns {Table | null} */
-export const tableOf = (config) => config.vars?.EDGE_LOGOUT ?? null;
+/** @typedef {import("./lib/table.mjs").Table} Table */
+/** @typedef {import("./lib/config-file.mjs").Which} Which */
 
 /**
  * Everything that speaks against deploying.
+ * @param {Which} which
  * @param {Table} config
  * @param {Record<string, string | null>} secrets
  * @param {string} remedyForMissing
  */
-export async function findingsForDeployment(config, secrets, remedyForMissing) {
-  const table = tableOf(config);
-  const keys = await developmentKeysIn(table);
+export async function findingsForDeployment(which, config, secrets, remedyForMissing) {
+  const parts = partsOf(config, secrets);
+  const { table, findings } = merged(parts);
+  const keys = await developmentKeysIn(parts);
   const missing = missingSecrets(table, secrets, remedyForMissing);
   // The Worker would refuse these two as well. They are told once, here, where there is a remedy to tell.
   const unknown = Object.fromEntries(secretsNamedBy(table).map((name) => [name, null]));
   const question = { config: table, secrets: { ...unknown, ...secrets }, development: true, deployment: true, ledger: hasLedger(config) };
-  const refusals = await refusalsOfWorker(question);
-  return [...refusals, ...placeholdersIn(config), ...keys, ...missing];
+  // What is not known of the table would make the Worker's own findings wrong.
+  const refusals = findings.length > 0 ? findings : await refusalsOfWorker(question);
+  return [...refusals, ...missingForRelease(config, which), ...placeholdersIn(config, table), ...keys, ...missing];
 }
 
 /** @param {string} heading @param {string[]} findings */
@@ -37,27 +43,29 @@ export function refuseIfAny(heading, findings) {
 
 function commandLine() {
   try {
-    return parseArgs({ options: { env: { type: "string", short: "e" }, development: { type: "boolean" } } }).values;
+    return parseArgs({ options: { ...CONFIG_OPTIONS, development: { type: "boolean" } } }).values;
   } catch (error) {
-    throw new Refusal(`${/** @type {Error} */ (error).message}. Usage: npm run check [-- --env NAME] [-- --development]`, 2);
+    throw new Refusal(`${/** @type {Error} */ (error).message}. Usage: npm run check -- ${CONFIG_USAGE} [--development]`, 2);
   }
 }
 
 async function main() {
-  const { env, development = false } = commandLine();
+  const options = commandLine();
+  const which = whichConfig(options);
   await setup();
   const rerun = await rerunUnderModernNode(process.argv[1]);
   if (rerun !== undefined) return rerun;
 
-  const config = await readConfig(env);
-  const secrets = await readDevVars(env);
-  if (development) {
-    refuseIfAny("The Worker refuses its configuration:", await refusalsOfWorker({ config: tableOf(config), secrets, development, ledger: hasLedger(config) }));
+  const config = await readConfig(which);
+  if (options.development) {
+    const { table, secrets } = await configuredFor(which);
+    refuseIfAny("The Worker refuses its configuration:", await refusalsOfWorker({ config: table, secrets, development: true, ledger: hasLedger(config) }));
     console.log("The configuration is valid for development.");
     return 0;
   }
-  const findings = await findingsForDeployment(config, secrets, "add it to .dev.vars");
-  refuseIfAny(`${config.name} cannot be deployed as it is configured:`, findings);
+  const findings = await findingsForDeployment(which, config, await readDevVars(which), "add it to .dev.vars");
+  for (const note of notesOn(config)) console.error(note);
+  refuseIfAny(`${config.name} cannot be deployed as it is configured in ${which.label}:`, [...findings, ...unreachable(config, which)]);
   console.log(`${config.name} is configured for deployment. \`npm run deploy\` also looks whether its secrets are set.`);
   return 0;
 }

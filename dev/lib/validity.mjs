@@ -5,7 +5,7 @@ import { run } from "./run.mjs";
 
 /**
  * @param {object} question
- * @param {import("./deployment.mjs").Table | null} question.config the table EDGE_LOGOUT
+ * @param {import("./table.mjs").Table | null} question.config the table EDGE_LOGOUT
  * @param {Record<string, string | null>} question.secrets null: set, and its value is not known here
  * @param {boolean} question.development whether the development keys are allowed
  * @param {boolean} [question.deployment] whether all else is judged as where it is deployed
