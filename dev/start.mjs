@@ -69,8 +69,11 @@ async function serve(server, origin, examples) {
   const status = await server.answers(`${origin}/healthz`, FIRST_ANSWER_WITHIN_MS);
   if (isStopping()) return;
   if (status === undefined) throw new Refusal(`${server.output.trimEnd()}\nwrangler dev did not start`);
-  if (status === MISCONFIGURED) console.error(`${server.output.trimEnd()}\nThe Worker refuses its configuration, and answers every request with 500 until that is mended`);
-  console.log(`${status === MISCONFIGURED ? "Serving" : "Ready"} on ${origin}\n\n${await examples()}`);
+  if (status === MISCONFIGURED) {
+    console.error(`${server.output.trimEnd()}\nServing on ${origin}, but the Worker refuses its configuration: it answers every request with 500, and logs each setting`);
+  } else {
+    console.log(`Ready on ${origin}\n\n${await examples()}`);
+  }
   console.error("Ctrl-C stops it. A change below src/, or of the configuration, is served at once.");
   server.show();
 

@@ -52,4 +52,4 @@ export function whichConfig({ config, env } = {}) {
 }
 
 /** A word as a shell takes it. @param {string} word */
-export const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+export const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? String(word) : `'${word.replaceAll("'", "'\\''")}'`);

@@ -17,8 +17,8 @@ export const CONTRACTS = /** @type {Record<string, { path: string, ends: string,
   "commerce-engine-storefront": { path: "/auth/logout", ends: "the token and its session, and answers an anonymous one" },
 });
 
-/** A path that a pattern is for. @param {string} pattern */
-const filled = (pattern) => pattern.replaceAll(/\{(\w+)\}/g, (_, name) => (name === "store_id" ? STORE : "example")).replace(/\*$/, "example");
+/** A path that a pattern is for. @param {unknown} pattern */
+const filled = (pattern) => String(pattern).replaceAll(/\{(\w+)\}/g, (_, name) => (name === "store_id" ? STORE : "example")).replace(/\*$/, "example");
 
 /** @param {unknown} host */
 const hostHeader = (host) => (typeof host === "string" ? ` -H ${quoted(`Host: ${host}`)}` : "");
@@ -48,7 +48,7 @@ function logoutRequest(route, origin) {
 
 /** A guard without upstream is a rule for `/check` only. @param {Table} guard @param {string} origin */
 function guardRequest(guard, origin) {
-  const path = filled(String(oneOrMore(guard.paths)[0]));
+  const path = filled(oneOrMore(guard.paths)[0]);
   if (guard.upstream) return { title: `Through the guard of ${path} to its API`, line: `curl -i ${quoted(origin + path)}${hostHeader(guard.host)} ${BEARER}` };
   const original = [`X-Original-Method: GET`, `X-Original-Host: ${guard.host ?? "api.example"}`, `X-Original-URI: ${path}`];
   return { title: `Check a request for ${path}, as a proxy asks`, line: `curl -i ${quoted(`${origin}/check?original=x-original`)} ${original.map((header) => `-H ${quoted(header)}`).join(" ")} ${BEARER}` };

@@ -32,7 +32,7 @@ export function keyMaterial({ kty, crv, x, y, n, e, k }) {
 }
 
 /** @param {string} algorithm @returns {string} the type of its keys */
-const keyTypeOf = (algorithm) => ({ H: "oct", R: "RSA", P: "RSA", E: algorithm === "EdDSA" ? "OKP" : "EC" })[algorithm[0]] ?? "";
+const keyTypeOf = (algorithm) => ({ H: "oct", R: "RSA", P: "RSA", E: algorithm === "EdDSA" ? "OKP" : "EC" })[String(algorithm)[0]] ?? "";
 
 /** @type {Record<string, string>} */
 const CURVES = { ES256: "P-256", ES384: "P-384", EdDSA: "Ed25519" };

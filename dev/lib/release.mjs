@@ -34,12 +34,13 @@ function dateProblems({ compatibility_date: date }) {
 function classesAfter(migrations) {
   /** @type {Map<string, boolean>} */
   const classes = new Map();
-  for (const { new_sqlite_classes: made = [], new_classes: old = [], renamed_classes: renamed = [], transferred_classes: moved = [], deleted_classes: deleted = [] } of migrations) {
-    for (const name of made) classes.set(name, true);
-    for (const name of old) classes.set(name, false);
-    for (const { from, to } of renamed) classes.set(to, classes.get(from) ?? true);
-    for (const { to } of moved) classes.set(to, true);
-    for (const name of [...renamed.map((/** @type {Table} */ { from }) => from), ...deleted]) classes.delete(name);
+  for (const migration of migrations) {
+    const of = (/** @type {string} */ kind) => /** @type {any[]} */ (migration[`${kind}_classes`] ?? []);
+    of("new_sqlite").forEach((name) => classes.set(name, true));
+    of("new").forEach((name) => classes.set(name, false));
+    of("renamed").forEach(({ from, to }) => classes.set(to, classes.get(from) ?? true));
+    of("transferred").forEach(({ to }) => classes.set(to, true));
+    [...of("renamed").map(({ from }) => from), ...of("deleted")].forEach((name) => classes.delete(name));
   }
   return classes;
 }

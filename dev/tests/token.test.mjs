@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { compactVerify, decodeJwt, decodeProtectedHeader, importJWK } from "jose";
 import { testTable } from "../../tests/config.mjs";
 import { issuersWithDevelopmentKey, readDevelopmentKey } from "../lib/keys.mjs";
@@ -8,7 +8,8 @@ import { run } from "../lib/run.mjs";
 import { issuerOf } from "../lib/table.mjs";
 import { configWith, tableOfReadme, tableOfTests } from "./harness.mjs";
 
-const token = (/** @type {string[]} */ ...args) => run(process.execPath, ["dev/token.mjs", "--config", "tests/wrangler.toml", ...args]);
+const file = await configWith({ after }, await tableOfTests());
+const token = (/** @type {string[]} */ ...args) => run(process.execPath, ["dev/token.mjs", "--config", file, ...args]);
 
 for (const name of await issuersWithDevelopmentKey()) {
   test(`a token of ${name} is what tests/wrangler.toml asks for`, async () => {
@@ -69,10 +70,10 @@ for (const [what, args] of Object.entries(REFUSED)) {
 }
 
 test("a token of anybody's table: a configuration elsewhere, in JSON, of an environment, with the keys in a secret", async (t) => {
-  const file = await configWith(t, `${(await tableOfTests()).replaceAll("vars.EDGE_LOGOUT.", "env.staging.vars.EDGE_LOGOUT.").replace('name = "worth"', 'name = "mine"')}`);
-  const mine = await run(process.execPath, ["dev/token.mjs", "mine", "--config", file, "--env", "staging"]);
+  const own = await configWith(t, `${(await tableOfTests()).replaceAll("vars.EDGE_LOGOUT.", "env.staging.vars.EDGE_LOGOUT.").replace('name = "worth"', 'name = "mine"')}`);
+  const mine = await run(process.execPath, ["dev/token.mjs", "mine", "--config", own, "--env", "staging"]);
   assert.equal(decodeJwt(mine.stdout.trim()).iss, "https://auth.worth.example", mine.output);
-  const json = file.replace(/toml$/, "jsonc");
+  const json = own.replace(/toml$/, "jsonc");
   const issuer = { name: "shop", iss: "https://shop.example", audiences: ["shop"], algorithms: ["HS512"], secret: "SHOP_KEY" };
   await writeFile(json, `// ours\n${JSON.stringify({ name: "shop-logout", vars: { EDGE_LOGOUT: { routes: [] }, EDGE_LOGOUT_SHOP: { issuers: [issuer] } } })}`);
   const shop = await run(process.execPath, ["dev/token.mjs", "shop", "-c", json]);
@@ -80,8 +81,8 @@ test("a token of anybody's table: a configuration elsewhere, in JSON, of an envi
 });
 
 test("a token that nobody can sign here is refused with what to do", async (t) => {
-  const file = await configWith(t, await tableOfReadme());
-  const { code, stdout, output } = await run(process.execPath, ["dev/token.mjs", "worth", "--config", file]);
+  const own = await configWith(t, await tableOfReadme());
+  const { code, stdout, output } = await run(process.execPath, ["dev/token.mjs", "worth", "--config", own]);
   assert.deepEqual([code, stdout], [2, ""]);
   assert.match(output, /^Nobody can sign tokens of `worth` here: .*\n$/);
 });
