@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import globals from "globals";
 
 export default [
-  { ignores: [".tools/", ".wrangler/", "build/", "dist/", "target/"] },
+  { ignores: [".tools/", "**/.wrangler/", "build/", "dist/", "target/"] },
   js.configs.recommended,
   {
     languageOptions: { globals: globals.node },

@@ -1,56 +1,60 @@
-// `npm run deploy [-- wrangler's options]`: the checks, each finding named, and only then `wrangler deploy`.
+// `npm run deploy [-- --config FILE] [-- wrangler's options]`: the checks, each finding named, and only then `wrangler deploy`.
 // With --dry-run nothing is asked of the network, so nothing is known of the secrets that are set; all else is checked.
 import { parseArgs } from "node:util";
-import { findingsForDeployment, refuseIfAny, tableOf } from "./check.mjs";
+import { findingsForDeployment, refuseIfAny } from "./check.mjs";
+import { CONFIG_OPTIONS, quoted, whichConfig } from "./lib/config-file.mjs";
 import { developmentSecretsIn, permissionsIn, secretsNamedBy } from "./lib/deployment.mjs";
 import { rerunUnderModernNode } from "./lib/packages.mjs";
+import { ROUTE_OPTIONS, unreachable } from "./lib/reach.mjs";
 import { Refusal, command } from "./lib/refusal.mjs";
+import { notesOn } from "./lib/release.mjs";
 import { run } from "./lib/run.mjs";
+import { tableOf } from "./lib/table.mjs";
 import { deployedSecrets, readConfig, readSecretsFile } from "./lib/wrangler-config.mjs";
 import { wranglerArgs, wranglerEnv, wranglerProgram } from "./lib/wrangler.mjs";
 import { setup } from "./setup.mjs";
 
-const REMEDY = "npx wrangler secret put NAME, or hand a file with it to a first deployment with --secrets-file";
+/** @param {import("./lib/config-file.mjs").Which} which */
+const remedy = ({ wranglers }) => `npx wrangler secret put NAME${wranglers.map((word) => ` ${quoted(word)}`).join("")}, or hand a file with it to a first deployment with --secrets-file`;
 
-/** The options that matter to us; all of them go on to wrangler. @param {string[]} args */
+/** The options that matter to us. All but --config go on to wrangler, which runs in another folder. @param {string[]} args */
 function ours(args) {
-  const { values } = parseArgs({
-    args,
-    strict: false,
-    options: {
-      env: { type: "string", short: "e" },
-      config: { type: "string", short: "c" },
-      name: { type: "string" },
-      var: { type: "string" },
-      "secrets-file": { type: "string" },
-      "dry-run": { type: "boolean" },
-    },
-  });
-  const elsewhere = ["config", "name", "var"].find((option) => values[option] !== undefined);
-  if (elsewhere) throw new Refusal(`--${elsewhere} is not for this: what is checked and deployed is wrangler.toml`, 2);
+  const text = /** @type {const} */ ({ type: "string" });
+  const routes = Object.fromEntries(ROUTE_OPTIONS.map((option) => [option, { ...text, multiple: true }]));
+  const options = { ...CONFIG_OPTIONS, ...routes, name: text, var: text, "secrets-file": text, "dry-run": /** @type {const} */ ({ type: "boolean" }) };
+  const { values, tokens } = parseArgs({ args, strict: false, tokens: true, options });
+  const elsewhere = ["name", "var"].find((option) => values[option] !== undefined);
+  if (elsewhere) throw new Refusal(`--${elsewhere} is not for this: what is checked and deployed is what the configuration says`, 2);
+  const given = tokens.filter((token) => token.kind === "option" && token.name === "config");
+  const left = given.flatMap((token) => (token.kind === "option" && !token.inlineValue ? [token.index, token.index + 1] : [token.index]));
   return {
-    env: /** @type {string | undefined} */ (values.env),
-    secretsFile: /** @type {string | undefined} */ (values["secrets-file"]),
+    which: whichConfig({ config: values.config?.toString(), env: values.env?.toString() }),
+    secretsFile: values["secrets-file"]?.toString(),
     dryRun: values["dry-run"] === true,
+    isRouted: ROUTE_OPTIONS.some((option) => values[option] !== undefined),
+    passedOn: args.filter((_, index) => !left.includes(index)),
   };
 }
 
 async function main() {
-  const args = process.argv.slice(2);
-  const { env, secretsFile, dryRun } = ours(args);
+  const { which, secretsFile, dryRun, isRouted, passedOn } = ours(process.argv.slice(2));
   await setup();
   const rerun = await rerunUnderModernNode(process.argv[1]);
   if (rerun !== undefined) return rerun;
 
-  const config = await readConfig(env);
+  const config = await readConfig(which);
+  const handed = secretsFile ? await readSecretsFile(secretsFile) : {};
   /** @type {Record<string, string | null>} */
-  const set = dryRun ? Object.fromEntries(secretsNamedBy(tableOf(config)).map((name) => [name, null])) : await deployedSecrets(env);
-  const secrets = { ...set, ...(secretsFile ? await readSecretsFile(secretsFile) : {}) };
-  const findings = await findingsForDeployment(config, secrets, REMEDY);
-  refuseIfAny(`${config.name} is not deployed:`, [...findings, ...(await developmentSecretsIn(secrets)), ...permissionsIn(secrets)]);
+  const set = dryRun ? Object.fromEntries(secretsNamedBy(tableOf(config, handed)).map((name) => [name, null])) : await deployedSecrets(which);
+  const secrets = { ...set, ...handed };
+  const findings = await findingsForDeployment(which, config, secrets, remedy(which));
+  const reach = isRouted ? [] : unreachable(config, which);
+  for (const note of notesOn(config)) console.error(note);
+  refuseIfAny(`${config.name} is not deployed:`, [...findings, ...reach, ...(await developmentSecretsIn(secrets)), ...permissionsIn(secrets)]);
 
-  const environment = env === undefined ? ["--env", ""] : [];
-  const { code } = await run(wranglerProgram, wranglerArgs(["deploy", ...environment, ...args]), { show: true, env: wranglerEnv() });
+  const environment = which.env === undefined ? ["--env", ""] : [];
+  const args = wranglerArgs(["deploy", "--config", which.file, ...environment, ...passedOn]);
+  const { code } = await run(wranglerProgram, args, { show: true, env: wranglerEnv() });
   return code;
 }
 

@@ -1,7 +1,6 @@
 // Everything between a fresh clone and a Worker that can be built, run and tested. Each step first looks whether it is
 // needed, so a second time takes about a second. It uses Node's own modules only: it runs before there are any others.
 import { installCargoTools, missingCargoTools } from "./lib/cargo-tools.mjs";
-import { ensureDevVars } from "./lib/dev-vars.mjs";
 import { ensureNpmPackages, ensureOpenApiTools, refuseUnfitMachine } from "./lib/packages.mjs";
 import { command, isMain } from "./lib/refusal.mjs";
 import { ensureToolchain } from "./lib/toolchain.mjs";
@@ -13,7 +12,6 @@ import { ensureToolchain } from "./lib/toolchain.mjs";
  */
 export async function setup({ tests = false, packagesOnly = false } = {}) {
   refuseUnfitMachine();
-  await ensureDevVars();
   if (packagesOnly) return ensureNpmPackages();
 
   // What is missing on the machine is said before anything that takes long.

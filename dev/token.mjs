@@ -1,9 +1,11 @@
-// `npm run --silent token -- ISSUER [--claims JSON] [--expires-in SECONDS]`: one token on stdout, and nothing else.
+// `npm run --silent token -- ISSUER [--claims JSON] [--expires-in SECONDS] [--config FILE] [--env NAME]`: one token on
+// stdout, and nothing else.
 import { parseArgs } from "node:util";
+import { CONFIG_OPTIONS, CONFIG_USAGE, whichConfig } from "./lib/config-file.mjs";
 import { Refusal, command } from "./lib/refusal.mjs";
 import { setup } from "./setup.mjs";
 
-const USAGE = "npm run --silent token -- ISSUER [--claims JSON] [--expires-in SECONDS]";
+const USAGE = `npm run --silent token -- ISSUER [--claims JSON] [--expires-in SECONDS] ${CONFIG_USAGE}`;
 
 /** A refusal of the command line. @param {string} message */
 const usage = (message) => new Refusal(message, 2);
@@ -34,7 +36,7 @@ function parseCommandLine(args) {
     return parseArgs({
       args: args.length ? joinNegative(args) : args,
       allowPositionals: true,
-      options: { claims: { type: "string", default: "{}" }, "expires-in": { type: "string", default: "3600" } },
+      options: { ...CONFIG_OPTIONS, claims: { type: "string", default: "{}" }, "expires-in": { type: "string", default: "3600" } },
     });
   } catch (error) {
     throw usage(`${/** @type {Error} */ (error).message.split("\n")[0]} Usage: ${USAGE}`);
@@ -45,7 +47,9 @@ await command(async () => {
   const { values, positionals } = parseCommandLine(process.argv.slice(2));
   if (positionals.length !== 1) throw usage(`One issuer has to be named. Usage: ${USAGE}`);
   const options = { claims: parseClaims(values.claims), expiresIn: parseSeconds(values["expires-in"]) };
+  const which = whichConfig(values);
   await setup({ packagesOnly: true });
-  const { mint } = await import("./lib/mint.mjs"); // needs npm's packages, which set-up has just seen to
-  console.log(await mint(positionals[0], options));
+  const { configuredFor } = await import("./lib/configured.mjs"); // needs npm's packages, which set-up has just seen to
+  const { mint } = await import("./lib/mint.mjs");
+  console.log(await mint(await configuredFor(which), positionals[0], options));
 });

@@ -18,8 +18,7 @@ use support::{run, shipped};
 /// What is asked about a table, as it is on a development machine.
 fn question(table: &Value, more: &Value) -> Value {
     let environment = shipped::environment();
-    let mut question =
-        json!({ "config": table, "secrets": environment.secrets, "development": true, "ledger": environment.ledger });
+    let mut question = json!({ "parts": { "EDGE_LOGOUT": table }, "secrets": environment.secrets, "development": true, "ledger": environment.ledger });
     question.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     question
 }

@@ -1,12 +1,10 @@
 // Who is measured: our Worker as it is shipped, bare ones, and what others write with Hono and jose.
 import { build as bundle } from "esbuild";
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { parseEnv } from "node:util";
-import { parse } from "smol-toml";
-import { missingFrom } from "../../dev/lib/dev-vars.mjs";
 import { inRoot } from "../../dev/lib/paths.mjs";
+import { COMPATIBILITY_DATE, SECRETS, testTable } from "../../tests/config.mjs";
 import { CACHE, KV, configText } from "./capnp.mjs";
 import { ALGORITHMS, verification } from "./tokens.mjs";
 import { Workerd } from "./workerd.mjs";
@@ -26,8 +24,6 @@ export const PEERS = /** @type {const} */ (["hono-jose", "hono-jose-kv", "hono-j
 /** @typedef {(typeof PEERS)[number]} Peer */
 /** @typedef {Awaited<ReturnType<typeof prepareSubjects>>} Subjects */
 
-const wrangler = /** @type {any} */ (parse(readFileSync(inRoot("wrangler.toml"), "utf8")));
-export const COMPATIBILITY_DATE = String(wrangler.compatibility_date);
 export const UPSTREAM = "upstream";
 
 /** @param {string} name */
@@ -58,11 +54,11 @@ async function bundlePeers(out) {
  * @param {{ routes?: object[], ledger?: object }} [settings] besides those that are shipped
  * @returns {Promise<Record<string, Binding>>} */
 async function ownBindings({ routes = [], ledger } = {}) {
-  const table = structuredClone(wrangler.vars.EDGE_LOGOUT);
+  const table = testTable();
   table.check = { stronger_by_query: true }; // what every freshness costs is measured without a client's secret
   table.routes.push(...routes);
   if (ledger) table.ledger = ledger;
-  const secrets = Object.entries(parseEnv(await missingFrom(""))).map(([name, text]) => [name, { text: String(text) }]);
+  const secrets = Object.entries(SECRETS).map(([name, text]) => [name, { text }]);
   return { EDGE_LOGOUT: { json: table }, ...Object.fromEntries(secrets), REVOCATIONS: { kv: true }, LEDGER: { ledger: "Ledger" } };
 }
 

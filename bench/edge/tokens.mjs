@@ -1,4 +1,4 @@
-// The tokens: of every issuer in wrangler.toml, which have an algorithm each, signed with the development keys. They are
+// The tokens: of every issuer in tests/wrangler.toml, which have an algorithm each, signed with the development keys. They are
 // kept in the system's folder for temporary files, since signing takes longer than most of what is measured.
 import { createHash, randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -7,9 +7,10 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { readIssuer } from "../../dev/lib/config.mjs";
 import { readDevelopmentKey } from "../../dev/lib/keys.mjs";
 import { step } from "../../dev/lib/progress.mjs";
+import { issuerOf } from "../../dev/lib/table.mjs";
+import { testTable } from "../../tests/config.mjs";
 
 /** The issuers by algorithm. */
 export const ISSUERS = /** @type {const} */ ({
@@ -45,7 +46,7 @@ const FOLDER = join(tmpdir(), "edge-logout-bench");
 /** @param {string} token @returns {Record<string, any>} */
 export const claimsOf = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
 
-/** What an identity provider says at the least. @param {import("../../dev/lib/config.mjs").Issuer} issuer @param {number} now */
+/** What an identity provider says at the least. @param {import("../../dev/lib/table.mjs").Issuer} issuer @param {number} now */
 function payload(issuer, now) {
   const { subject = "sub", session = "sid", token_id: tokenId = "jti" } = issuer.claims ?? {};
   const required = Object.entries(issuer.required_claims ?? {}).map(([name, allowed]) => [name, [allowed].flat()[0]]);
@@ -74,7 +75,8 @@ async function signAll(jwk, payloads) {
 
 /** @param {Algorithm} algorithm @param {number} [count] @returns {Promise<string[]>} */
 export async function tokensOf(algorithm, count = TOKENS) {
-  const [issuer, jwk] = await Promise.all([readIssuer(ISSUERS[algorithm]), readDevelopmentKey(ISSUERS[algorithm])]);
+  const issuer = issuerOf(testTable(), ISSUERS[algorithm]);
+  const jwk = await readDevelopmentKey(ISSUERS[algorithm]);
   const now = Math.floor(Date.now() / 1000);
   const name = createHash("sha256").update(JSON.stringify([issuer, jwk, count, LIFETIME_SECONDS])).digest("hex").slice(0, 16);
   const file = join(FOLDER, `${algorithm}-${name}`);
@@ -90,7 +92,8 @@ export async function tokensOf(algorithm, count = TOKENS) {
 
 /** Whoever verifies them knows this of their issuer. @param {Algorithm} algorithm */
 export async function verification(algorithm) {
-  const [issuer, jwk] = await Promise.all([readIssuer(ISSUERS[algorithm]), readDevelopmentKey(ISSUERS[algorithm])]);
+  const issuer = issuerOf(testTable(), ISSUERS[algorithm]);
+  const jwk = await readDevelopmentKey(ISSUERS[algorithm]);
   const { kty, kid, n, e, crv, x, y, k } = jwk;
   return {
     KEY: JSON.stringify({ kty, kid, alg: algorithm, use: "sig", n, e, crv, x, y, k }),

@@ -1,15 +1,9 @@
 // What is soaked: the Worker as it is shipped, in two isolates that are two locations with one ledger, and one more
 // issuer, whose keys are fetched.
-import { readFileSync } from "node:fs";
-import { parseEnv } from "node:util";
-import { parse } from "smol-toml";
-import { missingFrom } from "../../dev/lib/dev-vars.mjs";
-import { inRoot } from "../../dev/lib/paths.mjs";
+import { COMPATIBILITY_DATE, SECRETS, testTable } from "../../tests/config.mjs";
 import { CACHE, KV, bindingText, list, moduleText, quoted } from "../edge/capnp.mjs";
 
 /** @typedef {import("../edge/capnp.mjs").Binding} Binding */
-
-const wrangler = /** @type {any} */ (parse(readFileSync(inRoot("wrangler.toml"), "utf8")));
 
 /** The locations; the ledger is an object of the first one. */
 export const PLACES = /** @type {const} */ (["here", "there"]);
@@ -30,7 +24,7 @@ const SETTLING_SECONDS = 20;
 
 /** @param {string} jwksUrl */
 function table(jwksUrl) {
-  const own = structuredClone(wrangler.vars.EDGE_LOGOUT);
+  const own = testTable();
   own.check = { stronger_by_query: true };
   own.issuers.push({
     name: PROVIDER.name,
@@ -41,20 +35,20 @@ function table(jwksUrl) {
     key_refresh: { least_seconds: 1, most_seconds: KEYS_FRESH_SECONDS, unknown_kid_seconds: 1, serve_stale_seconds: 60 },
   });
   own.routes.push({ contract: "marzipan", issuer: PROVIDER.name, paths: [PROVIDER.path] });
-  own.routes.find((/** @type {any} */ { contract }) => contract === "worth").cors = { allowed_origins: [ALLOWED_ORIGIN] };
+  Object.assign(own.routes.find(({ contract }) => contract === "worth") ?? {}, { cors: { allowed_origins: [ALLOWED_ORIGIN] } });
   own.ledger = { settling_seconds: SETTLING_SECONDS };
   return own;
 }
 
-/** @param {string} jwksUrl @returns {Promise<Record<string, Binding>>} */
-async function bindings(jwksUrl) {
-  const secrets = Object.entries(parseEnv(await missingFrom(""))).map(([name, text]) => [name, { text: String(text) }]);
+/** @param {string} jwksUrl @returns {Record<string, Binding>} */
+function bindings(jwksUrl) {
+  const secrets = Object.entries(SECRETS).map(([name, text]) => [name, { text }]);
   return { EDGE_LOGOUT: { json: table(jwksUrl) }, ...Object.fromEntries(secrets), REVOCATIONS: { kv: true } };
 }
 
 /** @param {string[]} modules @param {Record<string, Binding>} bound @param {string} cache */
 const worker = (modules, bound, cache) => [
-  `compatibilityDate = ${quoted(String(wrangler.compatibility_date))}`,
+  `compatibilityDate = ${quoted(COMPATIBILITY_DATE)}`,
   `modules = ${list(modules.map((name) => moduleText({ name, file: name })))}`,
   `bindings = ${list(Object.entries(bound).map(([name, binding]) => bindingText(name, binding)))}`,
   `cacheApiOutbound = ${quoted(cache)}`,
@@ -65,14 +59,14 @@ const worker = (modules, bound, cache) => [
  * @param {{ modules: string[], kvPort: number, jwksUrl: string }} what `modules`: the first one is the Worker's
  */
 export async function soakConfig({ modules, kvPort, jwksUrl }) {
-  const bound = await bindings(jwksUrl);
+  const bound = bindings(jwksUrl);
   const [here, there] = PLACES;
   const object = [`durableObjectNamespaces = [(className = "Ledger", uniqueKey = "ledger", enableSql = true)]`, `durableObjectStorage = (localDisk = "disk")`];
   const workers = {
     [here]: [...worker(modules, { ...bound, LEDGER: { ledger: "Ledger" } }, `${CACHE}-${here}`), ...object],
     [there]: worker(modules, { ...bound, LEDGER: { ledger: "Ledger", of: here } }, `${CACHE}-${there}`),
   };
-  const cache = `compatibilityDate = ${quoted(String(wrangler.compatibility_date))}, modules = [${moduleText({ name: "main.js", file: "cache.js" })}]`;
+  const cache = `compatibilityDate = ${quoted(COMPATIBILITY_DATE)}, modules = [${moduleText({ name: "main.js", file: "cache.js" })}]`;
   const services = [
     ...PLACES.map((place) => `(name = ${quoted(place)}, worker = (${workers[place].join(", ")}))`),
     ...PLACES.map((place) => `(name = ${quoted(`${CACHE}-${place}`)}, worker = (${cache}))`),

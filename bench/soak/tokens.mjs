@@ -1,7 +1,8 @@
 // Tokens of all issuers, and what the soak knows of each.
 import { constants, createHash, createHmac, createPrivateKey, sign } from "node:crypto";
-import { readIssuer } from "../../dev/lib/config.mjs";
 import { readDevelopmentKey } from "../../dev/lib/keys.mjs";
+import { issuerOf } from "../../dev/lib/table.mjs";
+import { testTable } from "../../tests/config.mjs";
 import { LOYALTYDOG, MARZIPAN, POS, STOREFRONT, WORTH } from "../../tests/worker/harness/contracts.mjs";
 import { PROVIDER } from "./config.mjs";
 
@@ -71,7 +72,7 @@ export const kvKeys = ({ issuer, identifiers }) =>
   });
 
 export class Mint {
-  /** @type {Map<string, { issuer: import("../../dev/lib/config.mjs").Issuer, jwk: Jwk, sign: (input: string) => Buffer }>} */
+  /** @type {Map<string, { issuer: import("../../dev/lib/table.mjs").Issuer, jwk: Jwk, sign: (input: string) => Buffer }>} */
   #issuers = new Map();
   #count = 0;
   /** What the provider's tokens are signed with. @type {PublishedKey | undefined} */
@@ -84,7 +85,8 @@ export class Mint {
 
   async open() {
     for (const name of [STOREFRONT.name, POS.name, MARZIPAN.name, WORTH.name, LOYALTYDOG.name]) {
-      const [issuer, jwk] = await Promise.all([readIssuer(name), readDevelopmentKey(name)]);
+      const issuer = issuerOf(testTable(), name);
+      const jwk = await readDevelopmentKey(name);
       this.#issuers.set(name, { issuer, jwk, sign: signer(jwk) });
     }
     const issuer = { name: PROVIDER.name, iss: PROVIDER.iss, audiences: [PROVIDER.audience] };

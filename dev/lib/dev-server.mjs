@@ -1,8 +1,8 @@
 // `wrangler dev` as a child that can be waited for and is certain to be gone afterwards, workerd included.
-import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KEEP_SERVING } from "../build.mjs";
 import { ROOT, inRoot } from "./paths.mjs";
+import { signalGroup, spawnWatched } from "./watched.mjs";
 import { wranglerArgs, wranglerEnv, wranglerProgram } from "./wrangler.mjs";
 
 const PATIENCE_MS = 5_000;
@@ -13,19 +13,20 @@ export class DevServer {
   #showing = false;
   #child;
 
-  /** @param {number} port */
-  constructor(port) {
-    const args = ["dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--show-interactive-dev-session=false"];
-    // A process group of its own: its signals come from us alone, and all that it starts can be ended with it.
-    this.#child = spawn(wranglerProgram, wranglerArgs([...args, "--persist-to", ".wrangler/state"]), {
+  /** @param {number} port @param {import("./config-file.mjs").Which} which */
+  constructor(port, { file, env }) {
+    // Requests keep the host that they name, also where the configuration has a route: tables may tell hosts apart.
+    const serving = ["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--infer-origin-from-routes=false"];
+    const environment = env === undefined ? [] : ["--env", env];
+    const args = ["dev", "--config", file, ...environment, ...serving, "--show-interactive-dev-session=false", "--persist-to", ".wrangler/state"];
+    this.#child = spawnWatched(wranglerProgram, wranglerArgs(args), {
       cwd: ROOT,
       // It needs nothing from the user's configuration, and leaves nothing there.
       env: { ...process.env, ...wranglerEnv(), XDG_CONFIG_HOME: inRoot(".wrangler", "config"), [KEEP_SERVING]: "true" },
-      stdio: ["ignore", "pipe", "pipe"],
-      detached: true,
+      stdin: "ignore",
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream.setEncoding("utf8").on("data", (text) => this.#take(text));
+      stream?.setEncoding("utf8").on("data", (text) => this.#take(text));
     }
     /** @type {Promise<number>} its exit code */
     this.ended = new Promise((resolve) => {
@@ -53,9 +54,10 @@ export class DevServer {
   }
 
   /**
-   * Whether it answers requests, at all, within a time.
+   * The status of its first answer, where there is one within a time.
    * @param {string} url
    * @param {number} withinMs
+   * @returns {Promise<number | undefined>}
    */
   async answers(url, withinMs) {
     const until = Date.now() + withinMs;
@@ -63,32 +65,17 @@ export class DevServer {
     void this.ended.then(() => (ended = true));
     while (!ended && Date.now() < until) {
       const response = await fetch(url, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
-      if (response) return true;
+      if (response) return response.status;
       await sleep(100);
     }
-    return false;
+    return undefined;
   }
 
   async stop() {
-    this.#signal("SIGTERM");
+    signalGroup(this.#child, "SIGTERM");
     await Promise.race([this.ended, sleep(PATIENCE_MS, undefined, { ref: false })]);
-    this.#signal("SIGKILL"); // whatever is left of the group
+    signalGroup(this.#child, "SIGKILL"); // whatever is left of the group
     const until = Date.now() + PATIENCE_MS;
-    while (this.#signal(0) && Date.now() < until) await sleep(20);
-  }
-
-  /**
-   * Signals the group; 0 only asks.
-   * @param {NodeJS.Signals | 0} signal
-   * @returns {boolean} whether there was anybody to signal
-   */
-  #signal(signal) {
-    const { pid } = this.#child;
-    if (pid === undefined) return false;
-    try {
-      return process.kill(-pid, signal);
-    } catch {
-      return false; // all of it has ended
-    }
+    while (signalGroup(this.#child, 0) && Date.now() < until) await sleep(20);
   }
 }

@@ -1,23 +1,82 @@
-// One request for each contract and a check, ready to paste.
-import { mint } from "./mint.mjs";
+// Requests to try the configured table with, ready to paste: one for each route, and a check.
+import { quoted } from "./config-file.mjs";
+import { signingKeyOf } from "./keys.mjs";
+import { STORE } from "./mint.mjs";
+import { issuersOf, listed, oneOrMore } from "./table.mjs";
 
-const EXAMPLES = [
-  { title: "LoyaltyDog: ends the customer session that the body names", issuer: "loyaltydog", path: "/v2/giftcards/customers/logout", body: { sessionToken: "a-customer-session" } },
-  { title: "Worth: ends the customer's token and session", issuer: "worth", path: "/auth/api/v1/customer/logout" },
-  { title: "Marzipan: ends the account's token and session", issuer: "marzipan", path: "/v1/account/logout" },
-  { title: "Commerce Engine POS: ends the device's session", issuer: "commerce-engine-pos", path: "/api/v1/development-store/storefront/pos/auth/logout" },
-  { title: "Commerce Engine storefront: ends the session and answers an anonymous one", issuer: "commerce-engine-storefront", path: "/api/v1/development-store/storefront/auth/logout" },
-];
+/** @typedef {import("./table.mjs").Table} Table */
+/** @typedef {import("./table.mjs").Issuer} Issuer */
+/** @typedef {{ origin: string, options: string[] }} Where `options`: what makes `npm run token` take the same configuration */
+
+/** Where each contract answers unless its route says otherwise, and what its request carries besides the token. */
+export const CONTRACTS = /** @type {Record<string, { path: string, ends: string, body?: object }>} */ ({
+  loyaltydog: { path: "/v2/giftcards/customers/logout", ends: "the customer session that the body names", body: { sessionToken: "a-customer-session" } },
+  worth: { path: "/customer/logout", ends: "the token and its session" },
+  marzipan: { path: "/account/logout", ends: "the token and its session" },
+  "commerce-engine-pos": { path: "/pos/auth/logout", ends: "every token of the device's session" },
+  "commerce-engine-storefront": { path: "/auth/logout", ends: "the token and its session, and answers an anonymous one" },
+});
+
+/** A path that a pattern is for. @param {unknown} pattern */
+const filled = (pattern) => String(pattern).replaceAll(/\{(\w+)\}/g, (_, name) => (name === "store_id" ? STORE : "example")).replace(/\*$/, "example");
+
+/** @param {unknown} host */
+const hostHeader = (host) => (typeof host === "string" ? ` -H ${quoted(`Host: ${host}`)}` : "");
+
+/** How to get a token. @param {Table} table @param {Record<string, string | null>} secrets @param {string[]} options @returns {Promise<(name: string) => string>} */
+async function tokens(table, secrets, options) {
+  /** @type {Map<string, string>} */
+  const lines = new Map();
+  for (const issuer of issuersOf(table)) {
+    const command = ["npm run --silent token --", ...[issuer.name, ...options].map(quoted)].join(" ");
+    const [iss = "its issuer"] = oneOrMore(issuer.iss);
+    const placeholder = `# There is no development key of ${issuer.name}: log in where ${iss} issues tokens, and put the access token here\nTOKEN=...`;
+    lines.set(issuer.name, (await signingKeyOf(issuer, secrets)) ? `TOKEN=$(${command})` : placeholder);
+  }
+  return (name) => lines.get(name) ?? "TOKEN=any-opaque-token";
+}
+
+const BEARER = '-H "Authorization: Bearer $TOKEN"';
+
+/** @param {Table} route @param {string} origin */
+function logoutRequest(route, origin) {
+  const known = CONTRACTS[route.contract];
+  const path = filled(oneOrMore(route.paths)[0] ?? known.path);
+  const body = known.body ? ` -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(known.body))}` : "";
+  return { title: `Log out (${route.contract}): ends ${known.ends}`, line: `curl -i -X POST ${quoted(origin + path)}${hostHeader(route.host)} ${BEARER}${body}` };
+}
+
+/** A guard without upstream is a rule for `/check` only. @param {Table} guard @param {string} origin */
+function guardRequest(guard, origin) {
+  const path = filled(oneOrMore(guard.paths)[0]);
+  if (guard.upstream) return { title: `Through the guard of ${path} to its API`, line: `curl -i ${quoted(origin + path)}${hostHeader(guard.host)} ${BEARER}` };
+  const original = [`X-Original-Method: GET`, `X-Original-Host: ${guard.host ?? "api.example"}`, `X-Original-URI: ${path}`];
+  return { title: `Check a request for ${path}, as a proxy asks`, line: `curl -i ${quoted(`${origin}/check?original=x-original`)} ${original.map((header) => `-H ${quoted(header)}`).join(" ")} ${BEARER}` };
+}
+
+/** The issuer of the check: one whose tokens can be signed here, if any. @param {Issuer[]} issuers @param {Record<string, string | null>} secrets */
+async function issuerToCheck(issuers, secrets) {
+  for (const issuer of issuers) if (await signingKeyOf(issuer, secrets)) return issuer;
+  return issuers[0];
+}
 
 /**
- * @param {string} origin
+ * @param {import("./table.mjs").Configured} configured
+ * @param {Where} where
  * @returns {Promise<string>}
  */
-export async function exampleRequests(origin) {
-  const requests = EXAMPLES.map(async ({ title, issuer, path, body }) => {
-    const json = body ? ` -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'` : "";
-    return `# ${title}\ncurl -i -X POST ${origin}${path} -H 'Authorization: Bearer ${await mint(issuer)}'${json}\n`;
-  });
-  const check = `# Is a token good? 200, and 401 once it has been logged out\ncurl -i ${origin}/check -H 'Authorization: Bearer ${await mint("worth")}'\n`;
-  return [...(await Promise.all(requests)), check].join("\n");
+export async function exampleRequests({ table, secrets }, { origin, options }) {
+  const tokenFor = await tokens(table, secrets, options);
+  const blocks = [];
+  for (const route of listed(table, "routes")) {
+    const isGuard = route.kind === "guard";
+    if (!isGuard && !Object.hasOwn(CONTRACTS, route.contract)) continue; // the Worker refuses it, and says so
+    const { title, line } = isGuard ? guardRequest(route, origin) : logoutRequest(route, origin);
+    blocks.push(`# ${title}\n${tokenFor(isGuard ? oneOrMore(route.issuers)[0] : route.issuer)}\n${line}\n`);
+  }
+  const checked = await issuerToCheck(issuersOf(table), secrets);
+  const [opaque] = listed(table, "issuers");
+  const query = checked ? "" : `?issuer=${opaque?.name}`;
+  const check = `# Check a token: 200 while it is good, 401 once it is logged out\n${tokenFor(checked?.name ?? "")}\ncurl -i ${quoted(`${origin}/check${query}`)} ${BEARER}\n`;
+  return [...blocks, check].join("\n");
 }

@@ -1,19 +1,23 @@
 // Tokens for trying things out, signed with the development keys.
 import { randomUUID } from "node:crypto";
 import { SignJWT, importJWK } from "jose";
-import { readIssuer } from "./config.mjs";
-import { issuersWithDevelopmentKey, readDevelopmentKey } from "./keys.mjs";
+import { signingKeyOf } from "./keys.mjs";
 import { Refusal } from "./refusal.mjs";
+import { issuerOf, listed } from "./table.mjs";
 
-/** @typedef {import("./config.mjs").Issuer} Issuer */
+/** @typedef {import("./table.mjs").Issuer} Issuer */
+/** @typedef {import("./table.mjs").Configured} Configured */
 
 const ONE_HOUR = 3600;
 
-/** What the tokens of each vendor carry beyond the registered claims. */
+/** What a path's parameter is in requests that try a contract out: tokens and paths have to agree. */
+export const STORE = "development-store";
+
+/** What the tokens of each contract carry beyond the registered claims. */
 const VENDOR_CLAIMS = /** @type {Record<string, (subject: string) => Record<string, unknown>>} */ ({
-  "commerce-engine-pos": () => ({ store_id: "development-store", tenant_id: "development-tenant" }),
+  "commerce-engine-pos": () => ({ store_id: STORE, tenant_id: "development-tenant" }),
   "commerce-engine-storefront": (subject) => ({
-    store_id: "development-store",
+    store_id: STORE,
     tenant_id: "development-tenant",
     customer_id: subject,
     email: "shopper@example.com",
@@ -28,44 +32,47 @@ const VENDOR_CLAIMS = /** @type {Record<string, (subject: string) => Record<stri
 
 /**
  * @param {Issuer} issuer
+ * @param {string[]} contracts that take its tokens
  * @param {number} now seconds
  * @param {number} expiresIn seconds
  */
-function defaultClaims(issuer, now, expiresIn) {
+function defaultClaims(issuer, contracts, now, expiresIn) {
   const { subject = "sub", session = "sid", token_id: tokenId = "jti" } = issuer.claims ?? {};
   const user = `user-${randomUUID()}`;
   const exp = now + expiresIn;
   const required = Object.entries(issuer.required_claims ?? {}).map(([name, allowed]) => [name, [allowed].flat()[0]]);
   return {
     iss: [issuer.iss].flat()[0],
-    aud: [issuer.audiences].flat()[0],
+    aud: [issuer.audiences].flat()[0], // absent where the issuer has none, as `iss`
     iat: Math.min(now, exp - 1), // also an expired token was issued before it expired
     exp,
     [tokenId]: randomUUID(),
     [subject]: user,
     [session]: `session-${randomUUID()}`,
+    ...Object.assign({}, ...contracts.map((contract) => VENDOR_CLAIMS[contract]?.(user))),
     ...Object.fromEntries(required),
-    ...VENDOR_CLAIMS[issuer.name]?.(user),
   };
 }
 
 /**
- * A token of an issuer in wrangler.toml.
+ * A token of an issuer in the table.
+ * @param {Configured} configured
  * @param {string} name
  * @param {object} [options]
  * @param {Record<string, unknown>} [options.claims] replace the usual ones; null removes one
  * @param {number} [options.expiresIn] seconds; negative for an expired token
  */
-export async function mint(name, { claims = {}, expiresIn = ONE_HOUR } = {}) {
-  const issuer = await readIssuer(name);
-  if (!(await issuersWithDevelopmentKey()).includes(name)) {
-    throw new Refusal(`There is no development key for \`${name}\` in dev/keys`, 2);
+export async function mint({ table, secrets }, name, { claims = {}, expiresIn = ONE_HOUR } = {}) {
+  const issuer = issuerOf(table, name);
+  const jwk = await signingKeyOf(issuer, secrets);
+  if (!jwk) {
+    throw new Refusal(`Nobody can sign tokens of \`${name}\` here: its keys are neither in dev/keys nor symmetric ones in .dev.vars. Get a token where its users log in`, 2);
   }
-  const jwk = await readDevelopmentKey(name);
+  const contracts = listed(table, "routes").filter((route) => route.issuer === name).map(({ contract }) => String(contract));
   const now = Math.floor(Date.now() / 1000);
-  const merged = Object.entries({ ...defaultClaims(issuer, now, expiresIn), ...claims });
-  const payload = Object.fromEntries(merged.filter(([, value]) => value !== null && value !== undefined));
+  const all = Object.entries({ ...defaultClaims(issuer, contracts, now, expiresIn), ...claims });
+  const payload = Object.fromEntries(all.filter(([, value]) => value !== null && value !== undefined));
   return new SignJWT(payload)
-    .setProtectedHeader({ alg: jwk.alg, kid: jwk.kid, typ: "JWT" })
+    .setProtectedHeader({ alg: jwk.alg, ...(jwk.kid && { kid: jwk.kid }), typ: "JWT" })
     .sign(await importJWK(jwk, jwk.alg));
 }

@@ -35,7 +35,7 @@ async function ensurePackages(what, folder) {
   });
 }
 
-const isNodeNewEnough = isAtLeast(process.version, OLDEST_NODE_FOR_WRANGLER);
+export const isNodeNewEnough = isAtLeast(process.version, OLDEST_NODE_FOR_WRANGLER);
 const node24Binary = join(NODE_24, "node_modules", `node-${process.platform}-${process.arch}`, "bin", "node");
 
 /** The Node.js for wrangler, Miniflare and the tests. */

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { ROOT } from "./paths.mjs";
 import { Refusal } from "./refusal.mjs";
 import { onStop } from "./stop.mjs";
+import { signalGroup, spawnWatched } from "./watched.mjs";
 
 /**
  * @typedef {object} Options
@@ -10,8 +11,16 @@ import { onStop } from "./stop.mjs";
  * @property {Record<string, string | undefined>} [env] set on top of our own environment
  * @property {string} [input] for its stdin
  * @property {boolean} [show] it uses our terminal and nothing is captured
+ * @property {boolean} [watched] it ends with this process, even when that is killed hard
  * @property {(line: string) => void} [onLine] called with each line that it prints
  */
+
+/** @param {string} program @param {string[]} args @param {Options} options */
+function started(program, args, { cwd = ROOT, env, input, show, watched }) {
+  const stdin = input === undefined ? "ignore" : "pipe";
+  const all = { cwd, env: { ...process.env, ...env } };
+  return watched ? spawnWatched(program, args, { ...all, stdin }) : spawn(program, args, { ...all, stdio: show ? "inherit" : [stdin, "pipe", "pipe"] });
+}
 
 /**
  * Runs a program to its end. Never throws for its exit code; a program that cannot be started has code 127.
@@ -21,14 +30,9 @@ import { onStop } from "./stop.mjs";
  * @returns {Promise<{ code: number, stdout: string, output: string }>} `output` is stdout and stderr as they came
  */
 export function run(program, args, options = {}) {
-  const stdin = options.input === undefined ? "ignore" : "pipe";
   return new Promise((resolve) => {
-    const child = spawn(program, args, {
-      cwd: options.cwd ?? ROOT,
-      env: { ...process.env, ...options.env },
-      stdio: options.show ? "inherit" : [stdin, "pipe", "pipe"],
-    });
-    const done = onStop((signal) => child.kill(signal));
+    const child = started(program, args, options);
+    const done = onStop((signal) => (options.watched ? signalGroup(child, signal) : child.kill(signal)));
     let stdout = "";
     let output = "";
     let partial = "";
@@ -77,6 +81,6 @@ export async function ask(program, args, options) {
  * @param {Options} [options]
  */
 export async function must(what, program, args, options) {
-  const { code, output } = await run(program, args, options);
+  const { code, output } = await run(program, args, { ...options, watched: true });
   if (code !== 0) throw new Refusal(`${output.trimEnd()}\n${what} failed (exit code ${code})`);
 }

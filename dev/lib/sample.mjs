@@ -146,7 +146,7 @@ export const SAMPLE_USAGE = "[-- --online] [-- --token FILE, or - for standard i
 export async function sampleIsGood({ online = false, token }, question) {
   if (!online && token === undefined) return true;
   // That a secret is missing is a finding of its own; the other issuers can be looked at.
-  const unknown = Object.fromEntries(secretsNamedBy(question.config).map((name) => [name, null]));
+  const unknown = Object.fromEntries(secretsNamedBy(question.parts).map((name) => [name, null]));
   const sample = { online, ...(token !== undefined && { token: await readToken(token) }) };
   const { lines, failed } = told(await judgedByWorker({ ...question, secrets: { ...unknown, ...question.secrets } }, sample));
   for (const line of lines) console.log(line);

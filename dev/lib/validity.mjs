@@ -8,7 +8,7 @@ import { Refusal } from "./refusal.mjs";
 
 /**
  * @typedef {object} Question
- * @property {import("./deployment.mjs").Table | null} config the table EDGE_LOGOUT
+ * @property {Record<string, unknown>} parts the variables and secrets that hold the table, by name
  * @property {Record<string, string | null>} secrets null: set, and its value is not known here
  * @property {boolean} development whether the development keys are allowed
  * @property {boolean} [deployment] whether all else is judged as where it is deployed

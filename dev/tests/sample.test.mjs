@@ -8,18 +8,23 @@ import { before, test } from "node:test";
 import { FAULTS, identityProvider } from "../../tests/worker/harness/identity-provider.mjs";
 import { newKey, publicHalf, tokenOf } from "../../tests/worker/harness/algorithms.mjs";
 import { buildCheckTool } from "../build.mjs";
-import { mint } from "../lib/mint.mjs";
+import { mint } from "../../tests/worker/harness/tokens.mjs";
 import { run } from "../lib/run.mjs";
 import { told } from "../lib/sample.mjs";
+import { configWith, tableOfTests } from "./harness.mjs";
 import { askWorker, judgedByWorker, refusalsOfWorker } from "../lib/validity.mjs";
+
+const { WebAssembly } = /** @type {any} */ (globalThis);
 
 before(buildCheckTool, { timeout: 300_000 });
 
 /** A table with one issuer. @param {Record<string, unknown>} keys */
 const questionOf = (keys) => ({
-  config: {
-    issuers: [{ name: "mine", iss: "https://issuer.example", audiences: ["api"], algorithms: ["ES256"], ...keys }],
-    routes: [{ contract: "worth", issuer: "mine" }],
+  parts: {
+    EDGE_LOGOUT: {
+      issuers: [{ name: "mine", iss: "https://issuer.example", audiences: ["api"], algorithms: ["ES256"], ...keys }],
+      routes: [{ contract: "worth", issuer: "mine" }],
+    },
   },
   secrets: {},
   development: true,
@@ -149,7 +154,7 @@ test("a tool that fails itself says so, and nothing of the configuration", async
   const failed = { message: /^The Worker's check of its configuration has failed itself, so nothing is known of it: RuntimeError: unreachable/, exitCode: 1 };
   await assert.rejects(askWorker(({ findings }) => findings(""), async () => broken), failed);
   await assert.rejects(askWorker(({ judge }) => judge("[]")), { message: /failed itself.*the question is no JSON object/ });
-  await assert.rejects(askWorker(({ findings }) => findings(""), async () => import("data:text/javascript,nonsense(")), { message: /failed itself/ });
+  await assert.rejects(askWorker(({ findings }) => findings(""), async () => import(String("data:text/javascript,nonsense("))), { message: /failed itself/ });
 });
 
 /** A `cargo` that notes what it was asked for. @param {import("node:test").TestContext} t */
@@ -162,29 +167,30 @@ async function watchedCargo(t) {
   return { path: folder + delimiter + process.env.PATH, asked: async () => (await readFile(join(folder, "asked"), "utf8")).trim().split("\n") };
 }
 
-/** The command itself, with a token on its standard input. @param {string} input @param {Record<string, string>} env */
-const check = (input, env = {}) => run(process.execPath, ["dev/check.mjs", "--development", "--online", "--token", "-"], { input, env });
+/** The command itself, for the tests' table, with a token on its standard input. @param {string} config @param {string} input @param {Record<string, string>} env */
+const check = (config, input, env = {}) => run(process.execPath, ["dev/check.mjs", "--config", config, "--development", "--online", "--token", "-"], { input, env });
 
 test("the command judges a token from standard input or a file, and compiles nothing natively", async (t) => {
   const cargo = await watchedCargo(t);
-  const good = await check(await mint("worth"), { PATH: cargo.path });
+  const config = await configWith(t, await tableOfTests());
+  const good = await check(config, await mint("worth"), { PATH: cargo.path });
   assert.equal(good.code, 0, good.output);
   assert.match(good.stdout, /^keys: no issuer has .*$/m);
   assert.match(good.stdout, /^token: good for worth: /m);
   for (const asked of await cargo.asked()) assert.match(asked, /^(fmt|clippy) --version$/);
-  const bad = await check(await mint("worth", { claims: { aud: "other" } }));
+  const bad = await check(config, await mint("worth", { claims: { aud: "other" } }));
   assert.equal(bad.code, 1, bad.output);
   assert.match(bad.stdout, /refused for worth \(wrong_audience\): expected `aud` "worth-customers"; found `aud` "other"$/m);
-  const none = await run(process.execPath, ["dev/check.mjs", "--development", "--token", "/nowhere/token"]);
+  const none = await run(process.execPath, ["dev/check.mjs", "--config", config, "--development", "--token", "/nowhere/token"]);
   assert.equal(none.code, 2);
   assert.match(none.output, /The token cannot be read: ENOENT/);
 });
 
 test("the Worker that is deployed has nothing of it", async () => {
   const worker = new WebAssembly.Module(await readFile("build/index_bg.wasm"));
-  const exported = WebAssembly.Module.exports(worker).map(({ name }) => name);
+  const exported = WebAssembly.Module.exports(worker).map((/** @type {{ name: string }} */ { name }) => name);
   assert.ok(exported.includes("fetch"));
-  assert.deepEqual(exported.filter((name) => ["findings", "judge"].includes(name)), []);
+  assert.deepEqual(exported.filter((/** @type {string} */ name) => ["findings", "judge", "warnings"].includes(name)), []);
   assert.ok(!(await readFile("build/index_bg.wasm")).includes("header.payload.signature"), "no text of its explanations");
   assert.ok((await readFile(".tools/check/index_bg.wasm")).includes("header.payload.signature"));
 });

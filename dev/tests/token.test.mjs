@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { writeFile } from "node:fs/promises";
+import { after, test } from "node:test";
 import { compactVerify, decodeJwt, decodeProtectedHeader, importJWK } from "jose";
-import { readIssuer } from "../lib/config.mjs";
+import { testTable } from "../../tests/config.mjs";
 import { issuersWithDevelopmentKey, readDevelopmentKey } from "../lib/keys.mjs";
 import { run } from "../lib/run.mjs";
+import { issuerOf } from "../lib/table.mjs";
+import { configWith, tableOfReadme, tableOfTests } from "./harness.mjs";
 
-const token = (/** @type {string[]} */ ...args) => run(process.execPath, ["dev/token.mjs", ...args]);
+const file = await configWith({ after }, await tableOfTests());
+const token = (/** @type {string[]} */ ...args) => run(process.execPath, ["dev/token.mjs", "--config", file, ...args]);
 
 for (const name of await issuersWithDevelopmentKey()) {
-  test(`a token of ${name} is what wrangler.toml asks for`, async () => {
+  test(`a token of ${name} is what tests/wrangler.toml asks for`, async () => {
     const { stdout, code } = await token(name);
     assert.equal(code, 0);
     const jwt = stdout.replace(/\n$/, "");
@@ -18,7 +22,7 @@ for (const name of await issuersWithDevelopmentKey()) {
     await compactVerify(jwt, await importJWK({ kty, crv, x, y, n, e, k }, alg), { algorithms: [alg] });
     assert.deepEqual(decodeProtectedHeader(jwt), { alg, kid, typ: "JWT" });
 
-    const issuer = await readIssuer(name);
+    const issuer = issuerOf(testTable(), name);
     const { iss, aud, iat = 0, exp = 0, jti, ...rest } = decodeJwt(jwt);
     assert.deepEqual([iss, aud], [issuer.iss, issuer.audiences?.[0]]);
     assert.equal(exp - iat, 3600);
@@ -64,3 +68,21 @@ for (const [what, args] of Object.entries(REFUSED)) {
     assert.equal(output.trim().split("\n").length, 1, output);
   });
 }
+
+test("a token of anybody's table: a configuration elsewhere, in JSON, of an environment, with the keys in a secret", async (t) => {
+  const own = await configWith(t, `${(await tableOfTests()).replaceAll("vars.EDGE_LOGOUT.", "env.staging.vars.EDGE_LOGOUT.").replace('name = "worth"', 'name = "mine"')}`);
+  const mine = await run(process.execPath, ["dev/token.mjs", "mine", "--config", own, "--env", "staging"]);
+  assert.equal(decodeJwt(mine.stdout.trim()).iss, "https://auth.worth.example", mine.output);
+  const json = own.replace(/toml$/, "jsonc");
+  const issuer = { name: "shop", iss: "https://shop.example", audiences: ["shop"], algorithms: ["HS512"], secret: "SHOP_KEY" };
+  await writeFile(json, `// ours\n${JSON.stringify({ name: "shop-logout", vars: { EDGE_LOGOUT: { routes: [] }, EDGE_LOGOUT_SHOP: { issuers: [issuer] } } })}`);
+  const shop = await run(process.execPath, ["dev/token.mjs", "shop", "-c", json]);
+  assert.equal(decodeProtectedHeader(shop.stdout.trim()).alg, "HS512", shop.output);
+});
+
+test("a token that nobody can sign here is refused with what to do", async (t) => {
+  const own = await configWith(t, await tableOfReadme());
+  const { code, stdout, output } = await run(process.execPath, ["dev/token.mjs", "worth", "--config", own]);
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.match(output, /^Nobody can sign tokens of `worth` here: .*\n$/);
+});

@@ -16,7 +16,8 @@ use crate::token::Secret;
 
 /// A table, and what stands outside of it.
 struct Question {
-    config: Option<Value>,
+    /// The variables that hold the table, by name.
+    parts: Vec<(String, String)>,
     /// A secret without a text is set, and its text is not known here.
     secrets: BTreeMap<String, Option<String>>,
     development: bool,
@@ -51,13 +52,14 @@ impl Question {
         let (development, deployment) = (flag("development"), flag("deployment"));
         let (ledger, online) = (flag("ledger"), flag("online"));
         let wanted = Wanted { online, token: json::take_text(&mut members, "token") };
-        let config = members.remove("config").filter(|config| !config.is_null());
-        Ok(Self { config, secrets, development, deployment, ledger, wanted })
+        let Some(Value::Object(parts)) = members.remove("parts") else { return Err("there are no `parts`".to_owned()) };
+        let parts = parts.into_iter().map(|(name, table)| (name, json::text(&table))).collect();
+        Ok(Self { parts, secrets, development, deployment, ledger, wanted })
     }
 
     fn parse(&self) -> Result<Config, Refusals> {
-        let Some(table) = &self.config else { return Err(Refusals::one("", "is missing")) };
-        Config::parse(&json::text(table), self)
+        let parts: Vec<_> = self.parts.iter().map(|(name, table)| (name.as_str(), table.as_str())).collect();
+        Config::parse_parts(&parts, self)
     }
 }
 

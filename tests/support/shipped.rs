@@ -1,4 +1,4 @@
-//! The configuration and the development keys as they are shipped.
+//! The tests' own configuration, tests/wrangler.toml, and the development keys.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -44,9 +44,9 @@ pub fn key(issuer: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The table of the shipped `wrangler.toml`.
+/// The table of `tests/wrangler.toml`.
 pub fn table() -> Value {
-    let text = fs::read_to_string(root().join("wrangler.toml")).unwrap();
+    let text = fs::read_to_string(root().join("tests/wrangler.toml")).unwrap();
     let config: toml::Table = toml::from_str(&text).unwrap();
     serde_json::to_value(&config["vars"]["EDGE_LOGOUT"]).unwrap()
 }

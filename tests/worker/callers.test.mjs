@@ -1,6 +1,6 @@
 // What an anonymous caller may cause: nothing dearer than is configured. And who may ask for more.
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { CLIENT_SECRET } from "./harness/asking.mjs";
 import { WORTH } from "./harness/contracts.mjs";
 import { FakeKv } from "./harness/fake-kv.mjs";

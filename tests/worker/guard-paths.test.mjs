@@ -23,8 +23,8 @@ const authorization = ["Authorization", `Bearer ${await mint(WORTH.name)}`];
 const preflight = [["Origin", "https://page.example"], ["Access-Control-Request-Method", "PUT"]];
 const ESCAPES = ["%2e%2e/%2e%2e/secret", "../../secret", ".%2E/secret", "a/%2e%2e/../%2E./secret", "a\\..\\..\\..\\secret", "x#/../../secret"];
 
-for (const [name, prefix, base] of [["a server", "/pre/", "/base"], ["a Worker", "/bound/", ""]]) {
-  describe(name, () => {
+for (const [upstreams, prefix, base] of [["a server", "/pre/", "/base"], ["a Worker", "/bound/", ""]]) {
+  describe(upstreams, () => {
     test("no path escapes, with a token or as a preflight", async () => {
       for (const escape of ESCAPES) {
         for (const request of [{ method: "GET", headers: [authorization] }, { method: "OPTIONS", headers: preflight }]) {

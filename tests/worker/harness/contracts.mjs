@@ -11,7 +11,7 @@ import { mint } from "./tokens.mjs";
  */
 /**
  * @typedef {object} Contract
- * @property {string} name also that of its issuer in wrangler.toml
+ * @property {string} name also that of its issuer in tests/wrangler.toml
  * @property {string[]} paths bare, and below the published base
  * @property {boolean} endsBearer whether the bearer token itself is logged out
  * @property {(token: string) => Record<string, any>} request what is posted with a token

@@ -1,9 +1,13 @@
 // Tokens: good ones from dev/lib, and those that no library would make.
 import { constants, createHmac, createPrivateKey, sign as signBytes } from "node:crypto";
 import { readDevelopmentKey } from "../../../dev/lib/keys.mjs";
+import { mint as mintFor } from "../../../dev/lib/mint.mjs";
+import { CONFIGURED } from "../../config.mjs";
 
-export { mint } from "../../../dev/lib/mint.mjs";
 export { readDevelopmentKey };
+
+/** A good token of an issuer in the tests' table. @param {string} name @param {Parameters<typeof mintFor>[2]} [options] */
+export const mint = (name, options) => mintFor(CONFIGURED, name, options);
 
 /** @typedef {Record<string, any>} Jwk */
 
