@@ -1,6 +1,6 @@
 //! Natural mistakes in `wrangler.toml`, and every word that is told of each.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 
