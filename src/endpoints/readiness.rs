@@ -22,8 +22,8 @@ use crate::time::Timestamp;
 const SHARED_FOR: Duration = Duration::from_secs(1);
 /// How long ledger and KV may take.
 const STORAGE_LIMIT: Duration = Duration::from_millis(1_500);
-/// How long keys may take: as long as a fetch does, so that a provider that hangs is noted as failing.
-const KEYS_LIMIT: Duration = Duration::from_secs(2);
+/// How long keys may take: a little longer than a fetch may, since no fetch is begun that could not end by then.
+const KEYS_LIMIT: Duration = Duration::from_millis(2_200);
 /// How long a request waits for the look of another one.
 const WAIT_LIMIT: Duration = Duration::from_millis(2_200);
 /// How long one request may look before another one does: the first may be gone, with its client.

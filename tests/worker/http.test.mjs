@@ -78,7 +78,7 @@ test("a store's id may be anything that is one segment of a path", async () => {
 });
 
 test("the service's own pages take GET and HEAD", async () => {
-  for (const path of ["/healthz", "/openapi.json"]) {
+  for (const path of ["/healthz", "/readyz", "/openapi.json"]) {
     const [read, asked] = [await worker.fetch(path), await worker.fetch(path, { method: "HEAD" })];
     assert.deepEqual([read.status, asked.status, asked.text], [200, 200, ""]);
     for (const method of ["POST", "PUT", "DELETE"]) {

@@ -58,7 +58,7 @@ test("/openapi.json is valid OpenAPI 3.1 and has every path", async () => {
   assert.equal(json.info.version, version);
 
   const paths = CONTRACTS.flatMap((contract) => contract.paths.map((path) => path.replace("my-store", "{store_id}")));
-  assert.deepEqual(Object.keys(json.paths).sort(), [...paths, "/batch-check", "/check", "/healthz", "/openapi.json"].sort());
+  assert.deepEqual(Object.keys(json.paths).sort(), [...paths, "/batch-check", "/check", "/healthz", "/openapi.json", "/readyz"].sort());
   const operations = paths.map((path) => json.paths[path].post);
   assert.equal(new Set(operations.map(({ operationId }) => operationId)).size, paths.length);
 });

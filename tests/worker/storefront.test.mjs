@@ -46,7 +46,8 @@ test("both new tokens verify with the issuer's own key and have the published cl
 
   for (const { payload, protectedHeader } of [access, refresh]) {
     assert.equal(protectedHeader.kid, jwk.kid);
-    const { iat = 0, exp, jti, sid, ulid, anonymous_id: anonymousId, ...rest } = payload;
+    const { iat = 0, exp, jti, sid, ulid, anonymous_id: anonymousId, edge_logout: place, ...rest } = payload;
+    assert.equal(place !== undefined, payload === access.payload, "only what can be logged out here has a place in a chain");
     assert.ok(iat >= before && iat <= now(), "iat is now");
     assert.match(String(ulid), ULID);
     assert.equal(anonymousId, ulid);
@@ -75,6 +76,33 @@ test("the new access token is one, and its visitor can be logged out", async () 
   const next = await contentOf(worker, content.access_token);
   assert.deepEqual(next.user, { ...NOBODY, id: claimsOf(content.access_token).ulid, is_anonymous: true });
   assertAnswer(await logout(worker, STOREFRONT, content.access_token), STOREFRONT.refusals.revoked);
+});
+
+test("a visitor who logs out records the token alone, and the chain of visitors ends", async (t) => {
+  const shop = await start(t);
+  let { access_token: access } = await contentOf(shop, await token());
+  const { exp } = claimsOf(access);
+  assert.equal((await shop.stored()).length, 2, "the shopper's token and session");
+  const visitors = new Set();
+  for (let number = 1; number <= 16; number += 1) {
+    visitors.add(claimsOf(access).sid);
+    assert.equal(claimsOf(access).exp, exp, "no logout renews it");
+    ({ access_token: access } = await contentOf(shop, access));
+  }
+  assert.equal(visitors.size, 16);
+  assertAnswer(await logout(shop, STOREFRONT, access), STOREFRONT.refusals.revoked);
+  const stored = await shop.stored();
+  assert.equal(stored.length, 2 + 16);
+  const oneDay = now() + 24 * 3600;
+  assert.equal(stored.filter(({ expiration }) => expiration > oneDay).length, 1, "only the shopper's session is kept for long");
+});
+
+test("logouts of one token at the same time answer with the same visitor", async () => {
+  const { access_token: access } = await contentOf(worker, await token());
+  const answers = await Promise.all(Array.from({ length: 5 }, () => logout(worker, STOREFRONT, access)));
+  const next = answers.filter(({ status }) => status === 200).map(({ json }) => claimsOf(json.content.access_token));
+  assert.ok(next.length > 0);
+  assert.equal(new Set(next.map(({ jti, sid }) => `${jti} ${sid}`)).size, 1);
 });
 
 test("the new refresh token is no access token", async () => {
