@@ -68,6 +68,8 @@ test("README's table can be deployed from another folder, once it has a route", 
   const deployed = await dryRun(`--config=${await configWith(t, table, ROUTE)}`);
   assert.equal(deployed.code, 0, deployed.output);
   assert.match(deployed.output, /--dry-run: exiting now/);
+  const domain = await dryRun("--domain", "logout.shop.example", "--config", await configWith(t, table));
+  assert.equal(domain.code, 0, domain.output);
   const serviceOnly = `${table}\n[vars]\nSERVICE_BINDINGS_ONLY = "true"\n`;
   assert.equal((await dryRun("--config", await configWith(t, serviceOnly))).code, 0);
 });
