@@ -124,6 +124,7 @@ async function survives(t, reason) {
   provider.fault = FAULTS[reason];
   assert.deepEqual(await check(worker, fresh(key)), UNTOLD);
   const told = await eventually("the log's line", () => worker.events("keys_fetch_failed")[0]);
+  /** @type {Record<string, number | undefined>} */
   const status = { bad_status: 500, redirected: 302, unreachable: undefined, timed_out: undefined };
   assert.deepEqual([told.issuer, told.reason, told.url, told.status], ["provider", reason, provider.jwksUrl, reason in status ? status[reason] : 200]);
   provider.publish(key);
