@@ -32,9 +32,9 @@ const WORKER = { what: "the Worker", crate: "edge-logout", entry: inRoot("src", 
 const CHECK = {
   what: "the Worker's check of its configuration",
   crate: "check-tool",
-  entry: inRoot("dev", "check-tool", "entry.mjs"),
+  entry: inRoot("dev", "check-tool", "entry.js"),
   into: CHECK_TOOL,
-  sources: ["Cargo.toml", "entry.mjs", "src/lib.rs"].map((file) => `dev/check-tool/${file}`),
+  sources: ["Cargo.toml", "entry.js", "src/lib.rs"].map((file) => `dev/check-tool/${file}`),
   inNode: true,
 };
 

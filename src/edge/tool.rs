@@ -16,7 +16,6 @@ use crate::token::{PrivateKey, PublicKey, SigningInput};
 use crate::tool;
 
 /// What becomes of published keys and of a sample token; see [`tool::judge`]. `{"report": ..., "errors": {URL: CODE}}`.
-#[must_use]
 pub fn judge(question: String) -> Promise {
     promise(async move {
         let platform = ToolPlatform { online: tool::is_online(&question), errors: Rc::default() };
