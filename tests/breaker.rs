@@ -86,7 +86,6 @@ fn a_shard_that_hangs_holds_the_first_checks_and_then_one_at_a_time() {
         let longest = seen.iter().map(|seen| seen.took).max().unwrap();
         assert!(longest <= millis(1_800), "{longest:?} under {freshness:?}");
         let held = seen.iter().filter(|seen| seen.asked_at > millis(1_800) && seen.took > millis(250)).count();
-        for s in seen.iter().filter(|s| s.took > millis(250)) {}
         assert!(held <= 8, "{held} checks were held under {freshness:?}");
         let calls = platform.asked.borrow().len();
         assert!(calls <= CLIENTS + 12, "{calls} calls under {freshness:?}");
@@ -252,9 +251,9 @@ fn a_failing_shard_is_not_stormed_by_logouts_either() {
     let begin = platform.now();
     let done = run(join_all((0..100).map(log_out)));
     assert!(done.iter().all(|done| *done == Err(Doubt::Ledger(LedgerError::Failed))));
-    let seconds = platform.now().since(begin).as_secs_f64();
+    let most = platform.now().since(begin).as_millis() / 100 + 3;
     let calls = platform.asked.borrow().len();
-    assert!(calls >= 1 && calls as f64 <= 10.0 * seconds + 3.0, "{calls} calls in {seconds} s");
+    assert!(calls >= 1 && calls as u128 <= most, "{calls} calls, at most {most}");
 }
 
 #[test]

@@ -186,6 +186,8 @@ fn a_refresh_that_fails_is_tried_again_and_harms_nobody() {
     pass(&platform, 601);
     platform.ledger_faults.borrow_mut().push_back(LedgerFault::Hangs);
     run(isolate.on(&platform).refresh(BOUND));
+    assert!(!isolate.memory.wants_refresh(BOUND, platform.now()), "the breaker pauses");
+    pass(&platform, 250);
     assert!(isolate.memory.wants_refresh(BOUND, platform.now()));
     assert_eq!(isolate.check(&platform, &a, BOUNDED).unwrap().freshness, BOUNDED);
 }

@@ -15,7 +15,7 @@ use crate::http::{Reply, Request};
 use crate::json::Object;
 use crate::keys::readiness;
 use crate::log::Notes;
-use crate::ports::{IndexError, Platform, all, within};
+use crate::ports::{IndexError, LedgerError, Platform, all, within};
 use crate::time::Timestamp;
 
 /// How long an answer is shared.
@@ -154,7 +154,7 @@ async fn look<P: Platform>(judge: &Judge<'_, P>) -> Report {
     let keys = all(judge.config.issuers.iter().filter_map(keys).collect());
     let (ledger, kv, keys) = join3(all(shards.map(shard).collect()), ask_kv(platform), keys).await;
     Report {
-        ledger: ledger.into_iter().map(|answered| answered.map_or_else(|error| error.reason(), |()| OK)).collect(),
+        ledger: ledger.into_iter().map(|answered| answered.map_or_else(LedgerError::reason, |()| OK)).collect(),
         kv: kv.map_or_else(IndexError::reason, |()| OK),
         keys: keys.into_iter().flatten().collect(),
     }
