@@ -71,6 +71,11 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "a key in place of its algorithm",
+        r#"@NAME | @ISS | @AUD | algorithms = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow" | @KEYS | @ROUTE"#,
+        &[r#"vars.EDGE_LOGOUT.issuers[0].algorithms (issuer "shop"): unknown algorithm, too long to be repeated here"#],
+    ),
+    (
         "no algorithms at all",
         "@NAME | @ISS | @AUD | @KEYS | @ROUTE",
         &[
@@ -320,6 +325,13 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
         "a misspelt contract",
         r#"@ISSUER | [[vars.EDGE_LOGOUT.routes]] | contract = "wrth" | issuer = "shop" | revokes = "session""#,
         &[r#"vars.EDGE_LOGOUT.routes[0].contract (route "wrth"): unknown contract "wrth"; did you mean "worth"?"#],
+    ),
+    (
+        "two contracts in one text",
+        r#"@ISSUER | [[vars.EDGE_LOGOUT.routes]] | contract = "worth,marzipan" | issuer = "shop""#,
+        &[
+            r#"vars.EDGE_LOGOUT.routes[0].contract (route "worth,marzipan"): unknown contract "worth,marzipan"; did you mean "marzipan"?"#,
+        ],
     ),
     (
         "no contract",

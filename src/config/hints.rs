@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use crate::json::quoted;
 
+/// The longest value that refusals repeat.
+const LONGEST_VALUE: usize = 64;
+
 /// What kind of value was given; never the value itself, which may be a secret.
 pub(super) fn kind_of(value: &Value) -> &'static str {
     match value {
@@ -25,9 +28,13 @@ pub(super) fn kind_of(value: &Value) -> &'static str {
 }
 
 /// The refusal of a value that is none of those that are known.
-pub(super) fn unknown_value(what: &str, given: &str, known: &[&str]) -> String {
+pub(super) fn unknown_value(what: &str, given: &str, known: &[&str], takes_list: bool) -> String {
+    // Longer than any name: it may be a key or a secret that was put here.
+    if given.len() > LONGEST_VALUE {
+        return ["unknown ", what, ", too long to be repeated here"].concat();
+    }
     let mut problem = ["unknown ", what, " ", &quoted(given)].concat();
-    if given.contains(',') {
+    if takes_list && given.contains(',') {
         list(&mut problem, "; write a list: [", &mut given.split(',').map(str::trim));
         problem.push(']');
     } else if let Some(meant) = nearest(given, &mut known.iter().copied()) {

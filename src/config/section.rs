@@ -12,6 +12,8 @@ use crate::json::quoted;
 
 /// More of them would hide what is wrong.
 const MOST_PATHS_NAMED: usize = 3;
+/// Settings in which several values are a list, and are not rarely written as one text with commas.
+const TAKE_LISTS: [&str; 3] = ["algorithms", "issuers", "revokes"];
 /// The longest name that refusals repeat.
 const LONGEST_NAME: usize = 64;
 
@@ -76,7 +78,7 @@ impl<'a> Section<'a> {
 
     /// Notes that a value is none of those that are known.
     pub(super) fn refuse_unknown(&mut self, setting: &str, what: &str, given: &str, known: &[&str]) {
-        self.refuse(setting, unknown_value(what, given, known));
+        self.refuse(setting, unknown_value(what, given, known, TAKE_LISTS.contains(&setting)));
     }
 
     /// Notes that a setting has to be there, and what to write.
