@@ -8,16 +8,14 @@
     clippy::arithmetic_side_effects
 )]
 
-mod support;
-
+use crate::support::asking::{Asking, body, refusal};
+use crate::support::platform::LedgerFault;
+use crate::support::request::TestRequest;
+use crate::support::shipped::{self, CLIENT_SECRET, service_with};
+use crate::support::tokens::{TestToken, now};
 use edge_logout::ports::LedgerError;
 use edge_logout::service::Answer;
 use serde_json::{Value, json};
-use support::asking::{Asking, body, refusal};
-use support::platform::LedgerFault;
-use support::request::TestRequest;
-use support::shipped::{self, CLIENT_SECRET, service_with};
-use support::tokens::{TestToken, now};
 
 fn post(batch: &Value) -> TestRequest {
     TestRequest::post("/batch-check").bearer(CLIENT_SECRET).json(&batch.to_string())

@@ -3,19 +3,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::cell::RefCell;
 use std::time::Duration;
 
+use crate::support::authority::{BOUNDED, Isolate, LIMIT, ending, token};
+use crate::support::platform::{LedgerFault, TestPlatform};
+use crate::support::{clock, run};
 use edge_logout::ports::{Clock, LedgerError, within};
 use edge_logout::revocation::Freshness::Strong;
 use edge_logout::revocation::{Doubt, Freshness, Matchable, Status};
 use edge_logout::time::Timestamp;
 use futures_util::future::join_all;
-use support::authority::{BOUNDED, Isolate, LIMIT, ending, token};
-use support::platform::{LedgerFault, TestPlatform};
-use support::{clock, run};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const FAILED: LedgerFault = LedgerFault::Error(LedgerError::Failed);

@@ -2,19 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::asking::{Asking, refusal};
+use crate::support::platform::{Fault, LedgerFault};
+use crate::support::request::TestRequest;
+use crate::support::shipped::{self, CLIENT_SECRET, service_on_kv_alone, service_with};
+use crate::support::tokens::{TestToken, now};
 use edge_logout::endpoints::client_credential::CLIENT_HEADER;
 use edge_logout::ports::{IndexError, LedgerError};
 use edge_logout::service::Answer;
 use serde_json::{Value, json};
-use support::asking::{Asking, refusal};
-use support::platform::{Fault, LedgerFault};
-use support::request::TestRequest;
-use support::shipped::{self, CLIENT_SECRET, service_on_kv_alone, service_with};
-use support::tokens::{TestToken, now};
 
 fn get(url: &str) -> TestRequest {
     TestRequest::new("GET", url)

@@ -2,17 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::authority::{BOUNDED, Isolate, LIMIT, revocation, token};
+use crate::support::platform::{Fault, LedgerFault, TestPlatform};
+use crate::support::run;
 use edge_logout::ports::{Clock, IndexError, LedgerError};
 use edge_logout::revocation::Freshness::{Eventual, Strong};
 use edge_logout::revocation::{Doubt, Freshness, Known, Scope, Status};
 use edge_logout::time::Timestamp;
-use support::authority::{BOUNDED, Isolate, LIMIT, revocation, token};
-use support::platform::{Fault, LedgerFault, TestPlatform};
-use support::run;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const FAILED: LedgerFault = LedgerFault::Error(LedgerError::Failed);

@@ -2,18 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::authority::{BOUNDED, Isolate, LIMIT, token};
+use crate::support::platform::{LedgerFault, TestPlatform};
+use crate::support::run;
+use crate::support::shards::SETTLING;
 use edge_logout::ports::Clock;
 use edge_logout::revocation::Freshness::{Bounded, Eventual, Strong};
 use edge_logout::revocation::{Freshness, Scope, Status};
 use edge_logout::time::Timestamp;
-use support::authority::{BOUNDED, Isolate, LIMIT, token};
-use support::platform::{LedgerFault, TestPlatform};
-use support::run;
-use support::shards::SETTLING;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const BOUND: Duration = Duration::from_secs(1);

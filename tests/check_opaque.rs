@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
-use support::asking::{Asking, refusal};
-use support::request::TestRequest;
-use support::tokens::TestToken;
+use crate::support::asking::{Asking, refusal};
+use crate::support::request::TestRequest;
+use crate::support::tokens::TestToken;
 
 const URL: &str = "/check?issuer=loyaltydog-sessions";
 const HEADER: &str = "X-Eposn-Customer-Token";

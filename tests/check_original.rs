@@ -2,13 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::asking::{Asking, refusal};
+use crate::support::request::TestRequest;
+use crate::support::shipped::{add_guard, service_with};
+use crate::support::tokens::TestToken;
 use serde_json::json;
-use support::asking::{Asking, refusal};
-use support::request::TestRequest;
-use support::shipped::{add_guard, service_with};
-use support::tokens::TestToken;
 
 /// Orders are for worth's customers, whatever the host; reports of one host for marzipan's, and changes are strong.
 fn asking() -> Asking {

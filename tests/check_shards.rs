@@ -2,18 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::support::authority::{BOUNDED, Isolate, LIMIT, token};
+use crate::support::platform::{LedgerFault, TestPlatform};
+use crate::support::run;
 use edge_logout::ports::LedgerError;
 use edge_logout::revocation::Freshness::{Eventual, Strong};
 use edge_logout::revocation::{Doubt, Freshness, Matchable, Status};
 use edge_logout::time::Timestamp;
-use support::authority::{BOUNDED, Isolate, LIMIT, token};
-use support::platform::{LedgerFault, TestPlatform};
-use support::run;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const SHARDS: u32 = 4;

@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::authority::{BOUNDED, Isolate, LIMIT, token};
+use crate::support::platform::{LedgerFault, TestPlatform};
+use crate::support::run;
 use edge_logout::ports::{Clock, LedgerError, within};
 use edge_logout::time::Timestamp;
 use futures_util::future::{Either, select};
-use support::authority::{BOUNDED, Isolate, LIMIT, token};
-use support::platform::{LedgerFault, TestPlatform};
-use support::run;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 

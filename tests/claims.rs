@@ -3,12 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![allow(clippy::string_slice, clippy::too_many_lines)]
 
-mod support;
-
+use crate::support::issuers::{self, check, issuer, problem};
+use crate::support::tokens::now;
 use edge_logout::token::{Algorithm, TokenProblem};
 use serde_json::{Value, json};
-use support::issuers::{self, check, issuer, problem};
-use support::tokens::now;
 
 #[test]
 fn names_must_be_the_issuers() {

@@ -2,11 +2,9 @@
 
 #![allow(clippy::string_slice, clippy::too_many_lines, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::shipped::{environment, issuer, refused, route};
 use edge_logout::config::Config;
 use serde_json::{Value, json};
-use support::shipped::{environment, issuer, refused, route};
 
 #[test]
 fn the_shipped_table_is_in_order() {

@@ -2,17 +2,15 @@
 
 #![allow(clippy::string_slice, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::shipped::{
+    TestEnvironment, add_guard, environment, environment_without_ledger, issuer, parse, refused, route, table,
+};
 use edge_logout::config::{AnyRoute, Config, Upstream};
 use edge_logout::revocation::Freshness;
 use edge_logout::revocation::ledger::SoleWriter;
 use serde_json::{Value, json};
-use support::shipped::{
-    TestEnvironment, add_guard, environment, environment_without_ledger, issuer, parse, refused, route, table,
-};
 
 /// What is refused of a guard with these settings besides; it is the sixth route.
 fn refused_of_guard(settings: &Value) -> Vec<String> {
@@ -23,7 +21,7 @@ fn refused_in(environment: &TestEnvironment, change: impl FnOnce(&mut Value)) ->
     let mut table = table();
     change(&mut table);
     let refusals = Config::parse(&table.to_string(), environment).err().unwrap_or_default();
-    support::shipped::texts(&refusals)
+    crate::support::shipped::texts(&refusals)
 }
 
 fn expect(refused: &[String], expected: &str) {
@@ -137,7 +135,7 @@ fn freshness_is_the_routes_the_issuers_or_what_the_storage_can_keep() {
     let of = |contract: &str| config.logouts().find(|route| route.contract.name() == contract).unwrap().freshness;
     assert_eq!(of("worth"), Freshness::Bounded(Duration::from_secs(2)));
     assert_eq!((of("marzipan"), of("loyaltydog")), (Freshness::Eventual, Freshness::DEFAULT));
-    let alone = Config::parse(&support::shipped::table().to_string(), &environment_without_ledger()).unwrap();
+    let alone = Config::parse(&crate::support::shipped::table().to_string(), &environment_without_ledger()).unwrap();
     assert!(alone.issuers.iter().all(|issuer| issuer.freshness == Freshness::Eventual));
 }
 
@@ -267,7 +265,7 @@ fn clients_have_names_and_secrets_of_their_own() {
     }
     let same = refused_of_clients(&[("A", good), ("B", good)], true);
     expect(&same, "clients[1].secret: the Worker secret B is that of another client as well");
-    let development = refused_of_clients(&[("A", support::shipped::CLIENT_SECRET)], false);
+    let development = refused_of_clients(&[("A", crate::support::shipped::CLIENT_SECRET)], false);
     expect(&development, "clients[0].secret: the Worker secret A is for development only");
     assert!(same.iter().chain(&development).all(|refusal| !refusal.contains(good) && !refusal.contains("of-a-client")));
     for (clients, expected) in [

@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::shipped::TestEnvironment;
 use edge_logout::config::Config;
-use support::shipped::TestEnvironment;
 
 /// The lines of an issuer and a route in which everything is right. `@ISSUER` stands for all lines of the issuer.
 const LINES: [(&str, &str); 6] = [

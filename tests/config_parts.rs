@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::shipped::{environment, table};
 use edge_logout::config::{Config, Refusals};
 use serde_json::{Value, json};
-use support::shipped::{environment, table};
 
 fn parse(parts: &[(&str, &Value)]) -> Result<Config, Refusals> {
     let texts: Vec<_> = parts.iter().map(|(name, part)| (*name, part.to_string())).collect();

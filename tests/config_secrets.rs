@@ -2,12 +2,10 @@
 
 #![allow(clippy::string_slice, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::shipped::{self, environment, issuer, parse, refused, route, table};
 use edge_logout::config::{Config, Environment, Lookup};
 use edge_logout::token::Jwk;
 use serde_json::{Value, json};
-use support::shipped::{self, environment, issuer, parse, refused, route, table};
 
 fn minting(table: &mut Value) -> &mut Value {
     &mut route(table, "commerce-engine-storefront")["anonymous_session"]

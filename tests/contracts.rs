@@ -2,18 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::platform::{Fault, LedgerFault, TestPlatform};
+use crate::support::request::TestRequest;
+use crate::support::run;
+use crate::support::shipped::{self, both_services, service, service_on_kv_alone, service_with};
+use crate::support::tokens::{NOW, TestToken, now};
 use edge_logout::ports::{Clock, IndexError, LedgerError};
 use edge_logout::service::{Answer, Service};
 use serde_json::{Value, json};
-use support::platform::{Fault, LedgerFault, TestPlatform};
-use support::request::TestRequest;
-use support::run;
-use support::shipped::{self, both_services, service, service_on_kv_alone, service_with};
-use support::tokens::{NOW, TestToken, now};
 
 /// What a contract answers, by outcome.
 struct Expected {

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::time::Duration;
 
 use edge_logout::revocation::feed::{Applied, Changes, FeedEntry, Follower, MEMORY};

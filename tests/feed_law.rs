@@ -3,19 +3,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use crate::support::authority::{ISSUER, revocation};
+use crate::support::rows::MemoryRows;
+use crate::support::shards::SETTLING;
 use edge_logout::revocation::feed::{Applied, Changes, Follower, MEMORY};
 use edge_logout::revocation::ledger::{Ledger, Since, SoleWriter};
 use edge_logout::revocation::{Digest, Limits, Scope};
 use edge_logout::time::Timestamp;
 use proptest::prelude::*;
-use support::authority::{ISSUER, revocation};
-use support::rows::MemoryRows;
-use support::shards::SETTLING;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const CAPACITY: usize = 6;

@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::asking::{Asking, refusal};
+use crate::support::platform::LedgerFault;
+use crate::support::request::TestRequest;
+use crate::support::shipped::{add_guard, service_with};
+use crate::support::tokens::TestToken;
 use edge_logout::config::Upstream;
 use edge_logout::ports::LedgerError;
 use serde_json::{Value, json};
-use support::asking::{Asking, refusal};
-use support::platform::LedgerFault;
-use support::request::TestRequest;
-use support::shipped::{add_guard, service_with};
-use support::tokens::TestToken;
 
 const FAILED: LedgerFault = LedgerFault::Error(LedgerError::Failed);
 

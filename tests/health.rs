@@ -2,22 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::keys::{self, JWKS};
+use crate::support::platform::{Fault, LedgerFault, TestPlatform};
+use crate::support::request::TestRequest;
+use crate::support::run;
+use crate::support::shipped::{self, CLIENT_SECRET, add_guard, service, service_on_kv_alone, service_with};
+use crate::support::tokens::{NOW, TestToken};
+use crate::support::web::Served;
 use edge_logout::http::Reply;
 use edge_logout::ports::{Clock, IndexError, LedgerError, WebError, within};
 use edge_logout::service::Service;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use support::keys::{self, JWKS};
-use support::platform::{Fault, LedgerFault, TestPlatform};
-use support::request::TestRequest;
-use support::run;
-use support::shipped::{self, CLIENT_SECRET, add_guard, service, service_on_kv_alone, service_with};
-use support::tokens::{NOW, TestToken};
-use support::web::Served;
 
 fn body(reply: &Reply) -> Value {
     serde_json::from_str(reply.body.as_deref().unwrap()).unwrap()

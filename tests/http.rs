@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::platform::TestPlatform;
+use crate::support::request::TestRequest;
+use crate::support::run;
+use crate::support::shipped::{self, service, service_with};
+use crate::support::tokens::{NOW, TestToken};
 use edge_logout::http::Reply;
 use edge_logout::service::{Service, answer_misconfigured};
 use serde_json::{Value, json};
-use support::platform::TestPlatform;
-use support::request::TestRequest;
-use support::run;
-use support::shipped::{self, service, service_with};
-use support::tokens::{NOW, TestToken};
 
 fn send(service: &Service, request: &TestRequest) -> Reply {
     run(service.answer(request, &TestPlatform::at(NOW))).reply

@@ -3,20 +3,18 @@
 #![allow(clippy::unchecked_time_subtraction)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use serde_json::{Value, json};
-use support::asking::Asking;
-use support::keys::{
+use crate::support::asking::Asking;
+use crate::support::keys::{
     JWKS, asking, check, go_down, good, key, noted, publish, refresh, service, set, signed, unknown, untold,
 };
-use support::request::TestRequest;
-use support::run;
-use support::web::{Served, answer};
+use crate::support::request::TestRequest;
+use crate::support::run;
+use crate::support::web::{Served, answer};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -164,9 +162,9 @@ fn logouts_and_batches_go_by_the_same_keys() {
     assert_eq!(log_out(&signed(&new, "b").sign()), 200);
     assert_eq!(log_out(&signed(&old, "c").sign()), 401);
     let batch = json!({ "tokens": [signed(&new, "d").sign(), signed(&old, "e").sign()] }).to_string();
-    let secret = support::shipped::CLIENT_SECRET;
+    let secret = crate::support::shipped::CLIENT_SECRET;
     let answer = asking.send(&TestRequest::post("/batch-check").bearer(secret).json(&batch));
-    let body: Value = support::asking::body(&answer);
+    let body: Value = crate::support::asking::body(&answer);
     assert_eq!(
         (&body["verdicts"][0]["status"], &body["verdicts"][1]["reason"]),
         (&json!("active"), &json!("unknown_key"))

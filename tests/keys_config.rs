@@ -2,13 +2,11 @@
 
 #![allow(clippy::string_slice, clippy::too_many_lines, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod support;
-
+use crate::support::keys::{DISCOVERY, JWKS};
+use crate::support::shipped::{self, TestEnvironment};
 use edge_logout::config::{Config, Tokens};
 use edge_logout::keys::IssuerKeys;
 use serde_json::{Value, json};
-use support::keys::{DISCOVERY, JWKS};
-use support::shipped::{self, TestEnvironment};
 
 /// What is refused of the shipped table where `worth` has these settings in the place of its keys.
 fn refused(settings: &Value) -> Vec<String> {

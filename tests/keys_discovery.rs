@@ -2,18 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::asking::Asking;
+use crate::support::keys::{DISCOVERY, JWKS, asked, check, good, key, noted, publish, signed, unknown, untold};
+use crate::support::web::{Served, answer};
 use serde_json::{Value, json};
-use support::asking::Asking;
-use support::keys::{DISCOVERY, JWKS, asked, check, good, key, noted, publish, signed, unknown, untold};
-use support::web::{Served, answer};
 
 /// An isolate whose issuer has this `iss`.
 fn asking(iss: &Value) -> Asking {
-    support::keys::asking(|worth| {
+    crate::support::keys::asking(|worth| {
         worth.as_object_mut().unwrap().remove("jwks_url");
         worth["discovery_url"] = json!(DISCOVERY);
         worth["iss"] = iss.clone();
@@ -24,7 +22,7 @@ fn document(issuer: &Value, jwks_uri: &Value) -> Value {
     json!({ "issuer": issuer, "jwks_uri": jwks_uri, "authorization_endpoint": "https://id.example/authorize" })
 }
 
-fn token(key: &Value, id: &str) -> support::tokens::TestToken {
+fn token(key: &Value, id: &str) -> crate::support::tokens::TestToken {
     signed(key, id).claim("iss", json!("https://id.example"))
 }
 
@@ -37,7 +35,7 @@ fn the_document_says_where_the_keys_are() {
     assert_eq!(check(&asking, &token(&one, "a")), good());
     assert_eq!(asking.platform.web.asked.borrow().as_slice(), [DISCOVERY, JWKS]);
     asking.platform.web.serve_json(DISCOVERY, &document(&json!("https://id.example"), &json!(elsewhere)), None);
-    asking.platform.web.serve_json(elsewhere, &support::keys::set(&[&two]), None);
+    asking.platform.web.serve_json(elsewhere, &crate::support::keys::set(&[&two]), None);
     assert_eq!(check(&asking, &token(&two, "b")), good(), "and may say so anew");
     assert_eq!(check(&asking, &token(&one, "a")), unknown());
 }
@@ -91,7 +89,7 @@ fn the_document_is_limited_like_a_set() {
 fn document_and_set_together_have_their_time() {
     let (asking, one) = (asking(&json!("https://id.example")), key("one", 1));
     let document = document(&json!("https://id.example"), &json!(JWKS)).to_string();
-    let set = support::keys::set(&[&one]).to_string();
+    let set = crate::support::keys::set(&[&one]).to_string();
     asking.platform.web.serve(DISCOVERY, Served::After(Duration::from_millis(1_200), answer(200, &document, None)));
     asking.platform.web.serve(JWKS, Served::After(Duration::from_millis(1_200), answer(200, &set, None)));
     assert_eq!(check(&asking, &token(&one, "a")), untold());

@@ -2,22 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::time::Duration;
 
-use edge_logout::ports::WebError;
-use serde_json::json;
-use support::asking::Asking;
-use support::clock;
-use support::keys::{
+use crate::support::asking::Asking;
+use crate::support::clock;
+use crate::support::keys::{
     JWKS, asked, asking, check, go_down, good, key, noted, public, publish, refresh, set, signed, untold,
 };
-use support::platform::TestPlatform;
-use support::request::TestRequest;
-use support::shipped::CLIENT_SECRET;
-use support::tokens::NOW;
-use support::web::{Served, answer};
+use crate::support::platform::TestPlatform;
+use crate::support::request::TestRequest;
+use crate::support::shipped::CLIENT_SECRET;
+use crate::support::tokens::NOW;
+use crate::support::web::{Served, answer};
+use edge_logout::ports::WebError;
+use serde_json::json;
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -155,10 +153,10 @@ fn a_slow_provider_is_waited_for_and_the_verdict_keeps_its_time() {
     let slow = Served::After(Duration::from_millis(1_900), answer(200, &set(&[&one]).to_string(), None));
     asking.platform.web.serve(JWKS, slow);
     assert_eq!(check(&asking, &signed(&one, "a")), good());
-    let asking = support::keys::asking(|_| ());
+    let asking = crate::support::keys::asking(|_| ());
     let slow = Served::After(Duration::from_millis(1_900), answer(200, &set(&[&one]).to_string(), None));
     asking.platform.web.serve(JWKS, slow);
-    asking.platform.ledger_down.set(Some(support::platform::LedgerFault::Hangs));
+    asking.platform.ledger_down.set(Some(crate::support::platform::LedgerFault::Hangs));
     assert_eq!(check(&asking, &signed(&one, "a")).0, 503);
     assert!(clock::now().since(NOW) <= Duration::from_millis(3_100), "{:?}", clock::now().since(NOW));
 }
@@ -167,8 +165,8 @@ fn a_slow_provider_is_waited_for_and_the_verdict_keeps_its_time() {
 #[test]
 fn providers_that_hang_cost_no_more_than_a_verdict_may_take() {
     let hanging = || {
-        let service = support::shipped::service_with(|table| {
-            let worth = support::shipped::issuer(table, "worth");
+        let service = crate::support::shipped::service_with(|table| {
+            let worth = crate::support::shipped::issuer(table, "worth");
             worth.as_object_mut().unwrap().remove("jwks");
             worth["algorithms"] = json!(["ES256"]);
             worth["jwks_url"] = json!(JWKS);

@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::asking::Asking;
+use crate::support::keys::{JWKS, asking, check, good, key, noted, public, refresh, set, signed};
+use crate::support::shipped;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use edge_logout::config::Config;
 use edge_logout::keys::{MAX_KEYS, judge_set};
@@ -13,9 +14,6 @@ use edge_logout::service::Service;
 use edge_logout::token::Algorithm;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::asking::Asking;
-use support::keys::{JWKS, asking, check, good, key, noted, public, refresh, set, signed};
-use support::shipped;
 
 /// The public half of a key, with a member changed.
 fn with(number: u8, name: &str, value: Value) -> Value {

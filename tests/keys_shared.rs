@@ -3,16 +3,14 @@
 #![allow(clippy::unchecked_time_subtraction)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use support::asking::Asking;
-use support::keys::{
+use crate::support::asking::Asking;
+use crate::support::keys::{
     JWKS, asking, check, go_down, good, key, noted, public, publish, refresh, set, signed, start_anew, unknown, untold,
 };
-use support::tokens::NOW;
+use crate::support::tokens::NOW;
+use serde_json::{Value, json};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -74,7 +72,7 @@ fn one_refresh_does_for_the_location() {
     let mut first = asking(|_| ());
     publish(&first, &[&one]);
     check(&first, &signed(&one, "a"));
-    let second = support::keys::service(|_| ());
+    let second = crate::support::keys::service(|_| ());
     let first_service = std::mem::replace(&mut first.service, second);
     check(&first, &signed(&one, "a"));
     first.platform.pass(Duration::from_mins(56));
@@ -92,7 +90,7 @@ fn an_unknown_name_is_looked_for_in_the_location_first() {
     let mut first = asking(|_| ());
     publish(&first, &[&one]);
     check(&first, &signed(&one, "a"));
-    let second = support::keys::service(|_| ());
+    let second = crate::support::keys::service(|_| ());
     publish(&first, &[&one, &two]);
     let first_service = std::mem::replace(&mut first.service, second);
     first.platform.pass(Duration::from_secs(5));

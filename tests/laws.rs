@@ -8,23 +8,21 @@
     clippy::arithmetic_side_effects
 )]
 
-mod support;
-
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::support::authority::{Isolate, LIMIT};
+use crate::support::platform::TestPlatform;
+use crate::support::request::TestRequest;
+use crate::support::run;
+use crate::support::shipped::{self, both_services};
+use crate::support::tokens::{NOW, TestToken, now};
 use edge_logout::config::{Config, Issuer, Tokens};
 use edge_logout::ports::Clock;
 use edge_logout::revocation::{Ended, Freshness, Matchable, Revocation, RevocationRules, Scope, revocations_for};
 use edge_logout::token::{JwtRules, VerifiedToken, verify};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::authority::{Isolate, LIMIT};
-use support::platform::TestPlatform;
-use support::request::TestRequest;
-use support::run;
-use support::shipped::{self, both_services};
-use support::tokens::{NOW, TestToken, now};
 
 #[test]
 fn nothing_that_names_anybody_is_stored_or_logged() {

@@ -2,18 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::support::authority::revocation;
+use crate::support::rows::MemoryRows;
+use crate::support::shards::SETTLING;
 use edge_logout::revocation::ledger::{Ledger, Since};
 use edge_logout::revocation::{Digest, Limits, Revocation, Scope};
 use edge_logout::time::Timestamp;
 use proptest::prelude::*;
-use support::authority::revocation;
-use support::rows::MemoryRows;
-use support::shards::SETTLING;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const KEY: &str = "u";

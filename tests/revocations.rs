@@ -8,10 +8,12 @@
     clippy::arithmetic_side_effects
 )]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::platform::{Fault, TestPlatform};
+use crate::support::run;
+use crate::support::shipped;
+use crate::support::tokens::{NOW, TestToken, now};
 use edge_logout::config::Tokens;
 use edge_logout::ports::{Clock, IndexError};
 use edge_logout::revocation::{
@@ -21,10 +23,6 @@ use edge_logout::revocation::{
 use edge_logout::time::Timestamp;
 use edge_logout::token::{OpaqueToken, VerifiedToken, verify};
 use serde_json::{Value, json};
-use support::platform::{Fault, TestPlatform};
-use support::run;
-use support::shipped;
-use support::tokens::{NOW, TestToken, now};
 
 const LIMIT: Duration = Duration::from_secs(3);
 const MONTH: i64 = 30 * 24 * 3600;

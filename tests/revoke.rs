@@ -2,20 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::authority::{BOUNDED, Isolate, LIMIT, revocation, token};
+use crate::support::platform::{LedgerFault, TestPlatform};
+use crate::support::request::TestRequest;
+use crate::support::run;
+use crate::support::shards::SETTLING;
+use crate::support::shipped::{self, service, service_on_kv_alone, service_with};
+use crate::support::tokens::{NOW, TestToken};
 use edge_logout::ports::{Clock, LedgerError};
 use edge_logout::revocation::{Digest, Doubt, Effective, Freshness, Revocation, Scope};
 use edge_logout::time::Timestamp;
-use support::authority::{BOUNDED, Isolate, LIMIT, revocation, token};
-use support::platform::{LedgerFault, TestPlatform};
-use support::request::TestRequest;
-use support::run;
-use support::shards::SETTLING;
-use support::shipped::{self, service, service_on_kv_alone, service_with};
-use support::tokens::{NOW, TestToken};
 
 /// Logs a session out with these faults in the way: what came of it, how often the ledger was tried, how long it took.
 fn log_out_through(faults: &[LedgerFault]) -> (Result<(), Doubt>, usize, Duration, TestPlatform, Isolate) {
@@ -104,7 +102,7 @@ fn what_one_shard_keeps_is_recorded_in_one_call() {
 #[test]
 fn the_index_follows_though_it_failed_for_a_while() {
     let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
-    let fault = support::platform::Fault::Error(edge_logout::ports::IndexError::Transient);
+    let fault = crate::support::platform::Fault::Error(edge_logout::ports::IndexError::Transient);
     platform.put_faults.borrow_mut().extend([fault; 10]);
     isolate.log_out(&platform, "a").unwrap();
     platform.live_on(Duration::from_secs(500));

@@ -2,25 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::asking::Asking;
+use crate::support::authority::{BOUNDED, Isolate, revocation, token};
+use crate::support::fragile::FragileRows;
+use crate::support::platform::{LedgerFault, TestPlatform};
+use crate::support::request::TestRequest;
+use crate::support::rows::MemoryRows;
+use crate::support::shards::SETTLING;
+use crate::support::shipped::service_with;
+use crate::support::tokens::TestToken;
 use edge_logout::ports::LedgerError;
 use edge_logout::revocation::Freshness::{Eventual, Strong};
 use edge_logout::revocation::feed::Changes;
 use edge_logout::revocation::ledger::{Ledger, Rows, Since, SoleWriter, Untold};
 use edge_logout::revocation::{Freshness, Revocation, Scope};
 use edge_logout::time::Timestamp;
-use support::asking::Asking;
-use support::authority::{BOUNDED, Isolate, revocation, token};
-use support::fragile::FragileRows;
-use support::platform::{LedgerFault, TestPlatform};
-use support::request::TestRequest;
-use support::rows::MemoryRows;
-use support::shards::SETTLING;
-use support::shipped::service_with;
-use support::tokens::TestToken;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const HOUR: Duration = Duration::from_hours(1);

@@ -3,13 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![allow(clippy::string_slice, clippy::too_many_lines)]
 
-mod support;
-
+use crate::support::issuers::{check, issuer};
+use crate::support::tokens::sign_parts;
 use edge_logout::token::{Algorithm, JwtRules, bearer_token};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::issuers::{check, issuer};
-use support::tokens::sign_parts;
 
 /// A good HS256 token and its rules: cheap enough for thousands of cases.
 fn cheap() -> (JwtRules, String) {

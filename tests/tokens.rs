@@ -3,20 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![allow(clippy::string_slice, clippy::too_many_lines)]
 
-mod support;
-
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::support::issuers::{check, issuer, problem, rules};
+use crate::support::platform::TestPlatform;
+use crate::support::shipped;
+use crate::support::tokens::{NOW, TestToken, encode, sign_parts};
+use crate::support::{crypto, run};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use edge_logout::config::{Config, Tokens};
 use edge_logout::token::{Algorithm, TokenProblem, VerifyError, verify};
 use serde_json::{Value, json};
-use support::issuers::{check, issuer, problem, rules};
-use support::platform::TestPlatform;
-use support::shipped;
-use support::tokens::{NOW, TestToken, encode, sign_parts};
-use support::{crypto, run};
 
 #[test]
 fn tamper_battery_for_every_algorithm() {

@@ -2,18 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
+use crate::support::asking::{Asking, refusal};
+use crate::support::keys::{DISCOVERY, JWKS, key, public, set};
+use crate::support::platform::TestPlatform;
+use crate::support::request::TestRequest;
+use crate::support::tokens::{NOW, TestToken, encode, now, sign_parts};
+use crate::support::web::{Served, answer};
+use crate::support::{run, shipped};
+use edge_logout::config::Config;
 use edge_logout::ports::WebError;
 use edge_logout::tool::{findings, judge, warnings};
 use serde_json::{Value, json};
-use support::asking::{Asking, refusal};
-use support::keys::{DISCOVERY, JWKS, key, public, set};
-use support::platform::TestPlatform;
-use support::request::TestRequest;
-use support::tokens::{NOW, TestToken, encode, now, sign_parts};
-use support::web::{Served, answer};
-use support::{run, shipped};
 
 /// What is asked about a table, as it is on a development machine.
 fn question(table: &Value, more: &Value) -> Value {
@@ -267,17 +266,15 @@ fn refusals_are_the_workers_own() {
     let found =
         |question: &Value| -> Vec<String> { serde_json::from_str(&findings(&question.to_string()).unwrap()).unwrap() };
     assert_eq!(found(&question(&shipped::table(), &json!({}))), Vec::<String>::new());
-    assert_eq!(found(&question(&Value::Null, &json!({}))), ["vars.EDGE_LOGOUT: is missing"]);
+    assert_eq!(found(&question(&Value::Null, &json!({}))), ["vars.EDGE_LOGOUT: must be a table; got nothing"]);
+    let none = found(&question(&Value::Null, &json!({ "parts": {} })));
+    assert!(none.len() == 1 && none[0].starts_with("vars.EDGE_LOGOUT"), "{none:?}");
     let mut table = shipped::table();
     shipped::issuer(&mut table, "worth")["algorithms"] = json!(["none"]);
     let refused = found(&question(&table, &json!({})));
-    assert!(
-        !refused.is_empty()
-            && refused
-                == shipped::refused(|table| {
-                    shipped::issuer(table, "worth")["algorithms"] = json!(["none"]);
-                })
-    );
+    let of_worker = Config::parse(&table.to_string(), &shipped::environment()).unwrap_err();
+    assert_eq!(refused, of_worker.0.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert!(!refused.is_empty());
     let deployed =
         found(&question(&published(&json!({ "jwks_url": "http://localhost/jwks" })), &json!({ "deployment": true })));
     assert_eq!(deployed.len(), 1, "what is too weak where it is deployed: {deployed:?}");

@@ -2,21 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod support;
-
 use std::cell::RefCell;
 use std::time::Duration;
 
+use crate::support::platform::TestPlatform;
+use crate::support::request::TestRequest;
+use crate::support::run;
+use crate::support::shipped::{self, service, service_on_kv_alone_with};
+use crate::support::tokens::{NOW, TestToken, now};
 use edge_logout::config::Config;
 use edge_logout::ports::Clock;
 use edge_logout::revocation::KvLifetime;
 use edge_logout::service::Service;
 use serde_json::{Value, json};
-use support::platform::TestPlatform;
-use support::request::TestRequest;
-use support::run;
-use support::shipped::{self, service, service_on_kv_alone_with};
-use support::tokens::{NOW, TestToken, now};
 
 const MONTH: i64 = 30 * 24 * 3600;
 

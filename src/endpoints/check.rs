@@ -1,6 +1,7 @@
 //! `/check` and everything below it: forward authentication for proxies (nginx `auth_request`, Traefik, Caddy, Envoy)
 //! and a question for everybody else. Any method; the body is not read.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::caller::{Caller, allowed_freshness, caller, may_look_up};
@@ -83,10 +84,10 @@ fn rule_for<'a>(
 
 impl Rule<'_> {
     /// The issuers whose tokens are good; any, when there are none.
-    fn issuers(&self, asked: &Asked) -> Vec<Rc<Issuer>> {
+    fn issuers<'a>(&'a self, asked: &'a Asked) -> Cow<'a, [Rc<Issuer>]> {
         match self.guard {
-            None => asked.issuers.clone(),
-            Some(guard) if asked.issuers.is_empty() => guard.issuers.clone(),
+            None => Cow::Borrowed(&asked.issuers),
+            Some(guard) if asked.issuers.is_empty() => Cow::Borrowed(&guard.issuers),
             // The rule restricts whom the query lets in, and the other way round.
             Some(guard) => {
                 let is_named = |issuer: &&Rc<Issuer>| asked.issuers.iter().any(|named| Rc::ptr_eq(named, issuer));
@@ -119,7 +120,7 @@ async fn judge_request<R: Request, P: Platform>(
         return Ok(Err(Refusal::UnknownIssuer));
     }
     let called = rule.original.as_ref().map_or(Called::Unknown, Called::There);
-    let presented = presented(judge.config, request, &issuers, asked.credential, called)
+    let presented = presented(judge.config, request, issuers, asked.credential, called)
         .map_err(|problem| no_credential(problem, notes))?;
     let is_trusted = asked.freshness.is_none() || judge.config.check.stronger_by_query || {
         let caller = caller(judge.config, request);
@@ -135,12 +136,12 @@ async fn judge_request<R: Request, P: Platform>(
     };
     let is_opaque = |issuer: &Rc<Issuer>| matches!(issuer.tokens, Tokens::Opaque);
     if presented.issuers.iter().any(is_opaque)
-        && !judge.remembers(&presented.token, &presented.issuers)
+        && !judge.remembers(presented.token(), &presented.issuers)
         && !may_look_up(judge, request).await
     {
         return Err(too_many(notes));
     }
-    let verdict = judge.verdict(&presented.token, &presented.issuers, freshness).await;
+    let verdict = judge.verdict(presented.token(), &presented.issuers, freshness).await;
     if let Ok((token, _)) = &verdict {
         notes.key_id.clone_from(&token.key_id);
     }

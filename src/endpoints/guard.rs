@@ -76,11 +76,11 @@ pub(crate) async fn guard<R: Request, P: Platform>(
         return pass(None, notes);
     }
     let called = Called::Here(method, url);
-    let presented = presented(judge.config, request, &guard.issuers, None, called)
+    let presented = presented(judge.config, request, Cow::Borrowed(&guard.issuers), None, called)
         .map_err(|problem| no_credential(problem, notes))?;
     let of_rule = guard.freshness_for(method);
     let freshness = |issuer: &Issuer| Ok(of_rule.unwrap_or(issuer.freshness));
-    match judge.verdict(&presented.token, &presented.issuers, freshness).await {
+    match judge.verdict(presented.token(), &presented.issuers, freshness).await {
         Ok((token, freshness)) => {
             notes.key_id.clone_from(&token.key_id);
             notes.freshness = Some(freshness.name());

@@ -2,6 +2,7 @@
 //!
 //! Two credentials are refused: whoever answers might read the other one.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::original::Original;
@@ -46,11 +47,19 @@ impl CredentialProblem {
 
 /// A credential, and whose tokens it may be.
 #[derive(Debug)]
-pub(super) struct Presented {
-    /// The token.
-    pub token: String,
+pub(super) struct Presented<'a> {
+    /// The header's value, which ends with the token: nothing is copied on the way of a check.
+    text: String,
+    start: usize,
     /// Whose it may be; any issuer's whose `iss` it claims, when none is named.
-    pub issuers: Vec<Rc<Issuer>>,
+    pub issuers: Cow<'a, [Rc<Issuer>]>,
+}
+
+impl Presented<'_> {
+    /// The token.
+    pub fn token(&self) -> &str {
+        self.text.get(self.start..).unwrap_or_default()
+    }
 }
 
 /// The request that the browser has made, as far as it is known.
@@ -65,48 +74,53 @@ pub(super) enum Called<'a> {
 }
 
 /// Reads the credential of a request that tokens of these issuers are good for.
-pub(super) fn presented<R: Request>(
+pub(super) fn presented<'a, R: Request>(
     config: &Config,
     request: &R,
-    issuers: &[Rc<Issuer>],
+    issuers: Cow<'a, [Rc<Issuer>]>,
     header: Option<TokenHeader>,
     called: Called<'_>,
-) -> Result<Presented, CredentialProblem> {
+) -> Result<Presented<'a>, CredentialProblem> {
     let authorization = request.header("authorization");
     let is_opaque = issuers.iter().any(|issuer| matches!(issuer.tokens, Tokens::Opaque));
     let customer = if is_opaque { request.header(CUSTOMER_TOKEN) } else { None };
     if config.reads_cookies
         && header.is_none()
-        && let Some(found) = from_cookies(config, request, issuers)?
+        && let Some(found) = from_cookies(config, request, &issuers)?
     {
         if customer.is_some() || authorization.is_some_and(|value| !value.trim().is_empty()) {
             return Err(CredentialProblem::Two);
         }
         let (token, rules, issuers) = found;
         return if is_same_site(rules, request, called) {
-            Ok(Presented { token, issuers })
+            Ok(Presented { text: token, start: 0, issuers: Cow::Owned(issuers) })
         } else {
             Err(CredentialProblem::Origin)
         };
     }
-    let token = from_headers(header, authorization.as_deref(), customer.as_deref())?;
-    Ok(Presented { token: token.to_owned(), issuers: issuers.to_vec() })
+    let (text, start) = from_headers(header, authorization, customer)?;
+    Ok(Presented { text, start, issuers })
 }
 
-/// The token in a header. An opaque one may stand in either; where both are there the query has to say which.
-fn from_headers<'a>(
+/// The value of the header that ends with the token, and where the token begins. An opaque one may stand in either
+/// header; where both are there the query has to say which.
+fn from_headers(
     header: Option<TokenHeader>,
-    authorization: Option<&'a str>,
-    customer: Option<&'a str>,
-) -> Result<&'a str, CredentialProblem> {
+    authorization: Option<String>,
+    customer: Option<String>,
+) -> Result<(String, usize), CredentialProblem> {
     match (header, customer) {
         (None | Some(TokenHeader::Authorization), None) | (Some(TokenHeader::Authorization), Some(_)) => {
-            bearer_token(authorization).map_err(CredentialProblem::Bearer)
+            let token = bearer_token(authorization.as_deref()).map_err(CredentialProblem::Bearer)?.len();
+            let mut text = authorization.unwrap_or_default();
+            text.truncate(text.trim_end().len());
+            let start = text.len().saturating_sub(token);
+            Ok((text, start))
         }
         (Some(TokenHeader::CustomerToken), None) => Err(CredentialProblem::Bearer(BearerProblem::Missing)),
         (None, Some(_)) if authorization.is_some() => Err(CredentialProblem::Two),
         // Two headers of this name arrive as one, with a comma between.
-        (_, Some(token)) if is_token(token) => Ok(token),
+        (_, Some(token)) if is_token(&token) => Ok((token, 0)),
         (_, Some(_)) => Err(CredentialProblem::MALFORMED),
     }
 }

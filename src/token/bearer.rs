@@ -41,7 +41,30 @@ pub fn bearer_token(authorization: Option<&str>) -> Result<&str, BearerProblem> 
 /// Whether a text can be a token: visible characters, and no comma.
 #[must_use]
 pub fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+    let (words, rest) = text.as_bytes().as_chunks();
+    // By words: byte by byte this was a third of a check.
+    !text.is_empty()
+        && words.iter().all(|word| are_token_bytes(u64::from_le_bytes(*word)))
+        && rest.iter().all(|byte| is_token_byte(*byte))
+}
+
+const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b','
+}
+
+/// The same of eight bytes at once. No sum carries into the next byte once it is known that all bytes are below 0x80.
+const fn are_token_bytes(word: u64) -> bool {
+    const HIGH: u64 = all(0x80);
+    let is_ascii = word & HIGH == 0;
+    let above_space = word.wrapping_add(all(0x80 - 0x21)) & HIGH == HIGH;
+    let below_delete = word.wrapping_add(all(1)) & HIGH == 0;
+    let no_comma = (word ^ all(b',')).wrapping_add(all(0x7f)) & HIGH == HIGH;
+    is_ascii && above_space && below_delete && no_comma
+}
+
+/// A byte, eight times.
+const fn all(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
 }
 
 #[cfg(test)]
@@ -55,6 +78,24 @@ mod tests {
         }
         assert_eq!(bearer_token(Some("Bearer abc-._~+/==")), Ok("abc-._~+/=="));
         assert_eq!(bearer_token(Some("Bearer 12|a1b2")), Ok("12|a1b2"));
+    }
+
+    #[test]
+    fn eight_bytes_at_once_are_judged_as_each_by_itself() {
+        for place in 0..8 {
+            for byte in 0..=u8::MAX {
+                let mut word = [b'a'; 8];
+                if let Some(one) = word.get_mut(place) {
+                    *one = byte;
+                }
+                assert_eq!(are_token_bytes(u64::from_le_bytes(word)), is_token_byte(byte), "{byte} at {place}");
+            }
+        }
+        for pair in 0..=u16::MAX {
+            let [one, other] = pair.to_le_bytes();
+            let word = u64::from_le_bytes([b'~', one, other, b'!', b'~', b'!', b'~', b'!']);
+            assert_eq!(are_token_bytes(word), is_token_byte(one) && is_token_byte(other), "{one} {other}");
+        }
     }
 
     #[test]

@@ -99,7 +99,9 @@ impl Place {
     }
 
     fn derive(&self, of: &str, key: &SigningKey) -> [u8; 16] {
-        derive(key, &[of, &self.number.to_string(), &self.chain])
+        // One character, to the base 36: the chain is shorter than that.
+        let number = u32::try_from(self.number).ok().and_then(|number| char::from_digit(number, 36)).unwrap_or('-');
+        derive(key, &[of, number.encode_utf8(&mut [0; 4]), &self.chain])
     }
 }
 

@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod callers;
 mod cookies;
 mod guard_paths;

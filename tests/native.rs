@@ -1,0 +1,45 @@
+//! All native tests but the model, as one program: it compiles and links once.
+
+mod support;
+
+mod batch_check;
+mod breaker;
+mod check_endpoint;
+mod check_faults;
+mod check_memory;
+mod check_opaque;
+mod check_original;
+mod check_shards;
+mod check_together;
+mod claims;
+mod config;
+mod config_asking;
+mod config_mistakes;
+mod config_parts;
+mod config_secrets;
+mod contracts;
+mod fastapi;
+mod feed;
+mod feed_law;
+mod guard;
+mod health;
+mod http;
+mod http_laws;
+mod keys;
+mod keys_config;
+mod keys_discovery;
+mod keys_outage;
+mod keys_sets;
+mod keys_shared;
+mod laws;
+mod layering;
+mod ledger;
+mod ledger_outbox;
+mod requests;
+mod revocations;
+mod revoke;
+mod sole_writer;
+mod token_laws;
+mod tokens;
+mod tool;
+mod vendors;
