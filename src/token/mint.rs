@@ -75,9 +75,10 @@ pub async fn mint_anonymous_session(
         || Place::first(ended, now.plus(rules.access_lifetime), now.plus(rules.refresh_lifetime), key),
         Place::next,
     );
-    let shared = shared_claims(ended, rules, &place.id("session", key), &place.visitor(now, key));
-    let access = own_claims(&shared, rules, &place.id("access token", key));
-    let refresh = own_claims(&shared, rules, &place.id("refresh token", key));
+    let ids = place.ids(key);
+    let shared = shared_claims(ended, rules, &ids.session, &ids.visitor(now));
+    let access = own_claims(&shared, rules, &ids.access_token);
+    let refresh = own_claims(&shared, rules, &ids.refresh_token);
     // Only access tokens are logged out here. What a vendor makes of a refresh token is a session of the vendor's.
     let access = dated(&access, now, place.access_ends(now)).raw(visitor::CLAIM, &place.claim());
     let refresh = dated(&refresh, now, place.refresh_ends());

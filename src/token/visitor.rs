@@ -4,7 +4,7 @@
 //! same next session, and no chain has more sessions than [`MAX_SESSIONS`], however often anybody logs out.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use jwt_compact::alg::{Hs256, Hs256Key};
+use jwt_compact::alg::{Hs512, Hs512Key};
 use jwt_compact::{Algorithm as _, AlgorithmSignature};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -45,7 +45,7 @@ impl Place {
             is_spent: false,
         };
         let is_own = (1..=MAX_SESSIONS).contains(&place.number)
-            && token.id().jwt_id().is_some_and(|id| id == place.id("access token", key));
+            && token.id().jwt_id().is_some_and(|id| id == place.ids(key).access_token);
         is_own.then_some(place)
     }
 
@@ -57,7 +57,8 @@ impl Place {
             None => ("token", ended.id().as_str()),
         };
         let subject = ended.subject().unwrap_or_default();
-        let chain = encode(&derive(key, &["chain", &access_ends.to_string(), subject, kind, id]));
+        let [chain, ..] = derive(key, &["chain", &access_ends.to_string(), subject, kind, id]);
+        let chain = encode(&chain);
         Self { chain, number: 1, access_ends, refresh_ends, is_spent: false }
     }
 
@@ -78,15 +79,18 @@ impl Place {
         self.refresh_ends
     }
 
-    /// An id of this session: 128 bits that only the key's owner can know beforehand, base64url.
-    pub fn id(&self, of: &str, key: &SigningKey) -> String {
-        encode(&self.derive(of, key))
-    }
-
-    /// The visitor's id: a ULID.
-    pub fn visitor(&self, now: Timestamp, key: &SigningKey) -> String {
-        let random = u128::from_le_bytes(self.derive("visitor", key));
-        Ulid::from_parts(u64::try_from(now.as_millis()).unwrap_or(0), random).to_string()
+    /// The ids of this session: 128 bits each that only the key's owner can know beforehand.
+    pub fn ids(&self, key: &SigningKey) -> Ids {
+        // One character, to the base 36: the chain is shorter than that.
+        let number = u32::try_from(self.number).ok().and_then(|number| char::from_digit(number, 36)).unwrap_or('-');
+        let derived = derive(key, &["session", number.encode_utf8(&mut [0; 4]), &self.chain]);
+        let [session, visitor, access_token, refresh_token] = derived;
+        Ids {
+            session: encode(&session),
+            access_token: encode(&access_token),
+            refresh_token: encode(&refresh_token),
+            visitor,
+        }
     }
 
     /// The claim.
@@ -97,19 +101,33 @@ impl Place {
             .number("refresh_exp", self.refresh_ends)
             .finish()
     }
+}
 
-    fn derive(&self, of: &str, key: &SigningKey) -> [u8; 16] {
-        // One character, to the base 36: the chain is shorter than that.
-        let number = u32::try_from(self.number).ok().and_then(|number| char::from_digit(number, 36)).unwrap_or('-');
-        derive(key, &[of, number.encode_utf8(&mut [0; 4]), &self.chain])
+/// The ids of an anonymous session.
+pub(super) struct Ids {
+    /// The session's, base64url.
+    pub session: String,
+    /// The access token's, base64url.
+    pub access_token: String,
+    /// The refresh token's, base64url.
+    pub refresh_token: String,
+    visitor: [u8; 16],
+}
+
+impl Ids {
+    /// The visitor's id: a ULID.
+    pub fn visitor(&self, now: Timestamp) -> String {
+        Ulid::from_parts(u64::try_from(now.as_millis()).unwrap_or(0), u128::from_le_bytes(self.visitor)).to_string()
     }
 }
 
-/// Derived bits: HMAC-SHA-256 under a key of its own purpose.
-fn derive(key: &SigningKey, parts: &[&str]) -> [u8; 16] {
+/// Four times 128 derived bits: HMAC-SHA-512 under a key of its own purpose.
+fn derive(key: &SigningKey, parts: &[&str]) -> [[u8; 16]; 4] {
     let secret = Sha256::new().chain_update("edge-logout anonymous sessions\n").chain_update(key.secret()).finalize();
-    let signature = Hs256.sign(&Hs256Key::new(secret), parts.join("\n").as_bytes());
-    signature.as_bytes().first_chunk().copied().unwrap_or_default()
+    let signature = Hs512.sign(&Hs512Key::new(secret), parts.join("\n").as_bytes());
+    let bytes = signature.as_bytes();
+    let (chunks, _) = bytes.as_chunks();
+    chunks.first_chunk().copied().unwrap_or_default()
 }
 
 fn encode(bytes: &[u8]) -> String {
