@@ -32,10 +32,10 @@ pub struct Guard {
     pub passes_preflights: bool,
     /// Whether paths pass that servers may read differently.
     pub passes_ambiguous_paths: bool,
-    /// Whether what a server could take for one of its paths counts as it: descendants, a slash at the end, other letter
-    /// case, extensions.
+    /// Whether each path also covers what a server could serve as it: descendants, a trailing slash, other letter case,
+    /// extensions.
     pub subtree: bool,
-    /// Headers of the client that are passed on though they could override what was judged, in lower case.
+    /// Client headers to pass on although they can override method, host or path, in lower case.
     pub passed_headers: Rc<[String]>,
 }
 
@@ -46,7 +46,7 @@ impl Guard {
         self.strong_for.iter().any(|strong| strong.eq_ignore_ascii_case(method))
     }
 
-    /// Whether it lets nothing pass that another guard would refuse.
+    /// Whether it refuses whatever the other guard refuses.
     #[must_use]
     pub fn is_as_strict_as(&self, other: &Self) -> bool {
         let takes = |issuer: &Rc<Issuer>| other.issuers.iter().any(|own| Rc::ptr_eq(own, issuer));
