@@ -49,7 +49,7 @@ const target = () => process.env.CARGO_TARGET_DIR ?? inRoot("target");
 /** @param {Program} program @param {string} extension */
 const compiled = ({ crate }, extension) => join(target(), WASM_TARGET, "release", crate.replaceAll("-", "_") + extension);
 
-/** Files outside src/ that the compiler has read, such as those of `include_str!`: cargo lists them beside its output.
+/** Files outside src/ that the compiler has read, such as those of `include_str!`. Cargo lists them with its output.
  * @param {Program} program */
 async function filesReadByCompiler(program) {
   const list = compiled(program, ".d");
@@ -100,7 +100,7 @@ async function make(program) {
 /** Builds the Worker when it is out of date. Set-up has to be done. */
 export const build = () => make(WORKER);
 
-/** Builds what `npm run check` runs of the Worker when it is out of date. Set-up has to be done. */
+/** Builds the Worker's code for `npm run check` when it is out of date. Set-up has to be done. */
 export const buildCheckTool = () => make(CHECK);
 
 async function main() {

@@ -1,6 +1,5 @@
-// `npm run check [-- --config FILE] [-- --env NAME] [-- --development]`: what is wrong with the configuration before it is
-// deployed, or, with --development, before it is run here. `--online` and `--token FILE` look at published keys and at a
-// sample token.
+// `npm run check -- [--config FILE] [--env NAME] [--development] [--online] [--token FILE]`: what prevents a deployment
+// or, with --development, a local run. `--online` also fetches published keys, and `--token` judges a sample token.
 import { parseArgs } from "node:util";
 import { CONFIG_OPTIONS, CONFIG_USAGE, whichConfig } from "./lib/config-file.mjs";
 import { configuredFor } from "./lib/configured.mjs";
@@ -33,7 +32,7 @@ export async function findingsForDeployment(which, config, secrets, remedyForMis
   // The Worker would refuse these two as well. They are told once, here, where there is a remedy to tell.
   const unknown = Object.fromEntries(secretsNamedBy(table).map((name) => [name, null]));
   const question = { parts: valuesOf(parts), secrets: { ...unknown, ...secrets }, development: true, deployment: true, ledger: hasLedger(config) };
-  // What is not known of the table would make the Worker's own findings wrong.
+  // The Worker's findings about an incomplete table would be wrong.
   const refusals = findings.length > 0 ? findings : await refusalsOfWorker(question);
   return [...refusals, ...missingForRelease(config, which), ...placeholdersIn(config, table), ...keys, ...missing];
 }
@@ -75,7 +74,7 @@ async function main() {
   for (const warning of await warningsOfWorker(question)) console.error(`Warning: ${warning}`);
   const isGood = await sampleIsGood(sample, question);
   refuseIfAny(`${config.name} cannot be deployed as it is configured in ${which.label}:`, [...findings, ...unreachable(config, which)]);
-  console.log(`${config.name} is configured for deployment. \`npm run deploy\` also looks whether its secrets are set.`);
+  console.log(`${config.name} is configured for deployment. \`npm run deploy\` also checks that its secrets are set.`);
   return isGood ? 0 : 1;
 }
 

@@ -1,4 +1,4 @@
-// `npm run deploy [-- --config FILE] [-- wrangler's options]`: the checks, each finding named, and only then `wrangler deploy`.
+// `npm run deploy -- [--config FILE] [wrangler's options]`: the checks, then `wrangler deploy` unless one fails.
 // With --dry-run nothing is asked of the network, so nothing is known of the secrets that are set; all else is checked.
 import { parseArgs } from "node:util";
 import { findingsForDeployment, refuseIfAny } from "./check.mjs";
@@ -15,16 +15,16 @@ import { wranglerArgs, wranglerEnv, wranglerProgram } from "./lib/wrangler.mjs";
 import { setup } from "./setup.mjs";
 
 /** @param {import("./lib/config-file.mjs").Which} which */
-const remedy = ({ wranglers }) => `npx wrangler secret put NAME${wranglers.map((word) => ` ${quoted(word)}`).join("")}, or hand a file with it to a first deployment with --secrets-file`;
+const remedy = ({ wranglers }) => `npx wrangler secret put NAME${wranglers.map((word) => ` ${quoted(word)}`).join("")}, or, for a first deployment, pass a file with it by --secrets-file`;
 
-/** The options that matter to us. All but --config go on to wrangler, which runs in another folder. @param {string[]} args */
+/** The options that matter here. All but --config are passed on to wrangler. @param {string[]} args */
 function ours(args) {
   const text = /** @type {const} */ ({ type: "string" });
   const routes = Object.fromEntries(ROUTE_OPTIONS.map((option) => [option, { ...text, multiple: true }]));
   const options = { ...CONFIG_OPTIONS, ...routes, name: text, var: text, "secrets-file": text, "dry-run": /** @type {const} */ ({ type: "boolean" }) };
   const { values, tokens } = parseArgs({ args, strict: false, tokens: true, options });
   const elsewhere = ["name", "var"].find((option) => values[option] !== undefined);
-  if (elsewhere) throw new Refusal(`--${elsewhere} is not for this: what is checked and deployed is what the configuration says`, 2);
+  if (elsewhere) throw new Refusal(`--${elsewhere} cannot be used: the configuration alone decides what is checked and deployed`, 2);
   const given = tokens.filter((token) => token.kind === "option" && token.name === "config");
   const left = given.flatMap((token) => (token.kind === "option" && !token.inlineValue ? [token.index, token.index + 1] : [token.index]));
   return {

@@ -1,4 +1,5 @@
-// `npm start [-- --config FILE] [-- --env NAME]`: from a fresh clone to a Worker that answers on this machine, with requests to try it.
+// `npm start -- [--config FILE] [--env NAME]`: from a fresh clone to a Worker that answers on this machine, and
+// requests to try it with.
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -60,7 +61,7 @@ function commandLine() {
 }
 
 /**
- * Waits for the server, and says how to try it.
+ * Waits for the server, and prints requests to try it with.
  * @param {DevServer} server
  * @param {string} origin
  * @param {() => Promise<string>} examples

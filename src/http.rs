@@ -36,7 +36,7 @@ pub trait Request {
     /// (RFC 9110 section 5.3).
     fn header(&self, name: &str) -> Option<String>;
 
-    /// Whether a Worker sends it that is bound to the internal entrypoint, which the public cannot reach.
+    /// Whether it came by the entrypoint `Internal`, which only bound Workers can reach.
     fn is_internal(&self) -> bool {
         false
     }

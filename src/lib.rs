@@ -18,7 +18,7 @@
 //! | [`revocation`] | what is recorded when a session ends, for how long; the ledger, its feed, and what a revoked token is |
 //! | [`config`] | the one table in `wrangler.toml`: parsing and refusals |
 //! | [`json`] | how JSON is read and written |
-//! | [`tool`] | what `npm run check` asks: a table's refusals, published keys, a sample token |
+//! | [`tool`] | what `npm run check` runs: a table's refusals, published keys, a sample token |
 //! | [`ports`] | what the core asks of the platform: clock, ledger, index, signatures |
 //!
 //! Only `edge` names Cloudflare's platform, and it is compiled for wasm32 alone, so the compiler itself keeps the core

@@ -165,7 +165,7 @@ pub struct Fetched {
 pub enum WebError {
     /// It could not be reached, or broke off.
     Unreachable,
-    /// Its answer, of this status, is larger than the limit.
+    /// Its answer, with this status, is larger than the limit.
     TooLarge(u16),
 }
 
@@ -199,9 +199,9 @@ pub struct KeyEvent<'a> {
     pub reason: &'static str,
     /// The `kid` of the key, where it can be logged.
     pub key_id: Option<&'a str>,
-    /// The URL that was asked, without its query, which may hold a secret.
+    /// The requested URL, without its query, which may hold a secret.
     pub url: Option<&'a str>,
-    /// The status of its answer, where there is one.
+    /// The status of its answer, if any.
     pub status: Option<u16>,
 }
 
@@ -231,10 +231,10 @@ pub trait Bindings {
     fn is_bound(&self, name: &str) -> bool;
 }
 
-/// A count of look-ups for each address, kept by the platform for some seconds: the rate limiting binding.
+/// The rate limiting binding: the platform counts look-ups by address, for 10 or 60 seconds.
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
 pub trait RateLimits {
-    /// Counts one more, and gives whether it is within the limit. Without a binding, and when that fails, it is.
+    /// Counts one more look-up; whether it is within the limit. True without a binding, and when the binding fails.
     async fn is_within_limit(&self, address: &str) -> bool;
 }
 

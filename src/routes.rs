@@ -60,7 +60,7 @@ impl Endpoint {
 
 /// Where the service says how it is.
 pub const HEALTH: &str = "/healthz";
-/// Where it says whether what it needs can be had now.
+/// Where the service says whether its dependencies answer.
 pub const READY: &str = "/readyz";
 /// Where the service describes its endpoints.
 pub const OPENAPI: &str = "/openapi.json";
@@ -99,7 +99,7 @@ struct Entry {
     pattern: String,
     /// How long the part of it is that stands for nothing but itself.
     fixed: usize,
-    /// Whether it stands for what a server could take for it as well: descendants, other letter case, extensions.
+    /// Whether it also covers what a server could serve as it: descendants, other letter case, extensions.
     is_subtree: bool,
     endpoint: Endpoint,
 }
@@ -178,7 +178,7 @@ impl Entry {
         by_host.then_with(|| self.kinds().cmp(other.kinds()))
     }
 
-    /// How specific it is. A subtree comes after every pattern below it, and before every wildcard that holds it.
+    /// How specific it is. A subtree comes after every pattern below it, and before every wildcard above it.
     fn kinds(&self) -> impl Iterator<Item = u8> {
         kinds(&self.pattern).chain(self.is_subtree.then_some(SUBTREE))
     }
@@ -286,7 +286,7 @@ fn build(routes: &[(usize, &AnyRoute)]) -> (Routes, Vec<(usize, String)>) {
     (table, conflicts)
 }
 
-/// Adds what stands below the paths of guards that say `subtree`. Gives those that two guards claim.
+/// Adds the subtrees of guards with `subtree`. Returns those that two guards claim: the route and the problem.
 fn add_subtrees(table: &mut Routes, routes: &[(usize, &AnyRoute)]) -> Vec<(usize, String)> {
     let mut conflicts = Vec::new();
     for &(index, route) in routes {
@@ -295,13 +295,13 @@ fn add_subtrees(table: &mut Routes, routes: &[(usize, &AnyRoute)]) -> Vec<(usize
             let root = path.strip_suffix('*').unwrap_or(path).trim_end_matches('/');
             let entry = Entry::subtree(host(route), root.to_owned(), endpoint(index, route, variant));
             match table.like(&entry) {
-                // Of one guard `/admin` and `/admin/*` have one subtree.
+                // `/admin` and `/admin/*` of one guard have the same subtree.
                 Some(other) if matches!(other.endpoint, Endpoint::Guard { route, .. } if route == index) => {}
                 Some(other) => {
                     let problem = ["its subtree is that of ", &quoted(&other.pattern), " as well"].concat();
                     conflicts.push((index, [&quoted(path), " cannot be routed: ", &problem].concat()));
                 }
-                // The root of a host is all of it already.
+                // A subtree of `/` is the whole host, as `/*` is.
                 None if root.is_empty() => {}
                 None => table.insert(entry),
             }
@@ -310,23 +310,23 @@ fn add_subtrees(table: &mut Routes, routes: &[(usize, &AnyRoute)]) -> Vec<(usize
     conflicts
 }
 
-/// Two guards of which the laxer one may be asked for what the exact one is meant to stand before.
+/// Two guards of which the laxer one covers variants of a path of the exact one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// The place of the exact one among the routes.
+    /// The index of the exact one among the routes.
     pub route: usize,
-    /// Its path.
+    /// The path of the exact one.
     pub path: String,
-    /// The place of the other one.
+    /// The index of the laxer one.
     pub other: usize,
-    /// The path of it that stands for variants of the exact one.
+    /// The path of the laxer one that covers them.
     pub other_path: String,
-    /// A variant of the exact path for which the other rule holds.
+    /// A variant of the exact path, to which the laxer rule applies.
     pub example: String,
 }
 
-/// The exact paths of guards whose variants (a slash at the end, other letter case, an extension) another guard's rule
-/// is for. A server that takes a variant for the path itself then serves it under that rule.
+/// Exact paths of guards whose variants (a trailing slash, other letter case, an extension) fall under another guard's
+/// laxer rule. A server that serves a variant as the path itself then serves it under that rule.
 #[must_use]
 pub fn gaps(config: &Config) -> Vec<Gap> {
     let table = Routes::new(config);
@@ -358,8 +358,8 @@ pub fn gaps(config: &Config) -> Vec<Gap> {
     gaps
 }
 
-/// What servers may take for an exact path: with or without a slash at the end, in other letter case, with an extension,
-/// and what is below it.
+/// Variants that servers may serve as an exact path: with or without a trailing slash, in other letter case, with an
+/// extension, and a path below it.
 fn variants(path: &str) -> Vec<String> {
     let plain = example_of(path);
     let bare = plain.trim_end_matches('/');
@@ -371,7 +371,7 @@ fn variants(path: &str) -> Vec<String> {
     vec![slash, case, [bare, ".json"].concat(), [bare, "/x"].concat()]
 }
 
-/// A path that a pattern stands for.
+/// An example of a path that matches a pattern.
 fn example_of(pattern: &str) -> String {
     let segments = pattern.split('/').map(|segment| if is_parameter(segment) { "x" } else { segment });
     segments.collect::<Vec<_>>().join("/")

@@ -30,7 +30,7 @@ pub struct Service {
     description: OnceCell<String>,
     /// What this isolate remembers of tokens and revocations.
     remembered: Remembered,
-    /// What this isolate has found out last of what it needs.
+    /// The latest state of ledger, KV and keys, as this isolate found it.
     readiness: Readiness,
     /// The shortest bound that is configured, which says how often feeds are heard; none when nothing is bounded.
     bound: Option<Duration>,
@@ -238,7 +238,7 @@ pub fn answer_misconfigured(request: &impl Request) -> Answer {
     Answer { reply: finish(reply, request.method(), log.request_id.clone()), forward: None, log }
 }
 
-/// The answer to a URL that others could read in another way: it must not find a route here.
+/// The answer to a URL that servers could read in different ways. It must not match a route.
 fn bad_url(notes: &mut Notes) -> Reply {
     notes.refused("bad_url");
     Reply::json_text(400, r#"{"error":"bad_request","message":"The URL is malformed"}"#)

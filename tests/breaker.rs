@@ -1,5 +1,5 @@
-//! The breaker of a shard: a ledger that fails is asked now and then, one that hangs holds few checks, and one that is
-//! well again is noticed.
+//! The circuit breaker of a shard: a failing shard is asked rarely, a hanging one delays few checks, and recovery is
+//! noticed.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -20,21 +20,21 @@ const FAILED: LedgerFault = LedgerFault::Error(LedgerError::Failed);
 const FAULTS: [LedgerFault; 3] =
     [FAILED, LedgerFault::Error(LedgerError::Retryable), LedgerFault::Error(LedgerError::Overloaded)];
 const CLIENTS: usize = 20;
-/// What a client does between two checks.
+/// The pause of a client between two checks.
 const THINKING: Duration = Duration::from_millis(100);
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A check as a client has seen it.
+/// A check and its result, as a client sees it.
 struct Seen {
     asked_at: Duration,
     took: Duration,
     is_active: bool,
 }
 
-/// What clients see that check one after the other, until so much time has passed.
+/// The results of clients that check repeatedly for a time.
 fn clients(platform: &TestPlatform, isolate: &Isolate, freshness: Freshness, lasting: Duration) -> Vec<Seen> {
     let (begin, seen) = (platform.now(), RefCell::new(Vec::new()));
     let client = |number: usize| {
@@ -67,7 +67,7 @@ fn twenty_clients_ask_a_failing_shard_a_handful_of_times() {
             let seen = clients(&platform, &isolate, freshness, Duration::from_secs(10));
             assert!(seen.iter().all(|seen| !seen.is_active));
             let calls = platform.asked.borrow().len();
-            // All twenty strong checks of the first moment ask; nobody knows better yet.
+            // All twenty strong checks of the first moment ask, since no call has failed yet.
             let first = if freshness == Strong { CLIENTS } else { 1 };
             assert!(calls <= first + 14, "{calls} calls for {} checks: {fault:?}, {freshness:?}", seen.len());
             assert!(seen.len() > 1_000, "they fail fast: {} checks", seen.len());
@@ -118,7 +118,7 @@ fn one_fault_alone_costs_nobody_an_answer() {
     }
 }
 
-/// An isolate whose breaker is open: it has met the fault often enough to pause for two seconds.
+/// An isolate whose breaker is open, with the longest pause of two seconds.
 fn failing() -> (TestPlatform, Isolate) {
     let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
     platform.ledger_down.set(Some(FAILED));
@@ -137,7 +137,7 @@ fn a_probe_whose_request_is_gone_does_not_keep_others_out_for_ever() {
     platform.ledger_down.set(Some(LedgerFault::Hangs));
     platform.pass(Duration::from_secs(2));
     let (authority, a) = (isolate.on(&platform), token("a"));
-    // The runtime may drop the request, or never go on with it.
+    // The runtime may drop the request, or never resume it.
     let mut frozen = Box::pin(authority.status(&a, Strong, LIMIT));
     assert_eq!(run(within::<TestPlatform, _>(millis(10), &mut frozen)), None);
     assert_eq!(platform.asked.borrow().len(), 1, "a probe");
@@ -161,7 +161,7 @@ fn requests_that_are_gone_before_the_call_limit_do_not_hide_that_a_shard_hangs()
     let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
     platform.ledger_down.set(Some(LedgerFault::Hangs));
     let (a, authority) = (token("a"), isolate.on(&platform));
-    // Clients of a second's patience, whose requests the runtime never goes on with.
+    // Clients that give up after a second, and whose requests the runtime never resumes.
     let mut frozen = Vec::new();
     for _ in 0..10 {
         for _ in 0..CLIENTS {

@@ -1,4 +1,4 @@
-// The configuration of the tests and benchmarks, and the secrets that set-up would give it.
+// The configuration of the tests and benchmarks, with the secrets that `npm start` would set.
 import { readFileSync } from "node:fs";
 import { parseEnv } from "node:util";
 import { parse } from "smol-toml";

@@ -1,4 +1,4 @@
-//! Natural mistakes in `wrangler.toml`, and every word that is told of each.
+//! Common mistakes in `wrangler.toml`, and the exact refusals of each.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::support::shipped::TestEnvironment;
 use edge_logout::config::Config;
 
-/// The lines of an issuer and a route in which everything is right. `@ISSUER` stands for all lines of the issuer.
+/// The lines of a valid issuer and route. `@ISSUER` stands for all lines of the issuer.
 const LINES: [(&str, &str); 6] = [
     ("@NAME", r#"[[vars.EDGE_LOGOUT.issuers]] | name = "shop""#),
     ("@ISS", r#"iss = "https://id.example""#),
@@ -520,7 +520,7 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
-/// What is told of a `wrangler.toml`.
+/// The findings of a `wrangler.toml`.
 fn findings(toml: &str) -> Vec<String> {
     let mut toml = toml.replace("@ISSUER", "@NAME | @ISS | @AUD | @ALG | @KEYS");
     for (name, lines) in LINES {

@@ -1,4 +1,4 @@
-//! A table that stands in several variables, since one has at most 5 KB.
+//! A table that is split over several variables, since one has at most 5 KB.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 

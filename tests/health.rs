@@ -184,7 +184,7 @@ fn keys_that_still_serve_while_the_provider_fails_are_ready_and_stale() {
     assert_eq!((status, &told["keys"]["worth"]), (200, &json!("keys_stale")));
 }
 
-/// Calls to each of what is asked.
+/// How often the ledger (two shards) and KV were asked.
 fn rounds(platform: &TestPlatform) -> [usize; 2] {
     [platform.asked.borrow().len() / 2, platform.finds.borrow().len()]
 }

@@ -1,11 +1,11 @@
-//! Laws of the one reading of URLs: whatever passes is read alike by the URL standard (crate `url`).
+//! Laws of the strict parser of URLs: the URL standard (crate `url`) reads whatever passes in the same way.
 
 #![allow(clippy::unwrap_used)]
 
 use edge_logout::http::{Authority, Target, Url, is_clear_path, is_kept_path};
 use proptest::prelude::*;
 
-/// Texts of what URLs are made of, delimiters in every wrong place included.
+/// Texts made of parts of URLs, with delimiters in wrong places, too.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("/".to_owned()),
@@ -41,7 +41,7 @@ proptest! {
     #[test]
     fn an_authority_that_passes_is_host_and_port_for_everybody(text in pieces()) {
         if let Some(authority) = Authority::read(&text) {
-            // Punycode that stands for nothing is the one thing that the standard refuses and we do not look into.
+            // Invalid Punycode is the only text that the standard refuses and the parser takes.
             if let Ok(parsed) = url::Url::parse(&format!("https://{text}/path")) {
                 prop_assert_eq!(parsed.host_str().unwrap(), authority.host.to_ascii_lowercase());
                 prop_assert_eq!(parsed.port_or_known_default(), Some(authority.port.unwrap_or(443)));

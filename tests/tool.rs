@@ -1,4 +1,4 @@
-//! What `npm run check` asks of the Worker's code: refusals, published keys, and sample tokens.
+//! The Worker's code for `npm run check`: refusals, published keys, and sample tokens.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -14,7 +14,7 @@ use edge_logout::ports::WebError;
 use edge_logout::tool::{findings, judge, warnings};
 use serde_json::{Value, json};
 
-/// What is asked about a table, as it is on a development machine.
+/// A question about a table, as on a development machine.
 fn question(table: &Value, more: &Value) -> Value {
     let environment = shipped::environment();
     let mut question = json!({ "parts": { "EDGE_LOGOUT": table }, "secrets": environment.secrets, "development": true, "ledger": environment.ledger });
@@ -34,7 +34,7 @@ fn verdicts(token: &str, change: impl FnOnce(&mut Value)) -> Vec<Value> {
     judged["token"].as_array().unwrap().clone()
 }
 
-/// The one verdict on a token: outcome, reason, what was expected and what is there.
+/// The only verdict on a token: outcome, reason, what was expected and what was found.
 fn refused(token: &str) -> [String; 3] {
     let verdicts = verdicts(token, |_| ());
     assert_eq!(verdicts.len(), 1, "{verdicts:?}");
@@ -42,7 +42,7 @@ fn refused(token: &str) -> [String; 3] {
     ["reason", "expected", "found"].map(|name| verdicts[0][name].as_str().unwrap_or_default().to_owned())
 }
 
-/// Tokens that are no good: what the Worker's reason, the expectation and the finding say.
+/// Bad tokens, with the reason, and parts of what was expected and what was found.
 fn bad_tokens() -> Vec<(String, &'static str, &'static str, &'static str)> {
     let of = || TestToken::of("worth");
     let other = TestToken::of("loyaltydog");

@@ -46,7 +46,7 @@ const FOLDER = join(tmpdir(), "edge-logout-bench");
 /** @param {string} token @returns {Record<string, any>} */
 export const claimsOf = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
 
-/** What an identity provider says at the least. @param {import("../../dev/lib/table.mjs").Issuer} issuer @param {number} now */
+/** The least claims of an identity provider. @param {import("../../dev/lib/table.mjs").Issuer} issuer @param {number} now */
 function payload(issuer, now) {
   const { subject = "sub", session = "sid", token_id: tokenId = "jti" } = issuer.claims ?? {};
   const required = Object.entries(issuer.required_claims ?? {}).map(([name, allowed]) => [name, [allowed].flat()[0]]);

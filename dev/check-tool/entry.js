@@ -1,3 +1,3 @@
-// What `npm run check` uses of the Worker's code; the build bundles it with a wasm that has these exports alone.
+// The functions that `npm run check` uses. The build bundles them with a wasm that has only these exports.
 // @ts-expect-error: made by wasm-bindgen
 export { findings, judge, warnings } from "./index.js";

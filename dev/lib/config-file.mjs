@@ -1,10 +1,10 @@
-// Which configuration a command is for: --config FILE, else wrangler.local.toml where there is one, else wrangler.toml.
+// The configuration that a command reads: --config FILE, else wrangler.local.toml if there is one, else wrangler.toml.
 import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { ROOT, inRoot } from "./paths.mjs";
 import { Refusal } from "./refusal.mjs";
 
-/** The deployer's own file. The repository never has one, so that no upgrade touches it. */
+/** The deployer's own file. The repository never has one, so no upgrade changes it. */
 export const OWN_FILE = "wrangler.local.toml";
 const SHIPPED_FILE = "wrangler.toml";
 
@@ -12,8 +12,8 @@ const SHIPPED_FILE = "wrangler.toml";
  * @typedef {object} Which
  * @property {string} file its absolute path
  * @property {string | undefined} env one of wrangler's environments
- * @property {string} label how messages call the file
- * @property {string[]} ours options that make our commands take the same configuration
+ * @property {string} label the file's name in messages
+ * @property {string[]} ours options with which our commands read the same configuration
  * @property {string[]} wranglers the same for wrangler's own commands
  */
 
@@ -30,7 +30,7 @@ function givenFile(path) {
   throw new Refusal(`There is no file ${file}`, 2);
 }
 
-/** The file that is taken when none is given. @param {string} [folder] */
+/** The file when none is given. @param {string} [folder] */
 export const usualFile = (folder = ROOT) => [OWN_FILE, SHIPPED_FILE].map((name) => join(folder, name)).find(existsSync) ?? join(folder, SHIPPED_FILE);
 
 /**
@@ -51,5 +51,5 @@ export function whichConfig({ config, env } = {}) {
   };
 }
 
-/** A word as a shell takes it. @param {string} word */
+/** A word, quoted for a shell. @param {string} word */
 export const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? String(word) : `'${word.replaceAll("'", "'\\''")}'`);

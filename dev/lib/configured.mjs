@@ -1,4 +1,4 @@
-// What a command on this machine goes by: the merged table, and the secrets in .dev.vars, which are completed first.
+// The configuration for commands on this machine: the merged table, and .dev.vars, with missing secrets added.
 import { ensureDevVars } from "./dev-vars.mjs";
 import { Refusal } from "./refusal.mjs";
 import { merged, partsOf, tableOf, valuesOf } from "./table.mjs";

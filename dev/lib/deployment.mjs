@@ -74,7 +74,7 @@ export const permissionsIn = (secrets) =>
 /** @param {unknown} value of a variable */
 const bytesOf = (value) => Buffer.byteLength(typeof value === "string" ? value : JSON.stringify(value ?? null));
 
-/** Cloudflare takes variables of 5 KB at the most, and says so only when they arrive. @param {Table} vars @returns {string[]} */
+/** Cloudflare refuses larger variables, but only at the deployment. @param {Table} vars @returns {string[]} */
 const tooLarge = (vars) =>
   Object.entries(vars)
     .map(([name, value]) => ({ name, bytes: bytesOf(value) }))
@@ -84,7 +84,7 @@ const tooLarge = (vars) =>
 /** Whether the ledger is bound; without it the Worker keeps revocations in KV alone. @param {Table} config */
 export const hasLedger = (config) => /** @type {Table[]} */ (config.durable_objects?.bindings ?? []).some(({ name }) => name === "LEDGER");
 
-/** Guards' upstreams that are no service bindings of this Worker. @param {Table} config @param {Table | null} table @returns {string[]} */
+/** Services of guards that are not bound to this Worker. @param {Table} config @param {Table | null} table @returns {string[]} */
 function servicesMissingIn(config, table) {
   const bound = new Set((config.services ?? []).map((/** @type {Table} */ { binding }) => binding));
   return listed(table, "routes")

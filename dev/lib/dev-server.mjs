@@ -15,7 +15,7 @@ export class DevServer {
 
   /** @param {number} port @param {import("./config-file.mjs").Which} which */
   constructor(port, { file, env }) {
-    // Requests keep the host that they name, also where the configuration has a route: tables may tell hosts apart.
+    // Without --infer-origin-from-routes requests keep their Host, which routes of the table may match.
     const serving = ["--ip", "127.0.0.1", "--port", String(port), "--inspector-port", "0", "--infer-origin-from-routes=false"];
     const environment = env === undefined ? [] : ["--env", env];
     const args = ["dev", "--config", file, ...environment, ...serving, "--show-interactive-dev-session=false", "--persist-to", ".wrangler/state"];
@@ -54,7 +54,7 @@ export class DevServer {
   }
 
   /**
-   * The status of its first answer, where there is one within a time.
+   * The status of its first answer, if one comes in time.
    * @param {string} url
    * @param {number} withinMs
    * @returns {Promise<number | undefined>}

@@ -1,5 +1,4 @@
-// .dev.vars: the secrets of `wrangler dev`, beside the configuration that names them. It is never committed and never
-// deployed, so what it says holds here only.
+// .dev.vars: the secrets of `wrangler dev`, in the folder of the configuration. It is never committed or deployed.
 import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
@@ -17,13 +16,13 @@ export const DEVELOPMENT_CLIENT_SECRET = "development-secret-of-a-client-of-batc
 const PUBLISHED_KEYS = /** @type {Record<string, string>} */ ({ COMMERCE_ENGINE_STOREFRONT_KEY: "commerce-engine-storefront" });
 const PUBLISHED_TEXTS = /** @type {Record<string, string>} */ ({ BATCH_CHECK_SECRET: DEVELOPMENT_CLIENT_SECRET });
 
-/** Bytes that a symmetric key needs at the least. @type {Record<string, number>} */
+/** The least bytes of a symmetric key. @type {Record<string, number>} */
 const SYMMETRIC = { HS256: 32, HS384: 48, HS512: 64 };
 
 /** The public members of a JWK. @param {Record<string, unknown>} jwk */
 const publicHalf = ({ kty, crv, x, y, n, e }) => Object.fromEntries(Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) => value !== undefined));
 
-/** Public keys that an algorithm fits. Nobody can sign with one that is made here. @param {string} algorithm */
+/** A public key for an algorithm. Its private half is dropped, so nobody can sign with it. @param {string} algorithm */
 async function publicKeyFor(algorithm) {
   const published = (await developmentKeys()).find((jwk) => fits(jwk, algorithm));
   if (published) return publicHalf(published);
@@ -77,7 +76,7 @@ export async function missingFrom(present, table) {
 }
 
 /**
- * Gives the secrets that the table names, and that nobody has set, values for development.
+ * Appends development values for the secrets that the table names and .dev.vars lacks.
  * @param {import("./config-file.mjs").Which} which
  * @param {Table | null} table
  */

@@ -1,4 +1,4 @@
-// Requests to try the configured table with, ready to paste: one for each route, and a check.
+// Requests to paste, to try the configured table: one for each route, and a check.
 import { quoted } from "./config-file.mjs";
 import { signingKeyOf } from "./keys.mjs";
 import { STORE } from "./mint.mjs";
@@ -6,18 +6,18 @@ import { issuersOf, listed, oneOrMore } from "./table.mjs";
 
 /** @typedef {import("./table.mjs").Table} Table */
 /** @typedef {import("./table.mjs").Issuer} Issuer */
-/** @typedef {{ origin: string, options: string[] }} Where `options`: what makes `npm run token` take the same configuration */
+/** @typedef {{ origin: string, options: string[] }} Where `options`: those with which `npm run token` reads the same configuration */
 
-/** Where each contract answers unless its route says otherwise, and what its request carries besides the token. */
+/** Each contract's default path, what its logout ends, and the body of its request. */
 export const CONTRACTS = /** @type {Record<string, { path: string, ends: string, body?: object }>} */ ({
   loyaltydog: { path: "/v2/giftcards/customers/logout", ends: "the customer session that the body names", body: { sessionToken: "a-customer-session" } },
   worth: { path: "/customer/logout", ends: "the token and its session" },
   marzipan: { path: "/account/logout", ends: "the token and its session" },
   "commerce-engine-pos": { path: "/pos/auth/logout", ends: "every token of the device's session" },
-  "commerce-engine-storefront": { path: "/auth/logout", ends: "the token and its session, and answers an anonymous one" },
+  "commerce-engine-storefront": { path: "/auth/logout", ends: "the token and its session; the answer carries a new anonymous session" },
 });
 
-/** A path that a pattern is for. @param {unknown} pattern */
+/** A path that matches a pattern. @param {unknown} pattern */
 const filled = (pattern) => String(pattern).replaceAll(/\{(\w+)\}/g, (_, name) => (name === "store_id" ? STORE : "example")).replace(/\*$/, "example");
 
 /** @param {unknown} host */
@@ -54,7 +54,7 @@ function guardRequest(guard, origin) {
   return { title: `Check a request for ${path}, as a proxy asks`, line: `curl -i ${quoted(`${origin}/check?original=x-original`)} ${original.map((header) => `-H ${quoted(header)}`).join(" ")} ${BEARER}` };
 }
 
-/** The issuer of the check: one whose tokens can be signed here, if any. @param {Issuer[]} issuers @param {Record<string, string | null>} secrets */
+/** The issuer for the check: one whose tokens can be signed here, if any. @param {Issuer[]} issuers @param {Record<string, string | null>} secrets */
 async function issuerToCheck(issuers, secrets) {
   for (const issuer of issuers) if (await signingKeyOf(issuer, secrets)) return issuer;
   return issuers[0];

@@ -1,4 +1,4 @@
-// The development keys in dev/keys, which are published with the source, and what tokens can be signed with.
+// The development keys in dev/keys, which are published with the source, and other keys that tokens can be signed with.
 import { readFile, readdir } from "node:fs/promises";
 import { inRoot } from "./paths.mjs";
 import { oneOrMore } from "./table.mjs";

@@ -10,7 +10,7 @@ import { issuerOf, listed } from "./table.mjs";
 
 const ONE_HOUR = 3600;
 
-/** What a path's parameter is in requests that try a contract out: tokens and paths have to agree. */
+/** The store in example requests: a token's `store_id` must be that of the path. */
 export const STORE = "development-store";
 
 /** What the tokens of each contract carry beyond the registered claims. */
@@ -32,7 +32,7 @@ const VENDOR_CLAIMS = /** @type {Record<string, (subject: string) => Record<stri
 
 /**
  * @param {Issuer} issuer
- * @param {string[]} contracts that take its tokens
+ * @param {string[]} contracts whose routes take its tokens
  * @param {number} now seconds
  * @param {number} expiresIn seconds
  */

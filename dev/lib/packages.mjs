@@ -56,7 +56,7 @@ async function ensureModernNode() {
   await linkNode();
 }
 
-/** Packages apart from the others, which dev/NAME/ lists. @param {string} what @param {string} name */
+/** Packages that dev/NAME/ lists, installed apart from the others. @param {string} what @param {string} name */
 async function ensureTool(what, name) {
   const folder = join(TOOLS, name);
   await mkdir(folder, { recursive: true });
@@ -66,7 +66,7 @@ async function ensureTool(what, name) {
   await ensurePackages(what, folder);
 }
 
-/** What the tests judge /openapi.json with. */
+/** The linter and the generator of types with which the tests check /openapi.json. */
 export const ensureOpenApiTools = () => ensureTool("tools for OpenAPI", "openapi");
 
 /** `npx wrangler` and npm's scripts look for `node` among the packages' commands first, and so find the modern one. */

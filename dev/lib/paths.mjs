@@ -9,7 +9,7 @@ export const inRoot = (...parts) => join(ROOT, ...parts);
 
 export const TOOLS = inRoot(".tools");
 export const BUILD = inRoot("build");
-/** The Worker's code for `npm run check`. Not below build/: wrangler would deploy every wasm that it finds there. */
+/** The Worker's code for `npm run check`. Not in build/, where wrangler would deploy its wasm. */
 export const CHECK_TOOL = inRoot(".tools", "check");
 
 /** @param {string} name a command that set-up has installed with cargo */

@@ -1,8 +1,8 @@
-// Whether anybody can reach a Worker that is deployed as it is configured.
+// Whether anybody could reach the deployed Worker.
 
 /** @typedef {import("./table.mjs").Table} Table */
 
-/** A variable that says so, since nothing in a Worker's own configuration tells who calls it by a service binding. */
+/** Declares that only other Workers call it: a Worker's own configuration does not show who binds it. */
 const SERVICE_BINDINGS_ONLY = "SERVICE_BINDINGS_ONLY";
 
 /** Options of wrangler that name a route for one deployment. */
@@ -29,7 +29,7 @@ export function unreachable(config, { label, env }) {
       '      routes = [{ pattern = "logout.shop.example", custom_domain = true }]                     # a host of its own',
       '      routes = [{ pattern = "shop.example/customer/logout", zone_name = "shop.example" }]      # a path of a site on Cloudflare',
       "      workers_dev = true                                                                       # workers.dev: no firewall or rate limiting rules of yours apply",
-      "    or, where nobody but other Workers calls it, by service bindings:",
+      "    or, if only other Workers call it, by service bindings:",
       `      [${vars}]`,
       `      ${SERVICE_BINDINGS_ONLY} = "true"`,
     ].join("\n"),

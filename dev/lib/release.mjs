@@ -1,4 +1,4 @@
-// What this release needs of a deployer's configuration, apart from the table: a new release that needs more says so here.
+// What this release needs in a deployer's configuration, apart from the table. Add what a new release needs here.
 import { dirname, relative } from "node:path";
 import { inRoot } from "./paths.mjs";
 
@@ -10,7 +10,7 @@ export const RELEASE = Object.freeze({
   /** The oldest date that the tests run with. */
   compatibilityDate: "2026-07-30",
   namespaces: ["REVOCATIONS"],
-  /** Durable Objects. Without the binding the Worker goes without the object; with it, everything here has to fit. */
+  /** Durable Objects. Each is optional; one that is bound must match all of this. */
   objects: [{ binding: "LEDGER", className: "Ledger", tag: "v1", without: "logouts are kept in Workers KV alone, and only `eventual` can be promised (docs/configuration.md)" }],
 });
 
@@ -71,7 +71,7 @@ function objectProblems(config, env) {
  */
 export const missingForRelease = (config, { file, env }) => [...buildProblems(config, file), ...dateProblems(config), ...objectProblems(config, env)];
 
-/** What is allowed, and may still not be meant. @param {Table} config @returns {string[]} */
+/** Notes on what is allowed, but perhaps not meant. @param {Table} config @returns {string[]} */
 export function notesOn(config) {
   const bound = new Set((config.durable_objects?.bindings ?? []).map((/** @type {Table} */ { name }) => name));
   return RELEASE.objects.filter(({ binding }) => !bound.has(binding)).map(({ binding, without }) => `Nothing is bound as ${binding}: ${without}`);

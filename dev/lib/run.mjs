@@ -11,7 +11,7 @@ import { signalGroup, spawnWatched } from "./watched.mjs";
  * @property {Record<string, string | undefined>} [env] set on top of our own environment
  * @property {string} [input] for its stdin
  * @property {boolean} [show] it uses our terminal and nothing is captured
- * @property {boolean} [watched] it ends with this process, even when that is killed hard
+ * @property {boolean} [watched] it ends with this process, even when that is killed with SIGKILL
  * @property {(line: string) => void} [onLine] called with each line that it prints
  */
 

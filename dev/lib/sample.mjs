@@ -1,4 +1,4 @@
-// `npm run check -- --online --token FILE`: what the Worker's code says of published keys and of a sample token, in lines.
+// `npm run check -- --online --token FILE`: prints the Worker's reports on published keys and on a sample token.
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { secretsNamedBy } from "./deployment.mjs";
@@ -13,8 +13,8 @@ import { judgedByWorker } from "./validity.mjs";
  * @property {string} issuer
  * @property {{ url: string, status: number | null }[]} requests
  * @property {string} [problem]
- * @property {string} [found] what a discovery document says in the place of what it should say
- * @property {string[]} iss what a discovery document has to name, where there is one
+ * @property {string} [found] the wrong `issuer` or `jwks_uri` of a discovery document
+ * @property {string[]} iss of which a discovery document, if any, must name one
  * @property {TakenKey[]} taken
  * @property {RefusedKey[]} refused
  *
@@ -64,7 +64,7 @@ const REFUSED_KEYS = {
   development_key: "a development key: anybody can sign with it",
 };
 
-/** Names that others have chosen must not steer the terminal. @param {string} line */
+/** Replaces control characters: names from elsewhere must not control the terminal. @param {string} line */
 const printable = (line) => line.replaceAll(/[\p{Cc}\p{Cf}]/gu, "?");
 
 /** @param {TakenKey | RefusedKey} key */
@@ -115,7 +115,7 @@ function lineOfVerdict(verdict) {
  * @returns {{ lines: string[], failed: boolean }}
  */
 export function told({ report, errors }) {
-  if (report.refused) return { lines: ["keys and token were not looked at: the Worker refuses the table"], failed: true };
+  if (report.refused) return { lines: ["keys and token were not judged: the Worker refuses the table"], failed: true };
   const { keys = [], token = [] } = report;
   const lines = [...keys.map((own) => lineOfKeys(own, errors)), ...token.map(lineOfVerdict)];
   if (report.keys?.length === 0) lines.unshift("keys: no issuer has `jwks_url` or `discovery_url`, so nothing was fetched");
@@ -135,17 +135,17 @@ export async function readToken(source) {
 
 export const SAMPLE_OPTIONS = /** @type {const} */ ({ online: { type: "boolean" }, token: { type: "string" } });
 
-export const SAMPLE_USAGE = "[-- --online] [-- --token FILE, or - for standard input]";
+export const SAMPLE_USAGE = "[--online] [--token FILE, or - for standard input]";
 
 /**
- * Looks at published keys and at a sample token where that is asked for, and prints what comes of it.
- * @param {{ online?: boolean, token?: string }} options the token's source
+ * Fetches published keys and judges a sample token, as the options say, and prints the results.
+ * @param {{ online?: boolean, token?: string }} options `token`: a file, or `-`
  * @param {import("./validity.mjs").Question} question
  * @returns {Promise<boolean>} whether all is well
  */
 export async function sampleIsGood({ online = false, token }, question) {
   if (!online && token === undefined) return true;
-  // That a secret is missing is a finding of its own; the other issuers can be looked at.
+  // A missing secret is a finding of its own; the other issuers can still be judged.
   const unknown = Object.fromEntries(secretsNamedBy(question.parts).map((name) => [name, null]));
   const sample = { online, ...(token !== undefined && { token: await readToken(token) }) };
   const { lines, failed } = told(await judgedByWorker({ ...question, secrets: { ...unknown, ...question.secrets } }, sample));

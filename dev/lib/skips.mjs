@@ -1,5 +1,5 @@
-// Tests that are skipped, which pass for node:test: what is skipped is written down here, told at the end of `npm test`,
-// and a failure where everything has to run.
+// Skipped tests. node:test counts them as passed, so they are recorded here, listed at the end of `npm test`, and a
+// failure in continuous integration.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -8,11 +8,11 @@ import { ROOT } from "./paths.mjs";
 
 /** @typedef {{ file: string, name: string, reason: string }} Skip */
 
-/** Set where a skipped test is a failure: `.ci/run` installs what all of them need. */
+/** With "1" a skipped test is a failure. Set by `.ci/run`, which installs what all tests need. */
 export const NO_SKIPS = "EDGE_LOGOUT_NO_SKIPS";
 
 /**
- * A reporter for node:test: a line of JSON for each test that is skipped.
+ * A reporter for node:test: one line of JSON for each skipped test.
  * @param {AsyncIterable<{ type: string, data: any }>} events
  */
 export default async function* skips(events) {
@@ -24,7 +24,7 @@ export default async function* skips(events) {
 }
 
 /**
- * Where a run of node:test writes its skips: the arguments that it takes, and what it has written.
+ * Arguments with which a run of node:test records its skipped tests in a file, and a function that reads them.
  * @returns {{ args: string[], read: () => Skip[] }}
  */
 export function recorder() {
@@ -42,5 +42,5 @@ export function recorder() {
   };
 }
 
-/** What the summary says of them. @param {Skip[]} skipped */
+/** The lines of the summary about them. @param {Skip[]} skipped */
 export const told = (skipped) => skipped.map(({ file, name, reason }) => `  skipped  ${file}: ${name}: ${reason}`).join("\n");

@@ -1,13 +1,13 @@
-// The table of issuers, routes and clients, merged from the variables and secrets that hold its parts, as the Worker does.
+// The table of issuers, routes and clients, merged from its parts in variables and secrets, as in the Worker.
 import { Refusal } from "./refusal.mjs";
 
-/** @typedef {Record<string, any>} Table what wrangler has read, or a part of it */
+/** @typedef {Record<string, any>} Table wrangler's configuration, or a part of it */
 /**
  * @typedef {object} Part
  * @property {string} name of the variable or secret
  * @property {boolean} isSecret
- * @property {unknown} value undefined: a secret whose text is not known here, or is no JSON
- * @property {string} [problem] why the value is not known
+ * @property {unknown} value undefined when a secret's text is not known here, or is no JSON
+ * @property {string} [problem] why the value is undefined
  */
 /**
  * @typedef {object} Issuer
@@ -20,7 +20,7 @@ import { Refusal } from "./refusal.mjs";
  * @property {string | string[]} [secret]
  * @property {string} [jwks_url]
  * @property {string} [discovery_url]
- * @property {Record<string, string>} [claims] which claim says what, where it is not the usual one
+ * @property {Record<string, string>} [claims] names of claims that differ from the default
  * @property {Record<string, string | string[]>} [required_claims]
  */
 /** @typedef {{ table: Table, secrets: Record<string, string | null> }} Configured the merged table, and the secrets beside it */
@@ -41,15 +41,15 @@ function parsed(name, text, isSecret) {
     const value = JSON.parse(text);
     if (isObject(value)) return { name, isSecret, value };
   } catch {
-    // said below, without the parser's own words: they would repeat the secret
+    // reported below without the parser's message, which would repeat the secret
   }
   return { name, isSecret, value: undefined, problem: "must be a JSON object" };
 }
 
 /**
  * The parts in the order of their names. A secret replaces a variable of the same name.
- * @param {Table} config what wrangler has read
- * @param {Record<string, string | null>} secrets null: set, and its text is not known here
+ * @param {Table} config wrangler's configuration
+ * @param {Record<string, string | null>} secrets null when one is set and its text is not known here
  * @returns {Part[]}
  */
 export function partsOf(config, secrets) {
@@ -68,10 +68,10 @@ export function partsOf(config, secrets) {
 /** The parts by name, as the Worker reads them: those whose values are known. @param {Part[]} parts @returns {Record<string, unknown>} */
 export const valuesOf = (parts) => Object.fromEntries(parts.filter(({ value }) => value !== undefined).map(({ name, value }) => [name, value]));
 
-/** How findings name a part. @param {Part} part */
+/** The name of a part in findings. @param {Part} part */
 export const pathOf = ({ name, isSecret }) => (isSecret ? `the secret ${name}` : `vars.${name}`);
 
-/** One list or setting of a part, put into the table. @param {Table} table @param {string} key @param {unknown} value */
+/** Adds one list or setting of a part to the table. @param {Table} table @param {string} key @param {unknown} value */
 function add(table, key, value) {
   if (LISTS.includes(key) && Array.isArray(value) && Array.isArray(table[key] ?? [])) table[key] = [...(table[key] ?? []), ...value];
   else table[key] = value;
@@ -108,7 +108,7 @@ export function merged(parts) {
 /** The merged table, as far as it can be read. @param {Table} config @param {Record<string, string | null>} secrets */
 export const tableOf = (config, secrets) => merged(partsOf(config, secrets)).table;
 
-/** The elements of a list of the table that are tables, whatever else somebody has written there. @param {Table | null} table @param {string} list @returns {Table[]} */
+/** The elements of a list of the table that are tables; others are ignored. @param {Table | null} table @param {string} list @returns {Table[]} */
 export const listed = (table, list) => (Array.isArray(table?.[list]) ? table[list].filter(isObject) : []);
 
 /** One value or a list of them. @template T @param {T | T[] | undefined} value @returns {T[]} */

@@ -1,4 +1,4 @@
-// TOML that cannot be read: in which file, line and column, and why.
+// Errors in TOML: the file, line and column, and why it cannot be read.
 import { basename } from "node:path";
 import { parse } from "smol-toml";
 import { Refusal } from "./refusal.mjs";
@@ -29,7 +29,7 @@ export function tomlRefusal(problem, file, text = "") {
   return new Refusal(`${basename(file)}${place}: ${why}${hint(why, at)}`);
 }
 
-/** The most common mistake: a list of tables with single brackets. @param {string} why @param {string} line */
+/** A hint for the most common mistake: a list of tables with single brackets. @param {string} why @param {string} line */
 function hint(why, line) {
   const table = /^\s*\[([^[\]]+)\]/.exec(line);
   return table && /redefine/.test(why) ? `; for one more entry of a list write [[${table[1]}]]: double brackets` : "";

@@ -1,5 +1,4 @@
-// What the Worker's own code says of a configuration, of published keys and of a sample token. It is the Worker's wasm,
-// run in Node.
+// The Worker's own verdicts on a configuration, on published keys and on a sample token: its code, as wasm in Node.
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { buildCheckTool } from "../build.mjs";
@@ -9,9 +8,9 @@ import { Refusal } from "./refusal.mjs";
 /**
  * @typedef {object} Question
  * @property {Record<string, unknown>} parts the variables and secrets that hold the table, by name
- * @property {Record<string, string | null>} secrets null: set, and its value is not known here
+ * @property {Record<string, string | null>} secrets null when one is set and its text is not known here
  * @property {boolean} development whether the development keys are allowed
- * @property {boolean} [deployment] whether all else is judged as where it is deployed
+ * @property {boolean} [deployment] whether everything but development keys is judged as in a deployment
  * @property {boolean} ledger whether the ledger is bound
  */
 
@@ -34,7 +33,7 @@ export async function askWorker(ask, loaded = load) {
   try {
     return JSON.parse(await ask(await loaded()));
   } catch (error) {
-    // A trap or an artefact that is broken: nothing is known of the configuration then, neither good nor bad.
+    // A trap or a broken build: the configuration was not judged.
     throw new Refusal(`The Worker's check of its configuration has failed itself, so nothing is known of it: ${error}`);
   }
 }
@@ -50,7 +49,7 @@ export async function refusalsOfWorker(question) {
 
 /**
  * @param {Question} question
- * @returns {Promise<string[]>} what the Worker takes and its deployer may not have meant
+ * @returns {Promise<string[]>} warnings about settings that are accepted, but probably not meant
  */
 export async function warningsOfWorker(question) {
   await buildCheckTool();
@@ -60,7 +59,7 @@ export async function warningsOfWorker(question) {
 /**
  * @typedef {object} Sample
  * @property {boolean} online whether published keys are fetched
- * @property {string} [token] to be judged
+ * @property {string} [token] the token to judge
  */
 
 /**

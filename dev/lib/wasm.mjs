@@ -29,7 +29,7 @@ function withoutEffects(module) {
  * @param {string} crate.wasm what the compiler has made
  * @param {string} crate.entry the module that is loaded, which imports `./index.js`
  * @param {string} crate.into the folder, made anew
- * @param {boolean} [crate.inNode] it runs in Node, from the disk; it is made fast instead of small
+ * @param {boolean} [crate.inNode] built for Node: loaded from the disk, and not optimised for size
  */
 export async function assemble({ wasm, entry, into, inNode = false }) {
   const staging = `${into}.new`;
@@ -62,7 +62,7 @@ export async function assemble({ wasm, entry, into, inNode = false }) {
   await rename(staging, into);
 }
 
-/** Node has no modules of the platform, and compiles a wasm that it reads from the disk. @type {import("esbuild").Plugin} */
+/** Replaces the platform's modules, and reads the wasm from the disk. @type {import("esbuild").Plugin} */
 const FOR_NODE = {
   name: "for-node",
   setup(build) {
@@ -76,7 +76,7 @@ const FOR_NODE = {
   },
 };
 
-/** The Worker's own entry, which is also the name of a function that scripts call. */
+/** The Worker's own entry. It has the name of a global function that scripts call. */
 const ENTRY = "fetch";
 
 /**

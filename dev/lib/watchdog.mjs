@@ -1,7 +1,7 @@
-// Runs a program for an owner that may be killed without notice, and then ends it together with all that it has started.
+// Runs a program for an owner that may be killed, and then ends the program and all that it has started.
 //
-// Arguments: the program and its own. It leads a session of its own, so that what is sent to the owner's process group
-// does not reach it. The owner holds the other end of the pipe at descriptor 3, which closes when the owner ends, however.
+// Arguments: the program and its own. It leads its own session, so that signals to the owner's process group do not
+// reach it. The owner holds the other end of the pipe at descriptor 3, which closes when the owner ends in any way.
 import { spawn } from "node:child_process";
 import { Socket } from "node:net";
 

@@ -1,4 +1,4 @@
-// Configurations in folders of their own, so that the tests need nothing of the deployer's.
+// Configurations in temporary folders, so that the tests do not depend on the deployer's files.
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";

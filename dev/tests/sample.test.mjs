@@ -1,4 +1,4 @@
-// `npm run check -- --online --token`: the Worker's own code against a real server, which does what real ones do wrong.
+// `npm run check -- --online --token`: the Worker's own code against a real server, with the faults of real providers.
 import assert from "node:assert/strict";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";

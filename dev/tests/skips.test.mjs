@@ -1,4 +1,4 @@
-// What `npm test` says of tests that are skipped, and that `.ci/run` allows none.
+// `npm test` lists skipped tests, and `.ci/run` allows none.
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

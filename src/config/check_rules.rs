@@ -1,4 +1,4 @@
-//! What `/check` allows callers that nobody knows.
+//! What `/check` allows anonymous callers.
 
 use super::section::Section;
 
@@ -7,7 +7,7 @@ use super::section::Section;
 pub struct CheckRules {
     /// Whether anybody may ask for a stronger freshness or a shorter bound than the table configures.
     pub stronger_by_query: bool,
-    /// The header in which a trusted caller names its own caller's address, in lower case.
+    /// The header in which a trusted caller sends the address of its own client, in lower case.
     pub client_address_header: Option<String>,
 }
 

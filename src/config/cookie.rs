@@ -4,7 +4,7 @@ use super::cors::is_origin;
 use super::section::Section;
 use crate::json::quoted;
 
-/// No name that anybody means is longer.
+/// Longer than any real name.
 const MAX_NAME_BYTES: usize = 128;
 
 /// The cookie that holds an issuer's tokens.
@@ -12,7 +12,7 @@ const MAX_NAME_BYTES: usize = 128;
 pub struct CookieRules {
     /// Its name.
     pub name: String,
-    /// Pages of which other origins may send it with a method that changes something.
+    /// The other origins whose pages may send it with a method that changes something.
     pub origins: Vec<String>,
     /// Whether a guard passes it on to the upstream.
     pub passes_on: bool,
@@ -32,7 +32,7 @@ pub(super) fn read(section: &mut Section<'_>) -> Option<CookieRules> {
     Some(CookieRules { name: name?, origins, passes_on })
 }
 
-/// A token (RFC 6265 section 4.1.1).
+/// Whether a text is a `token`, as names of cookies are (RFC 6265 section 4.1.1).
 fn is_name(name: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(is_token)

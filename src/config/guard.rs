@@ -6,7 +6,7 @@ use super::freshness::{NEEDS_LEDGER, Storage, freshness};
 use super::issuer::{Issuer, Tokens};
 use super::route::{find_issuer, host, paths_of};
 use super::section::Section;
-use super::{Environment, LEDGER, REVOCATIONS, TABLE_NAME};
+use super::{Environment, LEDGER, RATE_LIMITER, REVOCATIONS, TABLE_NAME};
 use crate::http::{Url, is_clear_path, is_kept_path, is_override, is_reserved};
 use crate::json::quoted;
 use crate::revocation::Freshness;
@@ -32,10 +32,10 @@ pub struct Guard {
     pub passes_preflights: bool,
     /// Whether paths pass that servers may read differently.
     pub passes_ambiguous_paths: bool,
-    /// Whether what a server could take for one of its paths counts as it: descendants, a slash at the end, other letter
-    /// case, extensions.
+    /// Whether each path also covers what a server could serve as it: descendants, a trailing slash, other letter case,
+    /// extensions.
     pub subtree: bool,
-    /// Headers of the client that are passed on though they could override what was judged, in lower case.
+    /// Client headers to pass on although they can override method, host or path, in lower case.
     pub passed_headers: Rc<[String]>,
 }
 
@@ -46,7 +46,7 @@ impl Guard {
         self.strong_for.iter().any(|strong| strong.eq_ignore_ascii_case(method))
     }
 
-    /// Whether it lets nothing pass that another guard would refuse.
+    /// Whether it refuses whatever the other guard refuses.
     #[must_use]
     pub fn is_as_strict_as(&self, other: &Self) -> bool {
         let takes = |issuer: &Rc<Issuer>| other.issuers.iter().any(|own| Rc::ptr_eq(own, issuer));
@@ -142,7 +142,7 @@ fn upstream(section: &mut Section<'_>, environment: &impl Environment) -> Option
     section.require_any(&["service", "url"], "write the name of a service binding here, or a URL in `url`");
     match (section.text("service"), section.text("url")) {
         (Some(service), None) => {
-            if [REVOCATIONS, LEDGER, TABLE_NAME].contains(&service.as_str())
+            if [REVOCATIONS, LEDGER, RATE_LIMITER, TABLE_NAME].contains(&service.as_str())
                 || !service.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             {
                 section.refuse("service", "must be the name of a service binding of your own: letters, digits and _");

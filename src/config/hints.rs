@@ -1,4 +1,4 @@
-//! What refusals tell besides the problem: what was given, and what was probably meant.
+//! Hints in refusals: what was given, and what was probably meant.
 
 use serde_json::Value;
 
@@ -55,7 +55,7 @@ fn list(problem: &mut String, introduction: &str, names: &mut dyn Iterator<Item 
     }
 }
 
-/// The one of the known names that was probably meant.
+/// The known name that was probably meant.
 pub(super) fn nearest<'a>(given: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_ascii_lowercase();
     let mut best: Option<(usize, &str)> = None;
@@ -69,9 +69,9 @@ pub(super) fn nearest<'a>(given: &str, known: &mut dyn Iterator<Item = &'a str>)
     best.map(|(_, known)| known)
 }
 
-/// How different two names are, `None` for names that nobody would confuse.
+/// How different two names are; `None` for names that nobody would confuse.
 fn difference(one: &str, other: &str) -> Option<usize> {
-    /// Less would find every other name to contain it.
+    /// Shorter texts are part of too many names.
     const SHORTEST_PART: usize = 3;
     let (shorter, longer) = if one.len() < other.len() { (one, other) } else { (other, one) };
     let edits = strsim::osa_distance(one, other);

@@ -46,7 +46,7 @@ pub struct Issuer {
     pub revocation: RevocationRules,
     /// What checks of them promise, unless a route or a check says otherwise.
     pub freshness: Freshness,
-    /// The cookie in which browsers may send them to `/check` and guards.
+    /// The cookie in which browsers may send its tokens to `/check` and guards.
     pub cookie: Option<CookieRules>,
 }
 
@@ -165,7 +165,7 @@ fn confirmation(section: &mut Section<'_>) -> ConfirmationRule {
     }
 }
 
-/// None at all when one of them is refused: which keys fit cannot be told then.
+/// Empty when one of them is refused: which keys fit is unknown then.
 fn algorithms(section: &mut Section<'_>) -> Vec<Algorithm> {
     const SETTING: &str = "algorithms";
     section.require(SETTING, "write those that its keys are for, such as [\"ES256\"]");

@@ -166,7 +166,7 @@ fn configured(section: &mut Section<'_>, algorithms: &[Algorithm], environment: 
     ring
 }
 
-/// What to write in the place of what is often taken for a JWK set.
+/// The remedy for values that are often written in place of a JWK set.
 fn remedy(jwks: &Value) -> Option<&'static str> {
     match jwks {
         Value::String(text) if text.starts_with("https://") => {
@@ -215,7 +215,7 @@ fn add_key(
             }
             ring.keys.push(key);
         }
-        // Without algorithms, what is wrong with those has been told.
+        // Without algorithms these were refused already.
         Err(JwkProblem::NoAlgorithmFits | JwkProblem::AlgorithmNotConfigured(_)) if algorithms.is_empty() => {}
         Err(problem) => section.refuse(setting, format!("{which}{}", problem.message())),
     }

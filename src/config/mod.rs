@@ -50,11 +50,11 @@ pub struct Config {
     pub routes: Vec<AnyRoute>,
     /// Who may ask for many verdicts at once.
     pub clients: Vec<Client>,
-    /// What `/check` allows callers that nobody knows.
+    /// What `/check` allows anonymous callers.
     pub check: CheckRules,
     /// Where revocations are kept.
     pub storage: Storage,
-    /// Whether any issuer's tokens stand in a cookie: where none do, no cookie is read.
+    /// Whether any issuer takes tokens from a cookie; otherwise no cookie is read.
     pub reads_cookies: bool,
 }
 
@@ -87,13 +87,15 @@ pub enum Lookup {
     Known(Secret),
 }
 
-/// What to do where no variable has the table.
+/// The refusal when no variable has the table.
 const NO_TABLE: &str = "is missing: write at least one [[vars.EDGE_LOGOUT.issuers]] and one [[vars.EDGE_LOGOUT.routes]], also for each \
      environment, which does not inherit `vars`";
 /// The KV namespace that holds the revocations.
 pub const REVOCATIONS: &str = "REVOCATIONS";
 /// The Durable Object namespace of the ledger.
 pub const LEDGER: &str = "LEDGER";
+/// The rate limiting binding for look-ups of unverified tokens.
+pub const RATE_LIMITER: &str = "RATE_LIMITER";
 
 impl Config {
     /// The bindings that it needs, each once.
@@ -167,8 +169,8 @@ impl Config {
         Self::parse_parts(&[(TABLE_NAME, text)], environment)
     }
 
-    /// Reads a table that stands in several variables, each given by its name and as JSON. They are read in the order of
-    /// their names; the lists `issuers`, `routes` and `clients` are joined.
+    /// Reads a table from one or several variables, each a name and JSON text, in the order of their names. The lists
+    /// `issuers`, `routes` and `clients` are joined.
     ///
     /// # Errors
     /// Every setting that is refused, by its name in `wrangler.toml` and why.

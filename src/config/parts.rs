@@ -1,4 +1,4 @@
-//! The table's parts: one variable of a Worker has at most 5 KB, so the table may stand in several.
+//! The table's parts: a variable of a Worker has at most 5 KB, so the table may be split over several.
 
 use serde_json::{Map, Value};
 
@@ -7,19 +7,19 @@ use super::refusals::{Refusals, TABLE_NAME};
 use super::section::not_a_list;
 use crate::json;
 
-/// The lists that several parts may have; they are joined. Any other setting stands in one part.
+/// The lists that several parts may have; they are joined. Any other setting may be in one part only.
 const LISTS: [&str; 3] = ["issuers", "routes", "clients"];
 
-/// Which variable a member of the table stands in.
+/// The variable that a member of the table came from.
 pub(super) struct Place {
     member: String,
     variable: String,
-    /// How many elements of the list, for a list.
+    /// The number of elements that a list has there; 0 for other members.
     length: usize,
 }
 
 impl Place {
-    /// The path of a member; what is missing belongs into the variable that everybody has.
+    /// The path of a member. A missing one gets the path in `EDGE_LOGOUT`, which every table has.
     pub(super) fn path_of(places: &[Self], member: &str) -> String {
         let place = places.iter().find(|place| place.member == member);
         [place.map_or(TABLE_NAME, |place| &place.variable), ".", member].concat()
@@ -40,7 +40,7 @@ impl Place {
 /// Joins the parts, each a variable's name and JSON text, in the order of their names.
 pub(super) fn join(parts: &[(&str, &str)], refusals: &mut Refusals) -> (Map<String, Value>, Vec<Place>) {
     let (mut table, mut places) = (Map::new(), Vec::new());
-    // serde_json keeps a map in the order of its names.
+    // `serde_json` sorts a map by its names.
     let mut sorted = Map::new();
     for (variable, text) in parts {
         if let Some(part) = read(variable, text, refusals) {
@@ -57,7 +57,7 @@ pub(super) fn join(parts: &[(&str, &str)], refusals: &mut Refusals) -> (Map<Stri
 }
 
 fn read(variable: &str, text: &str, refusals: &mut Refusals) -> Option<Value> {
-    // Not told what it is: a secret that begins with this name would stand in the log.
+    // The value is not repeated: a secret whose name begins like the table's would end in the log.
     let problem = match json::read(text) {
         Some(part @ Value::Object(_)) => return Some(part),
         Some(other @ Value::Array(_)) => {
@@ -94,7 +94,7 @@ fn add(
         (Some(_), value) if is_list && !value.is_array() => {
             return refusals.add(path(), "", not_a_list(&path(), &value));
         }
-        // The other part's is no list, which is told of that one.
+        // The other part's value is no list, and is refused itself.
         (Some(_), _) if is_list => return,
         (Some(_), _) => {
             let first = places.iter().find(|place| place.member == member).map_or(TABLE_NAME, |place| &place.variable);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The table's name below `[vars]`, and how the names of its further parts begin.
+/// The table's name below `[vars]`, and the prefix of its other parts' names.
 pub const TABLE_NAME: &str = "EDGE_LOGOUT";
 
 /// One refused setting.

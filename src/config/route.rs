@@ -229,7 +229,7 @@ fn anonymous_session(
         Some(Tokens::Jwt(rules)) => {
             section.section(SETTING, |section| minting::read(section, rules, environment)).flatten()
         }
-        // The issuer has been refused: what is right here depends on it.
+        // The issuer was refused, and what is valid here depends on it.
         _ => {
             section.take(SETTING);
             None

@@ -10,7 +10,7 @@ use super::parts::Place;
 use super::refusals::Refusals;
 use crate::json::quoted;
 
-/// More of them would hide what is wrong.
+/// The most paths that a refusal names: more would hide the problem.
 const MOST_PATHS_NAMED: usize = 3;
 /// Settings in which several values are a list, and are not rarely written as one text with commas.
 const TAKE_LISTS: [&str; 3] = ["algorithms", "issuers", "revokes"];
@@ -23,13 +23,13 @@ pub(super) struct Section<'a> {
     /// The issuer, route or client that it belongs to.
     owner: String,
     settings: Map<String, Value>,
-    /// The names of all settings that were looked for: those that are known.
+    /// The names of all settings that were read: the known ones.
     asked: Vec<String>,
-    /// Settings of which one has to be there and none is, with what to write. One that is misspelt is told as that.
+    /// Groups of settings of which one is required and none is there, with the remedy. Not for a misspelt one.
     missing: Vec<(Vec<String>, String)>,
-    /// Where the members stand, for the outermost table, which may be made of several variables.
+    /// The variables that the members came from, for the outermost table.
     places: Vec<Place>,
-    /// The list, path and owner of each of its tables that has been read.
+    /// The list, path and owner of each table in a list that was read.
     elements: Vec<(String, String, String)>,
     refusals: &'a mut Refusals,
 }
@@ -51,7 +51,7 @@ impl<'a> Section<'a> {
             Value::Object(settings) => return Some(Self::new(path, owner, settings, refusals)),
             other => kind_of(&other),
         };
-        // Within a list the brackets would not name the table.
+        // Within a list, `[vars.path]` would not name the table.
         let problem = if given == "a list" && !path.contains('[') {
             ["must be one table; got a list: write [vars.", &path, "] with single brackets"].concat()
         } else {
@@ -61,13 +61,13 @@ impl<'a> Section<'a> {
         None
     }
 
-    /// Notes that a setting is refused; without a name, that the table itself is.
+    /// Refuses a setting, or, with an empty name, the table itself.
     pub(super) fn refuse(&mut self, setting: &str, problem: impl Into<String>) {
         let path = self.path_of(setting);
         self.refusals.add(path, &self.owner, problem);
     }
 
-    /// Notes that a setting of a table of a list is refused, after the list has been read.
+    /// Refuses a setting of a table in a list, after the list was read.
     pub(super) fn refuse_at(&mut self, list: &str, index: usize, setting: &str, problem: impl Into<String>) {
         let of_list = |element: &&(String, String, String)| element.0 == list;
         if let Some((_, path, owner)) = self.elements.iter().filter(of_list).nth(index) {
@@ -76,17 +76,17 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Notes that a value is none of those that are known.
+    /// Refuses an unknown value.
     pub(super) fn refuse_unknown(&mut self, setting: &str, what: &str, given: &str, known: &[&str]) {
         self.refuse(setting, unknown_value(what, given, known, TAKE_LISTS.contains(&setting)));
     }
 
-    /// Notes that a setting has to be there, and what to write.
+    /// Requires a setting; `remedy` says what to write.
     pub(super) fn require(&mut self, setting: &str, remedy: &str) {
         self.require_any(&[setting], remedy);
     }
 
-    /// Notes that one of these settings has to be there, and what to write.
+    /// Requires one of these settings; `remedy` says what to write.
     pub(super) fn require_any(&mut self, settings: &[&str], remedy: &str) {
         if !settings.iter().any(|setting| self.has(setting)) {
             let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
@@ -94,7 +94,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Whether the setting is there by which all others are judged. When it is not, that alone is refused.
+    /// Whether the setting that decides about all others is there. If not, only its lack is refused.
     pub(super) fn has_decisive(&mut self, setting: &str, remedy: &str) -> bool {
         if self.has(setting) {
             return true;
@@ -108,7 +108,7 @@ impl<'a> Section<'a> {
         false
     }
 
-    /// Refuses those of these settings that are there.
+    /// Refuses each of these settings that is there.
     pub(super) fn refuse_each(&mut self, settings: &[&str], problem: &str) {
         for setting in settings {
             if self.take(setting).is_some() {
@@ -129,7 +129,7 @@ impl<'a> Section<'a> {
         self.settings.contains_key(setting)
     }
 
-    /// Leaves the other settings unread: without one that was refused nobody can tell which of them are right.
+    /// Leaves the other settings unread: which of them are valid depends on a refused one.
     pub(super) fn abandon(&mut self) {
         self.settings.clear();
     }
@@ -148,10 +148,10 @@ impl<'a> Section<'a> {
         self.text(setting)
     }
 
-    /// One text of these; `None` when there is none.
+    /// One of these texts; `None` when the setting is absent.
     ///
     /// # Errors
-    /// It is none of them, or no text, which has been refused.
+    /// The setting is something else, and was refused.
     pub(super) fn choice(&mut self, setting: &str, known: &[&str]) -> Result<Option<String>, ()> {
         if !self.has(setting) {
             return Ok(None);
@@ -263,7 +263,7 @@ impl<'a> Section<'a> {
         self.settings.keys().cloned().collect()
     }
 
-    /// Refuses what nobody asked for, and the lack of what has to be there.
+    /// Refuses unknown settings, and missing ones that are required.
     pub(super) fn close(mut self) {
         for setting in self.names() {
             let meant = nearest(&setting, &mut self.asked.iter().map(String::as_str));
@@ -296,13 +296,13 @@ impl<'a> Section<'a> {
     }
 }
 
-/// The refusal of a list of tables that is none.
+/// The refusal of a value in place of a list of tables.
 pub(super) fn not_a_list(path: &str, given: &Value) -> String {
     let given = if given.is_object() { "one table" } else { kind_of(given) };
     ["must be a list of tables; got ", given, ": write [[vars.", path, "]] with double brackets"].concat()
 }
 
-/// What refusals call a table of a list.
+/// The name of a table of a list in refusals, such as `issuer "worth"`.
 fn owner(list: &str, element: &Map<String, Value>) -> String {
     let text = |name: &str| match element.get(name) {
         Some(Value::String(text)) if !text.is_empty() && text.len() <= LONGEST_NAME => Some(quoted(text)),

@@ -1,4 +1,4 @@
-//! A vendor's own store of sessions, from which a session that has ended is deleted: Redis.
+//! A vendor's session store in Redis, from which a session is deleted when it ends.
 
 use super::Environment;
 use super::issuer::secret_text;
@@ -13,7 +13,7 @@ use crate::token::Secret;
 pub struct SessionStoreRules {
     /// The store's URL, `redis://` or `rediss://`; secret, since it may hold a password.
     pub url: Secret,
-    /// What stands before the session token in the key.
+    /// The part of the key before the session token.
     pub key_prefix: String,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn read(
     section.section("session_store", read).flatten()
 }
 
-/// Whether a text is the URL of a Redis server, with a number for its database where it has one.
+/// Whether a text is the URL of a Redis server, with an optional database number.
 fn is_redis_url(text: &str) -> bool {
     let Some(rest) = ["redis://", "rediss://"].iter().find_map(|scheme| text.strip_prefix(scheme)) else {
         return false;

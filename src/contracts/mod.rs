@@ -62,7 +62,7 @@ pub trait Contract: Sync + std::fmt::Debug {
         failure.challenge(status)
     }
 
-    /// The OpenAPI 3.1 operation object as JSON text: what the vendor publishes, with what is added here. Its member
+    /// The OpenAPI 3.1 operation object as JSON text: what the vendor publishes, with our additions. Its member
     /// `components` has the schemas that it refers to.
     fn operation(&self) -> &'static str;
 }

@@ -26,7 +26,7 @@ thread_local! {
 }
 
 /// Answers a request, at once where memory suffices, so that no promise has to be made and waited for; otherwise with
-/// the promise of an answer. `is_internal` says that it came by the internal entrypoint.
+/// the promise of an answer. `is_internal`: it came by the entrypoint `Internal`.
 ///
 /// # Errors
 /// The runtime's, for what no reply can be made of.

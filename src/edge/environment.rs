@@ -41,8 +41,8 @@ pub(super) fn of_ledger(env: &Env) -> (Duration, Option<SoleWriter>) {
     (config.storage.settling, if is_new { sole_writer.map(new) } else { sole_writer })
 }
 
-/// The configuration: every variable whose name begins like the table's is a part of it. Each is an object in
-/// `wrangler.toml`, or text where `.dev.vars` or a secret overrides it.
+/// The configuration: every variable whose name begins with the table's name is a part of it. Each is an object from
+/// `wrangler.toml`, or JSON text from `.dev.vars` or a secret.
 pub(super) fn parse(env: &Env) -> Result<Config, Refusals> {
     let variables = json::read_object(&glue::variables(env, TABLE_NAME)).unwrap_or_default();
     let parts = variables.iter().filter(|(name, _)| *name != DEVELOPMENT);

@@ -78,9 +78,9 @@ export async function forward(env, request, service, url, dropped, head, hasBody
   return fetch(new Request(new Request(url, from), { ...init, cache: "no-store" }));
 }
 
-// Servers elsewhere
+// Requests to other servers
 
-/** A `GET` that can be given up. */
+/** A `GET` that can be aborted. */
 export class Get {
   /** @param {string} url @param {number} limit how many bytes of a body are read */
   constructor(url, limit) {
@@ -88,19 +88,19 @@ export class Get {
     this.answer = get(url, limit, this.controller.signal);
   }
 
-  /** Breaks it off; once it has been answered that does nothing. */
+  /** Aborts it; does nothing once it was answered. */
   end() {
     this.controller.abort();
   }
 }
 
 /**
- * Status, `Cache-Control`, `Age`, and the body, which is undefined when it has more bytes than that.
+ * Status, `Cache-Control`, `Age`, and the body, which is undefined when it is longer than `limit` bytes.
  * @param {string} url @param {number} limit @param {AbortSignal} signal
  * @returns {Promise<[status: number, cacheControl: string | null, age: string | null, body: Uint8Array | undefined]>}
  */
 async function get(url, limit, signal) {
-  // How long an answer counts is decided by what its server says of it, and where it leads by nobody else.
+  // No cache: the server's own headers decide how long keys are fresh. No redirects: they could replace the keys.
   const response = await fetch(url, { headers: { accept: "application/json" }, redirect: "manual", cache: "no-store", signal });
   const body = await read(response, limit);
   return [response.status, response.headers.get("cache-control"), response.headers.get("age"), body];

@@ -30,7 +30,7 @@ extern "C" {
         has_body: bool,
     ) -> Result<JsValue, JsValue>;
 
-    /// A request that can be broken off. It is answered with status, `Cache-Control`, `Age` and the body.
+    /// A request that can be aborted. It is answered with status, `Cache-Control`, `Age` and the body.
     pub(super) type Get;
     #[wasm_bindgen(constructor)]
     pub(super) fn new(url: &str, limit: u32) -> Get;
@@ -77,7 +77,7 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = setAlarm)]
     pub(super) async fn set_alarm(storage: &DurableObjectStorage, moment: f64) -> Result<JsValue, JsValue>;
 
-    /// Whether the rate limiting binding, where there is one, lets one more pass.
+    /// Whether one more look-up is within the limit of the rate limiting binding; always, without one.
     #[wasm_bindgen(catch, js_name = isWithinLimit)]
     pub(super) async fn is_within_limit(env: &Env, key: &str) -> Result<JsValue, JsValue>;
 

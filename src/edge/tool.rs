@@ -1,4 +1,4 @@
-//! `npm run check`, in Node: nothing of it is linked into the Worker.
+//! The platform of `npm run check` in Node. Nothing here is linked into the Worker.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 use crate::token::{PrivateKey, PublicKey, SigningInput};
 use crate::tool;
 
-/// What becomes of published keys and of a sample token; see [`tool::judge`]. `{"report": ..., "errors": {URL: CODE}}`.
+/// Judges published keys and a sample token; see [`tool::judge`]. Gives `{"report": ..., "errors": {URL: CODE}}`.
 pub fn judge(question: String) -> Promise {
     promise(async move {
         let platform = ToolPlatform { online: tool::is_online(&question), errors: Rc::default() };
@@ -26,7 +26,7 @@ pub fn judge(question: String) -> Promise {
     })
 }
 
-/// Node in the place of Cloudflare: time, servers and signatures, and nothing else.
+/// Node in place of Cloudflare: only time, servers and signatures.
 struct ToolPlatform {
     online: bool,
     /// Why servers could not be reached, by URL.
@@ -44,7 +44,7 @@ impl Clock for ToolPlatform {
 }
 
 impl Journal for ToolPlatform {
-    /// The report says it.
+    /// Not logged: the report has it.
     fn note(&self, _: &KeyEvent<'_>) {}
 }
 
@@ -69,7 +69,7 @@ impl Web for ToolPlatform {
     }
 }
 
-/// Node's code of a network error (`ECONNREFUSED`, `ENOTFOUND`, `CERT_HAS_EXPIRED`), which `fetch` has as its cause.
+/// Node's code of a network error (`ECONNREFUSED`, `CERT_HAS_EXPIRED`), from the `cause` of the error of `fetch`.
 fn code(error: &JsValue) -> String {
     let cause = Reflect::get(error, &"cause".into()).unwrap_or_default();
     let code = Reflect::get(&cause, &"code".into()).ok().and_then(|code| code.as_string());

@@ -24,7 +24,10 @@ impl Web for EdgePlatform {
     }
 }
 
-/// What a server answers; the runtime's own error where it cannot be reached.
+/// A server's answer.
+///
+/// # Errors
+/// The runtime's own, when the server cannot be reached.
 pub(super) async fn get(url: &str, limit: usize) -> Result<Result<Fetched, WebError>, JsValue> {
     let asking = Asking(glue::Get::new(url, u32::try_from(limit).unwrap_or(u32::MAX)));
     let answer = JsFuture::from(asking.0.answer()).await?;

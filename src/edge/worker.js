@@ -63,8 +63,8 @@ export default {
   fetch: (request, env, context) => answer(request, env, context, false),
 };
 
-/** The same for Workers that a service binding with `entrypoint = "Internal"` leads here: no route does, so whoever asks
- * is one of the deployer's own, and may choose how fresh an answer has to be. */
+/** For service bindings with `entrypoint = "Internal"`. No route leads here, so the caller is one of the deployer's own
+ * Workers, and may choose how fresh an answer must be. */
 export class Internal extends WorkerEntrypoint {
   /** @param {Request} request */
   fetch(request) {

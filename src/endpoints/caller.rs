@@ -1,4 +1,4 @@
-//! Who asks: somebody unknown, a service with a client's secret, or a Worker bound to the internal entrypoint.
+//! The caller: anonymous, a service with a client's secret, or a Worker bound to the entrypoint `Internal`.
 
 use std::net::Ipv6Addr;
 
@@ -9,18 +9,18 @@ use crate::http::Request;
 use crate::ports::Platform;
 use crate::revocation::Freshness;
 
-/// Who asks.
+/// Who sent a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Caller<'a> {
     /// Anybody on the Internet.
     Anonymous,
-    /// A Worker that is bound to the internal entrypoint, which the public cannot reach.
+    /// A Worker bound to the entrypoint `Internal`, which no route leads to.
     Internal,
-    /// Whoever has this client's secret.
+    /// A service that sent this client's secret.
     Client(&'a Client),
 }
 
-/// Who sends a request.
+/// The caller of a request.
 pub(super) fn caller<'a>(config: &'a Config, request: &impl Request) -> Caller<'a> {
     if request.is_internal() {
         return Caller::Internal;
@@ -38,8 +38,8 @@ impl Caller<'_> {
     }
 }
 
-/// What a query's freshness comes to where the table says `configured`; `None` when an anonymous caller may not ask for
-/// it. Nobody unknown may choose what costs more than is configured.
+/// The freshness of a check whose query asks for `asked` where the table says `configured`. `None`: refused, since an
+/// anonymous caller must not choose what costs more than is configured.
 pub(super) fn allowed_freshness(asked: Freshness, configured: Freshness, is_trusted: bool) -> Option<Freshness> {
     if is_trusted {
         return Some(asked);
@@ -55,8 +55,8 @@ pub(super) fn allowed_freshness(asked: Freshness, configured: Freshness, is_trus
     }
 }
 
-/// Whether a caller may have one more look-up of a token that nobody has verified. Counted by the rate limiting binding,
-/// where there is one, for each address.
+/// Whether a caller may have one more look-up of an unverified token. The rate limiting binding, if any, counts them by
+/// address.
 pub(super) async fn may_look_up<P: Platform>(judge: &Judge<'_, P>, request: &impl Request) -> bool {
     match limited_address(judge.config, request) {
         Some(address) => judge.platform.is_within_limit(&address).await,
@@ -64,17 +64,17 @@ pub(super) async fn may_look_up<P: Platform>(judge: &Judge<'_, P>, request: &imp
     }
 }
 
-/// The address whose look-ups are counted; none for a trusted caller that names nobody.
+/// The address whose look-ups are counted; `None` for a trusted caller that sends none.
 fn limited_address(config: &Config, request: &impl Request) -> Option<String> {
     let address = match caller(config, request) {
-        // Its own address is the proxy's: one attacker must not block everybody behind it.
+        // Its own address is a proxy's: counted by that, one attacker would block everybody behind it.
         Caller::Internal | Caller::Client(_) => request.header(config.check.client_address_header.as_deref()?)?,
         Caller::Anonymous => request.header("cf-connecting-ip")?,
     };
     Some(network(address.trim()))
 }
 
-/// An address as it is counted: of IPv6 the first 64 bits, since whoever has one address has the rest of them.
+/// An address as it is counted: of IPv6 the first 64 bits, since a host usually has all addresses of its /64.
 fn network(address: &str) -> String {
     match address.parse::<Ipv6Addr>() {
         Ok(address) => {

@@ -27,7 +27,7 @@ struct Asked {
 
 /// The rule that a check is judged by, and the request that it is about.
 struct Rule<'a> {
-    /// A guard's; none where the query alone says whose tokens are good.
+    /// The guard's; `None` where only the query says whose tokens are good.
     guard: Option<&'a Guard>,
     /// The original request, where it is known.
     original: Option<Original>,
@@ -83,7 +83,7 @@ fn rule_for<'a>(
 }
 
 impl Rule<'_> {
-    /// The issuers whose tokens are good; any, when there are none.
+    /// The issuers whose tokens are good; empty for any.
     fn issuers<'a>(&'a self, asked: &'a Asked) -> Cow<'a, [Rc<Issuer>]> {
         match self.guard {
             None => Cow::Borrowed(&asked.issuers),
@@ -96,12 +96,12 @@ impl Rule<'_> {
         }
     }
 
-    /// What the table promises for a token of an issuer.
+    /// The freshness that the table configures for a token of an issuer.
     fn configured(&self, issuer: &Issuer) -> Freshness {
         self.guard.and_then(|guard| guard.freshness).unwrap_or(issuer.freshness)
     }
 
-    /// Whether the check is strong, whatever else is asked for.
+    /// Whether `strong_for` makes the check strong, whatever the query asks for.
     fn is_strong(&self) -> bool {
         let method = self.original.as_ref().map(|original| original.method.as_str());
         self.guard.zip(method).is_some_and(|(guard, method)| guard.is_strong_for(method))
@@ -211,7 +211,7 @@ fn told(status: u16, error: &str, reason: &str) -> Reply {
 }
 
 /// The reply to a request without a credential: a challenge without an error, since it has done nothing wrong yet
-/// (RFC 6750 section 3.1). Another token would not help a page of another origin.
+/// (RFC 6750 section 3.1). A page of a foreign origin gets 403 without a challenge, since no token would help it.
 pub(super) fn no_credential(problem: CredentialProblem, notes: &mut Notes) -> Reply {
     if problem == CredentialProblem::Origin {
         return forbidden(problem.reason(), notes);
@@ -253,7 +253,7 @@ impl Refusal {
     }
 }
 
-/// The reply to a caller that has looked up too many tokens which nobody has verified.
+/// The reply to a caller that has looked up too many unverified tokens.
 fn too_many(notes: &mut Notes) -> Reply {
     notes.refused("rate_limited");
     told(429, "too_many_requests", "rate_limited").with("Retry-After", "10")

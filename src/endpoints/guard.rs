@@ -17,9 +17,9 @@ use crate::ports::Platform;
 pub struct Forward {
     /// Who answers it.
     pub upstream: Upstream,
-    /// The whole URL that is fetched, where a server answers; a Worker gets the URL that the client has called.
+    /// The whole URL to fetch, for an upstream by URL; a bound Worker gets the URL that the client called.
     pub url: Option<String>,
-    /// Headers that are set.
+    /// Headers to set, with their values.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// Which of the client's headers are kept.
     pub kept: KeptHeaders,
@@ -28,16 +28,16 @@ pub struct Forward {
 /// Which of a client's headers are passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptHeaders {
-    /// Headers that could override what was judged, and are passed on as the table says.
+    /// The `pass_headers` of the table: passed on although they can override method, host or path.
     passed: Rc<[String]>,
     /// Whether the request is a preflight, which carries no credential, cookie or body.
     pub is_preflight: bool,
-    /// Whether no cookie is left.
+    /// Whether the header `Cookie` is dropped, since no cookie is left.
     drops_cookies: bool,
 }
 
 impl KeptHeaders {
-    /// Whether a header of the client, its name in lower case, is passed on.
+    /// Whether a client's header is passed on, by its name in lower case.
     #[must_use]
     pub fn keeps(&self, name: &str) -> bool {
         if self.is_preflight && !is_of_preflight(name) || self.drops_cookies && name == "cookie" {
@@ -47,7 +47,7 @@ impl KeptHeaders {
     }
 }
 
-/// What a browser sends with a preflight (Fetch Standard, section 4.8): nothing by which anybody is known.
+/// The headers of a browser's preflight (Fetch Standard, section 4.8), none of which identifies a user.
 fn is_of_preflight(name: &str) -> bool {
     matches!(name, "origin" | "user-agent" | "accept" | "accept-language" | "accept-encoding")
         || name.starts_with("access-control-request-")
@@ -64,7 +64,7 @@ pub(crate) async fn guard<R: Request, P: Platform>(
     notes: &mut Notes,
 ) -> Result<Forward, Reply> {
     let (method, path) = (request.method(), url.target.path);
-    // Whatever passes has the path that was judged: nobody resolves a segment of it on the way.
+    // `fetch` must not resolve dot segments: the path that is fetched must be the path that was judged.
     if !is_kept_path(path) || (!guard.passes_ambiguous_paths && !is_clear_path(path)) {
         return Err(forbidden("ambiguous_path", notes));
     }
@@ -98,7 +98,7 @@ pub(crate) async fn guard<R: Request, P: Platform>(
     }
 }
 
-/// What is passed on: with what is known of the token, or as a preflight where that is nothing.
+/// The request to pass on: with the claims of the token, or, without a token, as a preflight.
 fn forward(
     guard: &Guard,
     upstream: &Upstream,

@@ -50,7 +50,7 @@ pub enum Refusal {
     Revoked(Scope),
     /// It is good, but of another kind.
     OtherKind,
-    /// Nobody unknown may ask for so fresh an answer.
+    /// An anonymous caller may not ask for so fresh an answer.
     FreshnessNotAllowed,
     /// Nothing can be told; what is known of the token apart from that, when it was verified.
     CannotTell(&'static str, Option<Rc<KnownToken>>),
@@ -114,7 +114,7 @@ impl<P: Platform> Judge<'_, P> {
         conclude(known, status.map_err(Doubt::reason))
     }
 
-    /// Whether a token was judged before, so that judging it again asks nobody about it for the first time.
+    /// Whether this isolate has judged a token before, so that judging it again needs no first look-up.
     pub(super) fn remembers(&self, token: &str, issuers: &[Rc<Issuer>]) -> bool {
         let remembered = self.remembered.of(issuers).borrow_mut().find(token);
         remembered.is_some_and(|before| before.answers(issuers))

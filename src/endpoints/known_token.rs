@@ -48,7 +48,7 @@ pub struct Facts {
     pub expires: Option<i64>,
     /// The scope (RFC 8693 section 4.2), words separated by spaces.
     pub scope: Option<String>,
-    /// The key that it is bound to, where its issuer passes that on.
+    /// The key that it is bound to, if its issuer has `confirmation = "pass_on"`.
     pub confirmation: Option<Confirmation>,
     /// Whether its signature was verified; an opaque token was only looked up.
     pub verified: bool,

@@ -67,7 +67,7 @@ async fn try_logout<R: Request, P: Platform>(
     let demand = read_body(route.contract.body(), request).await?;
     let authorization = request.header("authorization");
     let bearer = bearer_token(authorization.as_deref()).map_err(Failure::Credential)?;
-    // Any text passes for an opaque token, and each is recorded.
+    // Any text counts as an opaque token and is recorded, so look-ups are limited.
     if matches!(route.issuer.tokens, Tokens::Opaque) && !may_look_up(judge, request).await {
         notes.reason = Some("rate_limited");
         return Err(Failure::Unavailable);
@@ -99,8 +99,8 @@ async fn try_logout<R: Request, P: Platform>(
     }
 }
 
-/// What ends. Of an anonymous session that was minted here only the token: anybody can have any number of them, and there
-/// is nothing in them to protect.
+/// The scopes that a logout revokes. For an anonymous session minted here only the token: anybody can get any number of
+/// such sessions, and they protect nothing.
 fn scopes<'a>(route: &'a Route, credential: &Credential<'_>) -> &'a [Scope] {
     match (&route.anonymous_session, credential) {
         (Some(rules), Credential::Jwt(token)) if rules.have_minted(token) => &[Scope::Token],

@@ -8,7 +8,7 @@ use crate::contracts;
 use crate::json::{self, Array, Object};
 use crate::routes::{BATCH_CHECK, CHECK, HEALTH, OPENAPI, READY};
 
-/// The service's own paths, and what they answer: path items. Their member `components` is added to the document's.
+/// The service's own paths as path items. Their member `components` is merged into the document's.
 const OWN: [(&str, &str); 5] = [
     (HEALTH, include_str!("openapi/healthz.json")),
     (READY, include_str!("openapi/readyz.json")),
@@ -16,16 +16,16 @@ const OWN: [(&str, &str); 5] = [
     (CHECK, include_str!("openapi/check.json")),
     (BATCH_CHECK, include_str!("openapi/batch-check.json")),
 ];
-/// What several of them refer to.
+/// The components that several of them share.
 const SHARED: &str = include_str!("openapi/components.json");
-/// The credentials.
+/// The security schemes.
 const SECURITY_SCHEMES: &str = concat!(
     r#"{"bearerAuth":{"type":"http","scheme":"bearer","bearerFormat":"JWT"},"#,
     r#""clientAuth":{"type":"http","scheme":"bearer","description":"The Worker secret of a client"}}"#
 );
-/// What every contract answers to what its vendor's description does not mention, with the body of its 401.
+/// Responses of every contract that its vendor does not publish. Their body is that of its 401.
 const OTHER_RESPONSES: [(&str, &str); 2] = [("405", "Method not allowed"), ("413", "The body is larger than 16 KiB")];
-/// The headers that the service adds to every contract's answers, by status, and the names of their components.
+/// The headers that the service adds to every contract's answers: status, header, component.
 const HEADERS: [(&str, &str, &str); 4] = [
     ("200", "Revocation-Effective", "RevocationEffective"),
     ("401", "WWW-Authenticate", "WwwAuthenticate"),
@@ -78,7 +78,7 @@ fn paths(config: &Config, components: &mut Components) -> String {
     paths.finish()
 }
 
-/// A contract's operation, given a name for this path and the path's parameters.
+/// A contract's operation, with `operationId` and path parameters added.
 fn operation(route: &Route, path: &str) -> Option<String> {
     let published = json::read_object(route.contract.operation())?;
     let mut operation = Object::new()
@@ -104,7 +104,7 @@ fn operation(route: &Route, path: &str) -> Option<String> {
     Some(operation.raw("parameters", &parameters.finish()).finish())
 }
 
-/// The responses that a vendor publishes, and those that every contract has besides.
+/// The responses that a vendor publishes, and those that every contract has in addition.
 fn responses(published: &Map<String, Value>) -> String {
     let mut all = Object::new();
     for (status, response) in published {
@@ -133,8 +133,8 @@ fn with_header(response: Object, status: &str) -> Object {
     response.raw("headers", &Object::new().raw(name, &reference).finish())
 }
 
-/// The contract and the path, which are one operation's alone: `worth.customer.logout`. It has nothing but characters of
-/// URLs, and no two paths have the same: `{name}` is `:name`, and what is none of a-z, 0-9, - and _ is `~` and its number.
+/// The `operationId`, unique and URL-safe: the contract and the path, such as `worth.customer.logout`. `{name}` becomes
+/// `:name`, and any other character than letters, digits, `-` and `_` its code point between `~`.
 fn operation_id(contract: &str, path: &str) -> String {
     let mut id = contract.to_owned();
     for character in path.chars() {
@@ -153,11 +153,11 @@ fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
     path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
 }
 
-/// What the paths may refer to: kind, name and JSON text of each component.
+/// The components that paths may refer to: kind, name and JSON text of each.
 struct Components(Vec<(String, String, String)>);
 
 impl Components {
-    /// Those that are shared, and those of all contracts, some of which share theirs.
+    /// The shared components and those of all contracts; the first of a name counts.
     fn new() -> Self {
         let mut components = Self(Vec::new());
         let operations = contracts::ALL.iter().map(|contract| contract.operation());
@@ -187,7 +187,7 @@ impl Components {
         }
     }
 
-    /// Those that are referred to, be it by others that are.
+    /// The components that are referred to, directly or through other components, as JSON.
     fn finish(self, paths: &str) -> String {
         let mut used = vec![paths];
         let mut is_used = vec![false; self.0.len()];

@@ -2,7 +2,7 @@
 
 use crate::http::{Authority, Request, Target, Url, is_clear_path};
 
-/// No method that anybody means is longer.
+/// Longer than any real method.
 const MAX_METHOD_BYTES: usize = 32;
 
 /// The headers in which a proxy tells of the original request. Which family the proxy overwrites its own configuration
@@ -24,7 +24,7 @@ pub struct Original {
     pub method: String,
     /// The host, without port.
     pub host: String,
-    /// The port, where the proxy has told of one.
+    /// The port, if the proxy sent one.
     pub port: Option<u16>,
     /// The path, still percent-encoded, without query.
     pub path: String,
@@ -52,7 +52,7 @@ impl Original {
             Family::Original => ("x-original-method", "x-original-host", "x-original-uri"),
             Family::OriginalUrl => {
                 let url = request.header("x-original-url")?;
-                // Every original request has a path. One without was made of a host that ends in `?`.
+                // An original request always has a path. A URL without one was built from a host that ends in `?`.
                 let url = Url::read(&url).filter(|read| has_path(&url, read))?;
                 return Self::clear(&request.header("x-original-method")?, url.authority, url.target);
             }
@@ -78,13 +78,13 @@ impl Original {
     }
 }
 
-/// Whether a URL was written with a path, and not with a query right behind its authority.
+/// Whether a URL has a path, rather than a query right after its authority.
 fn has_path(url: &str, read: &Url<'_>) -> bool {
     let written = url.split_once("://").and_then(|(_, rest)| rest.find(['/', '?']).and_then(|end| rest.get(end..)));
     written.is_some_and(|written| written.starts_with(read.target.path))
 }
 
-/// Whether a text is one method (RFC 9110 section 9.1): two that a proxy has joined with a comma are none.
+/// Whether a text is a single method (RFC 9110 section 9.1), not two that a proxy joined with a comma.
 fn is_method(text: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     (1..=MAX_METHOD_BYTES).contains(&text.len()) && text.bytes().all(is_token)

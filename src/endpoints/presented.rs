@@ -1,6 +1,6 @@
-//! The credential that a request to an API presents: a bearer token, a cookie, or an opaque token in a header of its own.
+//! The credential of a request to an API: a bearer token, a cookie, or an opaque token in its own header.
 //!
-//! Two credentials are refused: whoever answers might read the other one.
+//! Two credentials are refused, because the API might read the one that was not judged.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -13,29 +13,29 @@ use crate::token::{BearerProblem, bearer_token, is_token};
 /// The header in which LoyaltyDog's clients send the customer's session.
 pub(super) const CUSTOMER_TOKEN: &str = "x-eposn-customer-token";
 
-/// Which header an opaque token stands in, where the query says so.
+/// The header that the query names for an opaque token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenHeader {
     Authorization,
     CustomerToken,
 }
 
-/// Why no credential is taken from a request.
+/// Why a request has no usable credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CredentialProblem {
-    /// There is none, or none that can be read.
+    /// It is missing or malformed.
     Bearer(BearerProblem),
-    /// There are two, and it is not known which one the API reads.
+    /// There are two, and the API might read either.
     Two,
-    /// A cookie came with a page of another origin, or nothing says of which (cross-site request forgery).
+    /// A cookie with a foreign `Origin`, or without a required one (cross-site request forgery).
     Origin,
 }
 
 impl CredentialProblem {
-    /// A credential that cannot be read.
+    /// A malformed credential.
     const MALFORMED: Self = Self::Bearer(BearerProblem::Malformed);
 
-    /// The word that the log and the answer have for it.
+    /// The reason in the log and in the answer.
     pub(super) const fn reason(self) -> &'static str {
         match self {
             Self::Bearer(problem) => problem.reason(),
@@ -45,13 +45,13 @@ impl CredentialProblem {
     }
 }
 
-/// A credential, and whose tokens it may be.
+/// A credential, and the issuers whose token it may be.
 #[derive(Debug)]
 pub(super) struct Presented<'a> {
-    /// The header's value, which ends with the token: nothing is copied on the way of a check.
+    /// The header's value, which ends with the token. The token is not copied out of it: every check comes by here.
     text: String,
     start: usize,
-    /// Whose it may be; any issuer's whose `iss` it claims, when none is named.
+    /// The issuers it may be of; empty for any issuer whose `iss` it claims.
     pub issuers: Cow<'a, [Rc<Issuer>]>,
 }
 
@@ -62,18 +62,18 @@ impl Presented<'_> {
     }
 }
 
-/// The request that the browser has made, as far as it is known.
+/// The request that the browser made, if known.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Called<'a> {
     /// A request to a guard: its method and URL.
     Here(&'a str, &'a Url<'a>),
-    /// A request that a proxy tells of.
+    /// The original request, from a proxy's headers.
     There(&'a Original),
-    /// Nobody tells of it.
+    /// Unknown: a plain check.
     Unknown,
 }
 
-/// Reads the credential of a request that tokens of these issuers are good for.
+/// Reads the credential of a request. Tokens of `issuers` are good for it.
 pub(super) fn presented<'a, R: Request>(
     config: &Config,
     request: &R,
@@ -125,7 +125,7 @@ fn from_headers(
     }
 }
 
-/// A token from a cookie, the rules of that cookie, and whose tokens stand in it.
+/// A token from a cookie, the rules of that cookie, and the issuers that use it.
 type FromCookie<'a> = (String, &'a CookieRules, Vec<Rc<Issuer>>);
 
 fn from_cookies<'a>(
@@ -134,7 +134,7 @@ fn from_cookies<'a>(
     issuers: &'a [Rc<Issuer>],
 ) -> Result<Option<FromCookie<'a>>, CredentialProblem> {
     let asked = if issuers.is_empty() { &config.issuers } else { issuers };
-    // An opaque issuer stands alone: any text could be its token.
+    // Opaque issuers count only when named: any text could be their token.
     let is_candidate = |issuer: &&Rc<Issuer>| !issuers.is_empty() || matches!(issuer.tokens, Tokens::Jwt(_));
     let with_cookies = asked.iter().filter(is_candidate).filter_map(|issuer| Some((issuer, issuer.cookie.as_ref()?)));
     let with_cookies: Vec<_> = with_cookies.collect();
@@ -143,7 +143,7 @@ fn from_cookies<'a>(
     }
     let Some(header) = request.header("cookie") else { return Ok(None) };
     let is_named = |name: &str| with_cookies.iter().any(|(_, rules)| is_alike(&rules.name, name));
-    // Servers differ in which of two cookies of a name they take, in which names are the same, and in what a comma is.
+    // Servers differ in which of two like-named cookies they take, which names are equal, and what a comma means.
     match header.split([';', ',']).filter(|pair| is_named(name_of(pair))).count() {
         0 => return Ok(None),
         1 => {}
@@ -156,7 +156,7 @@ fn from_cookies<'a>(
     Ok(Some((value.to_owned(), rules, whose.collect())))
 }
 
-/// The cookies of a header (RFC 6265 section 4.2.1), their names and values as they stand.
+/// The cookies of a header (RFC 6265 section 4.2.1), as name and value, not decoded.
 fn cookies(header: &str) -> impl Iterator<Item = (&str, &str)> {
     header.split(';').filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
@@ -164,18 +164,18 @@ fn cookies(header: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// The name in a pair, or the pair itself where it has no value.
+/// The name in a pair; the whole pair if it has no value.
 fn name_of(pair: &str) -> &str {
     pair.split_once('=').map_or(pair, |(name, _)| name).trim()
 }
 
-/// Whether some server takes two names for one: PHP reads every character that is no letter or digit as `_`.
+/// Whether some server takes two names for the same: PHP reads several punctuation characters as `_`.
 fn is_alike(one: &str, other: &str) -> bool {
     let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
     one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain))
 }
 
-/// The `Cookie` header without the cookies that hold these issuers' tokens; nothing when none is left.
+/// The header `Cookie` without these issuers' token cookies; `None` when no cookie is left.
 pub(super) fn without_tokens(header: &str, issuers: &[Rc<Issuer>]) -> Option<String> {
     let rules = || issuers.iter().filter_map(|issuer| issuer.cookie.as_ref()).filter(|rules| !rules.passes_on);
     let is_taken = |pair: &str| pair.split(',').any(|part| rules().any(|rules| is_alike(&rules.name, name_of(part))));
@@ -184,8 +184,7 @@ pub(super) fn without_tokens(header: &str, issuers: &[Rc<Issuer>]) -> Option<Str
     (!kept.is_empty()).then(|| kept.join("; "))
 }
 
-/// Whether the page that has sent a cookie along may do so: a method that changes nothing needs no `Origin`, and one
-/// that is there must match.
+/// Whether the page that sent a cookie is allowed to. Safe methods need no `Origin`, but one that is sent must match.
 fn is_same_site(rules: &CookieRules, request: &impl Request, called: Called<'_>) -> bool {
     let is_safe = match called {
         Called::Here(method, _) => is_safe_method(method) && request.header("upgrade").is_none(),
@@ -196,17 +195,17 @@ fn is_same_site(rules: &CookieRules, request: &impl Request, called: Called<'_>)
     rules.origins.contains(&origin) || Url::read(&origin).is_some_and(|origin| is_own_origin(&origin, called))
 }
 
-/// Methods that are safe (RFC 9110 section 9.2.1), in the one spelling that everybody reads alike.
+/// Whether a method is safe (RFC 9110 section 9.2.1). Upper case only: servers differ on other spellings.
 fn is_safe_method(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
 
-/// Whether an origin is that of the server that was called.
+/// Whether an origin is that of the called server.
 fn is_own_origin(origin: &Url<'_>, called: Called<'_>) -> bool {
     let default_port = if origin.is_secure { 443 } else { 80 };
     let (host, port) = match called {
         Called::Here(_, url) if url.is_secure == origin.is_secure => (url.authority.host, url.authority.port),
-        // A proxy does not tell the scheme. Without TLS only a page of this machine is believed.
+        // A proxy does not send the scheme, so `http` origins count on this machine only.
         Called::There(original) if origin.is_secure || origin.is_loopback() => (original.host.as_str(), original.port),
         _ => return false,
     };

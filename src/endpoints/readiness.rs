@@ -1,5 +1,5 @@
-//! `GET /readyz`: whether ledger, Workers KV and keys can be had now. Anybody may ask, so an isolate looks at most once a
-//! second, whoever asks, and only clients are told what is not well.
+//! `GET /readyz`: whether ledger, Workers KV and providers of keys answer now. Anybody may ask, so each isolate checks
+//! them at most once a second, and only clients get the details.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -22,33 +22,33 @@ use crate::time::Timestamp;
 const SHARED_FOR: Duration = Duration::from_secs(1);
 /// How long ledger and KV may take.
 const STORAGE_LIMIT: Duration = Duration::from_millis(1_500);
-/// How long keys may take: a little longer than a fetch may, since no fetch is begun that could not end by then.
+/// How long keys may take. Longer than a fetch may, since no fetch starts that could not end by then.
 const KEYS_LIMIT: Duration = Duration::from_millis(2_200);
-/// How long a request waits for the look of another one.
+/// How long a request waits for another request's check.
 const WAIT_LIMIT: Duration = Duration::from_millis(2_200);
-/// How long one request may look before another one does: the first may be gone, with its client.
+/// How long one request may check before another one does: the first may be gone, with its client.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How often it looks whether that has ended. No future of another request may be waited for.
+/// How often it polls for that. Workers cannot await another request's future.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
-/// How far the clocks of two requests may be apart; what is further in the future was noted before a clock was set back.
+/// How far the clocks of two requests may differ. A time further in the future is from before a clock was set back.
 const CLOCKS_APART: Duration = Duration::from_secs(5);
 
 const OK: &str = "ok";
-/// The provider fails, and the last good keys still serve.
+/// The provider fails; the last good keys still serve.
 const STALE: &str = "keys_stale";
 
-/// What an isolate has found out last.
+/// An isolate's latest report.
 #[derive(Debug, Default)]
 pub struct Readiness(RefCell<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// When the latest look began that has not ended.
+    /// When the check began that is under way, if any.
     begun_at: Option<Timestamp>,
     latest: Option<(Timestamp, Rc<Report>)>,
 }
 
-/// How each of what the service needs is: `ok`, or why not.
+/// The state of each dependency: `ok`, or the reason why not.
 #[derive(Debug)]
 struct Report {
     /// By shard; none without a ledger.
@@ -89,8 +89,7 @@ pub(crate) async fn readyz<R: Request, P: Platform>(
 }
 
 impl Readiness {
-    /// What was found out within the last second, here or by another request of the isolate; `None` when that takes too
-    /// long.
+    /// A report of the last second, by this or another request of the isolate; `None` when that takes too long.
     async fn report<P: Platform>(&self, judge: &Judge<'_, P>) -> Option<Rc<Report>> {
         let begin = judge.platform.now();
         loop {
@@ -109,7 +108,7 @@ impl Readiness {
         }
     }
 
-    /// A look whose request is gone keeps its place until its time is over: who breaks off requests must not cause more.
+    /// A check whose request is gone blocks others for [`PATIENCE`]: aborted requests must not cause more checks.
     fn step(&self, now: Timestamp) -> Step {
         let mut state = self.0.borrow_mut();
         let is_within = |since: Timestamp, limit: Duration| since <= now.plus(CLOCKS_APART) && now.since(since) < limit;
@@ -172,7 +171,7 @@ async fn of_keys<P: Platform>(issuer: Rc<Issuer>, by: Timestamp, platform: &P) -
     Some((issuer, word))
 }
 
-/// A key that nobody has asked for before: what a location has read it may answer for half a minute by itself.
+/// Reads a key that was never read: a location may answer a known key from its cache for half a minute.
 async fn ask_kv<P: Platform>(platform: &P) -> Result<(), IndexError> {
     let keys = [["readyz:", &platform.now().as_millis().to_string()].concat()];
     let found = within::<P, _>(STORAGE_LIMIT, platform.find(&keys)).await.unwrap_or(Err(IndexError::TimedOut))?;

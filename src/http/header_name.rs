@@ -1,14 +1,13 @@
 //! Names of headers that a client must not send on to an API.
 //!
-//! Servers that make variables of headers (CGI, RFC 3875 section 4.1.18; PHP, WSGI) cannot tell `X.Auth.Subject`,
-//! `X_Auth_Subject` and `X-Auth-Subject` apart: names are compared with every character that is no letter or digit read
-//! as `-`.
+//! Servers that turn headers into variables (CGI, RFC 3875 section 4.1.18; PHP, WSGI) cannot tell `X.Auth.Subject`,
+//! `X_Auth_Subject` and `X-Auth-Subject` apart. So every character but a letter or digit is compared as `-`.
 
-/// What only this Worker says: what it knows of a token, and a client's secret.
+/// Prefixes that only this Worker uses: claims of a token, and a client's secret.
 const RESERVED: [&str; 2] = ["x-auth-", "x-edge-logout-"];
 /// A credential for a proxy (RFC 9110 section 11.7.2) is not for the API behind it.
 const PROXY_CREDENTIAL: &str = "proxy-authorization";
-/// Headers by which frameworks replace the method, the path or the host of a request: what was judged would not be served.
+/// Headers by which frameworks replace method, host or path: the API would serve another request than was judged.
 const OVERRIDES: [&str; 14] = [
     "forwarded",
     "x-forwarded",
@@ -25,17 +24,17 @@ const OVERRIDES: [&str; 14] = [
     "x-rewrite-uri",
     "x-rewrite-url",
 ];
-/// And the whole family that proxies set.
+/// The prefix of the headers that proxies set.
 const FORWARDED: &str = "x-forwarded-";
 
-/// Whether a header is one that only this Worker, or nobody, may set.
+/// Whether only this Worker, or nobody, may send a header to the API.
 #[must_use]
 pub fn is_reserved(name: &str) -> bool {
     let name = comparable(name);
     RESERVED.iter().any(|prefix| name.starts_with(prefix)) || name == PROXY_CREDENTIAL
 }
 
-/// Whether a header overrides what was judged of a request.
+/// Whether a header can override method, host or path of a request.
 #[must_use]
 pub fn is_override(name: &str) -> bool {
     let name = comparable(name);

@@ -1,19 +1,19 @@
-//! The one strict reading of URLs: authority, path and query (RFC 3986 section 3).
+//! Strict parsing of URLs: authority, path and query (RFC 3986 section 3).
 //!
-//! What could be read in two ways is no URL here: user information, fragments, empty ports, and hosts that the URL
-//! standard would rewrite. `tests/http_laws.rs` compares with the `url` crate: whatever passes has one reading.
+//! What servers could read in two ways is refused: user information, fragments, empty ports, and hosts that the URL
+//! standard would rewrite. `tests/http_laws.rs` compares with the crate `url`: both read what passes in the same way.
 
 use std::net::Ipv6Addr;
 
-/// DNS has no longer names (RFC 1035 section 2.3.4).
+/// The longest name in DNS (RFC 1035 section 2.3.4).
 const MAX_HOST_BYTES: usize = 253;
 
 /// `host[:port]` (RFC 3986 section 3.2), without user information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authority<'a> {
-    /// The host as it was written: a name, an IPv4 address, or an IPv6 address in brackets.
+    /// The host as written: a name, an IPv4 address, or an IPv6 address in brackets.
     pub host: &'a str,
-    /// The port, where one was written.
+    /// The port, if one was written.
     pub port: Option<u16>,
 }
 
@@ -35,7 +35,7 @@ fn read_port(text: &str) -> Option<u16> {
     if is_plain { text.parse().ok() } else { None }
 }
 
-/// Whether a text is a host that nobody rewrites: a DNS name in ASCII, an IPv4 address of four numbers, or an IPv6
+/// Whether a text is a host that no parser rewrites: a DNS name in ASCII, an IPv4 address of four numbers, or an IPv6
 /// address in its canonical form (RFC 5952), in brackets.
 #[must_use]
 pub fn is_host(text: &str) -> bool {
@@ -55,7 +55,7 @@ fn is_canonical_ipv6(text: &str) -> bool {
     text.parse::<Ipv6Addr>().is_ok_and(|address| address.to_string().eq_ignore_ascii_case(text))
 }
 
-/// Whether the URL standard takes a name for an IPv4 address, in whatever notation (section 3.5, "ends in a number").
+/// Whether the URL standard takes a name for an IPv4 address in some notation (section 3.5, "ends in a number").
 fn ends_in_number(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default();
     let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
@@ -63,7 +63,7 @@ fn ends_in_number(name: &str) -> bool {
         || hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Four numbers below 256 without leading zeros: the one notation that everybody reads alike.
+/// Four numbers below 256 without leading zeros: the notation that every parser reads in the same way.
 fn is_ipv4(name: &str) -> bool {
     let is_plain = |part: &str| part.len() == 1 || !part.starts_with('0');
     name.split('.').count() == 4 && name.split('.').all(|part| is_plain(part) && part.parse::<u8>().is_ok())
@@ -115,21 +115,21 @@ impl<'a> Url<'a> {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix("http://")?),
         };
-        // Ends the authority early: what else would end it, such as `#`, is no part of any.
+        // Only `/` and `?` may end the authority; `#` and others are refused as part of it.
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at_checked(end)?;
         let target = if target.is_empty() { Target { path: "/", query: "" } } else { Self::target(target)? };
         Some(Self { is_secure, authority: Authority::read(authority)?, target })
     }
 
-    /// A target, whose path may be left out before a query.
+    /// The target; its path may be missing before a query.
     fn target(text: &'a str) -> Option<Target<'a>> {
         let Some(query) = text.strip_prefix('?') else { return Target::read(text) };
         let is_plain = query.bytes().all(|byte| byte != b'#' && byte > b' ' && byte != 0x7f);
         is_plain.then_some(Target { path: "/", query })
     }
 
-    /// Whether its server is this machine, which a development machine may reach without TLS.
+    /// Whether its host is this machine, which needs no TLS in development.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         matches!(self.authority.host, "localhost" | "127.0.0.1" | "[::1]")
@@ -158,8 +158,8 @@ fn stays_encoded(digits: &str) -> bool {
     !is_unreserved && !byte.is_ascii_control() && !matches!(byte, b'/' | b'\\' | b'%' | b';')
 }
 
-/// Whether the URL standard leaves a path as it is, so that the path that is judged is the path that is fetched: no dot
-/// segments, however they are encoded, and none of the characters that its parser replaces or encodes (section 4.4).
+/// Whether the URL standard keeps a path unchanged, so that the path that is judged is the path that is fetched: no dot
+/// segments in any encoding, and no character that its parser replaces or encodes (section 4.4).
 #[must_use]
 pub fn is_kept_path(path: &str) -> bool {
     let is_kept = |byte: u8| {

@@ -94,7 +94,7 @@ async fn obtain<P: Clock + Journal + SharedMemory + Signatures + Web>(
     let Attempt { requests, set, taken, .. } = attempt(keys, platform).await;
     let problem = taken.problem;
     tell(&keys.source, taken, platform);
-    // Where the location's memory is slow nothing more is asked of it.
+    // If the location's shared memory is slow, it is not asked again.
     if let (Some(set), None, Some(_)) = (set, problem, recalled) {
         let _ = within::<P, _>(SHARING_LIMIT, share(&keys.source, &name, &set, platform)).await;
     }
@@ -106,28 +106,28 @@ async fn obtain<P: Clock + Journal + SharedMemory + Signatures + Web>(
     true
 }
 
-/// A request that was made for an issuer's keys.
+/// One request for an issuer's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRequest {
     /// The URL without its query, which may hold a secret.
     pub url: String,
-    /// The status of the answer, where there is one.
+    /// The status of the answer, if any.
     pub status: Option<u16>,
 }
 
-/// One fetch of an issuer's keys, and what it came to.
+/// One fetch of an issuer's keys, and its result.
 #[derive(Debug)]
 pub struct Attempt {
-    /// The requests in their order: the discovery document's, where there is one, and the set's.
+    /// The requests in order: for the discovery document, if any, and for the set.
     pub requests: Vec<KeyRequest>,
-    /// What the discovery document says in the place of what it should say.
+    /// The wrong `issuer` or `jwks_uri` of the discovery document.
     pub found: Option<String>,
-    /// The keys that are refused, and why nothing is used, when nothing is.
+    /// The refused keys, and why there are no usable keys, if there are none.
     pub taken: Taken,
     set: Option<Set>,
 }
 
-/// Asks the provider, and takes in what it publishes.
+/// Asks the provider, and reads the keys that it publishes.
 pub async fn attempt<P: Clock + Web>(keys: &PublishedKeys, platform: &P) -> Attempt {
     let trace = Trace::default();
     let fetched = within::<P, _>(FETCH_LIMIT, fetch(&keys.source, &trace, platform)).await;
@@ -144,7 +144,7 @@ pub async fn attempt<P: Clock + Web>(keys: &PublishedKeys, platform: &P) -> Atte
     Attempt { requests: trace.requests.take(), found: trace.found.take(), taken, set }
 }
 
-/// What is noted while keys are fetched: a fetch that takes too long is dropped, and this stays.
+/// Notes of a fetch. They outlive its future, which is dropped when it takes too long.
 #[derive(Default)]
 struct Trace {
     requests: RefCell<Vec<KeyRequest>>,
@@ -235,12 +235,12 @@ async fn get<P: Web>(url: &str, trace: &Trace, platform: &P) -> Result<(String, 
         None | Some(200) => {}
         // Whoever can redirect could say whose keys count.
         Some(300..=399) => return Err("redirected"),
-        // However large its page is.
+        // Whatever the size of its page.
         Some(_) => return Err("bad_status"),
     }
     let mut answer = answer.map_err(WebError::reason)?;
     let text = String::from_utf8(std::mem::take(&mut answer.body)).map_err(|_| "unreadable")?;
-    // A login or an error page: no JSON begins like this.
+    // A login or error page: no JSON begins with `<`.
     if text.trim_start().starts_with('<') {
         return Err("html");
     }

@@ -83,9 +83,10 @@ pub async fn vouches_for<P: Clock + Journal + SharedMemory + Signatures + Web>(
     has_it.then_some(KeyMark { generation: ring.generation, ..mark })
 }
 
-/// Whether an issuer's keys can be had, fetched where that is due; `None` when they are configured.
+/// Whether an issuer has usable keys, after a fetch if it has none; `None` when its keys are configured.
 ///
-/// An error has no reason while the provider fails and its last good keys still serve.
+/// # Errors
+/// The reason; `None` while the provider fails and its last good keys still serve.
 pub async fn readiness<P: Clock + Journal + SharedMemory + Signatures + Web>(
     keys: &IssuerKeys,
     by: Timestamp,

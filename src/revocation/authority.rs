@@ -57,10 +57,10 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         self.status_for(Caller::Check, token, freshness, limit).await
     }
 
-    /// The same before a logout, which asks the ledger even while that fails: its user may not come back.
+    /// [`Self::status`] for a logout, which asks the ledger even while that fails: its user may not come back.
     ///
     /// # Errors
-    /// As of [`Self::status`].
+    /// Those of [`Self::status`].
     pub async fn status_before_logout(
         &self,
         token: &Matchable,
@@ -137,11 +137,11 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         Ok(())
     }
 
-    /// Whether a shard answers, by a look for what nobody records. Past the breaker, which knows only how it was a moment
-    /// ago: whoever asks has to see to it that this is not done often.
+    /// Asks a shard for a key that is never recorded. Bypasses the breaker, which only knows how the shard was a moment
+    /// ago, so callers must limit how often they ask.
     ///
     /// # Errors
-    /// Why it does not.
+    /// Why the shard does not answer.
     pub async fn ask_shard(&self, shard: u32, limit: Duration) -> Result<(), LedgerError> {
         let question = LedgerQuestion::Contains(vec!["readyz".to_owned()]).write();
         let asked = within::<P, _>(limit, self.platform.ask(shard, &question)).await;

@@ -5,19 +5,19 @@ use std::time::Duration;
 use crate::ports::LedgerError;
 use crate::time::Timestamp;
 
-/// The first pause at its longest; every further one is twice as long, up to the longest. Jitter takes up to half of it
-/// away, so that isolates do not probe in step.
+/// The first pause without jitter; each further one is twice as long, up to [`LONGEST_PAUSE`]. Jitter shortens it by up
+/// to half, so that isolates do not probe at the same time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// A shard that leaves a call without an answer for so long gets one call at a time.
+/// A shard that does not answer a call for this long gets one call at a time.
 const SLOW: Duration = Duration::from_millis(750);
-/// How long checks wait for the second opinion on a shard that has failed once: mostly a lost connection.
+/// How long checks wait for the next call to a shard that failed once: mostly a connection was lost.
 const SECOND_OPINION: Duration = Duration::from_millis(200);
-/// How long a probe keeps others out: its request may be gone, with its client. Longer than any call may take.
+/// How long a probe blocks other calls. Longer than any call takes, but limited, since its request may be gone.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
-/// The least time between the logouts that go through while the shard fails.
+/// The least time between calls of logouts while the shard fails.
 const BETWEEN_LOGOUTS: Duration = Duration::from_millis(100);
-/// How far the clocks of two requests may be apart; what is further in the future was noted before a clock was set back.
+/// How far the clocks of two requests may differ. A time further in the future is from before a clock was set back.
 const CLOCKS_APART: Duration = Duration::from_secs(5);
 
 /// Who calls. A check fails fast; a logout gets its try even while the shard fails, since its user may not come back.
@@ -27,28 +27,28 @@ pub(super) enum Caller {
     Logout,
 }
 
-/// What the breaker says to a caller.
+/// The breaker's answer to a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
     /// Call, with this number.
     Go(u64),
-    /// Look again in a moment, or go by this error.
+    /// Ask again in a moment, or fail with this error.
     Wait(LedgerError),
     /// Do not call: the shard failed like this a moment ago.
     Refuse(LedgerError),
 }
 
-/// The state of a shard as an isolate has met it.
+/// The state of a shard, as one isolate knows it.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
-    /// How many calls went through: each has its number.
+    /// The number of the latest call.
     calls: u64,
-    /// The latest call that was answered.
+    /// The number of the latest call that was answered.
     answered: u64,
-    /// The first call that nothing has been heard of since.
+    /// The first call without an answer or failure since.
     waiting: Option<Call>,
     open: Option<Open>,
-    /// When a logout went through last although the shard was failing.
+    /// When a logout last called although the shard was failing.
     logout_at: Option<Timestamp>,
 }
 
@@ -62,16 +62,16 @@ struct Call {
 #[derive(Debug)]
 struct Open {
     cause: LedgerError,
-    /// An answer to this call or an earlier one says nothing of how the shard is now.
+    /// The latest call before the failure. Answers up to this number do not close the breaker.
     after: u64,
-    /// How often it has paused. Before the first pause one call gives a second opinion.
+    /// The number of pauses so far. Before the first pause, one more call is let through.
     pauses: u32,
     until: Timestamp,
     probe: Option<Call>,
 }
 
 impl Breaker {
-    /// Whether a caller may call now. Whoever may has to say how that ended.
+    /// Whether a caller may call now. A caller that may must report the end by `succeed`, `fail` or `abandon`.
     pub fn admit(&mut self, caller: Caller, now: Timestamp) -> Admission {
         self.look_at_waiting(now);
         let refusal = self.open.as_ref().and_then(|open| open.refusal(now));
@@ -91,7 +91,7 @@ impl Breaker {
         }
     }
 
-    /// Why a check would not be let through now.
+    /// The error with which a check would be refused now, if any.
     pub fn refuses(&self, now: Timestamp) -> Option<LedgerError> {
         match self.open.as_ref()?.refusal(now)? {
             Admission::Refuse(cause) => Some(cause),
@@ -129,12 +129,12 @@ impl Breaker {
                 open.until = now.plus(pause(open.pauses, chance));
                 open.probe = None;
             }
-            // Slow it was; now it is known to hang.
+            // It was only slow so far; now a call has timed out.
             Some(open) if open.pauses == 0 && number > open.after && cause == LedgerError::TimedOut => {
                 open.pauses = 1;
                 open.until = now.plus(pause(open.pauses, chance));
             }
-            // It began before the others had failed, or is a logout, whose failures must not put off the probe.
+            // It began before the failure, or is a logout, whose failures must not delay the probe.
             Some(_) => {}
         }
     }
@@ -150,7 +150,7 @@ impl Breaker {
         }
     }
 
-    /// A call that nothing has been heard of for long may hang, or its request may be gone: one call will tell.
+    /// Opens when a call had no answer for [`SLOW`]: it hangs, or its request is gone. The next call shows which.
     fn look_at_waiting(&mut self, now: Timestamp) {
         if let Some(call) = self.waiting.filter(|call| has_passed(call.begun_at, SLOW, now)) {
             let (cause, after) = (LedgerError::TimedOut, call.number.saturating_sub(1));
@@ -179,7 +179,7 @@ impl Open {
         if is_probing && self.probe.is_some_and(is_promising) {
             return Some(Admission::Wait(self.cause));
         }
-        // An end that is further away than any pause was noted before a clock was set back.
+        // An end further away than any pause is from before a clock was set back.
         let is_paused = now < self.until && self.until <= now.plus(LONGEST_PAUSE).plus(CLOCKS_APART);
         (is_probing || is_paused).then_some(Admission::Refuse(self.cause))
     }
@@ -189,7 +189,7 @@ impl Open {
     }
 }
 
-/// The pause of this place in a row, shortened by chance.
+/// The length of the pause with this number, shortened by jitter.
 fn pause(place: u32, chance: u8) -> Duration {
     let doublings = place.saturating_sub(1).min(8);
     let longest = FIRST_PAUSE.saturating_mul(1_u32.wrapping_shl(doublings)).min(LONGEST_PAUSE);

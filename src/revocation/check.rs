@@ -104,7 +104,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         let limit = limit.checked_div(2).unwrap_or(limit);
         match within::<P, _>(limit, self.hear(tokens, bound)).await {
             Some(Ok(())) => Ok(freshness),
-            // Another call would make it worse. A logout makes it all the same, at the breaker's rate.
+            // Another call would add load. A logout calls nevertheless, at the breaker's rate.
             Some(Err(Unheard::Ledger(LedgerError::Overloaded))) if caller == Caller::Check => {
                 Err(Doubt::Ledger(LedgerError::Overloaded))
             }
@@ -149,7 +149,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         let ask = |shard: u32| {
             let of_shard = |key: &&MatchKey<'_>| self.memory.shard_of(key.digest) == shard;
             let keys: Vec<_> = keys.iter().filter(of_shard).copied().collect();
-            // A check that has waited for a shard that fails does not wait for it a second time.
+            // While a shard fails, hearing its feed and this call share one limit.
             let is_short = caller == Caller::Check && self.memory.is_failing(shard, now);
             let deadline = if is_short { begin.plus(CALL_LIMIT) } else { now.plus(limit) };
             async move {

@@ -16,9 +16,9 @@ use crate::time::Timestamp;
 pub(super) const CALL_LIMIT: Duration = Duration::from_millis(1_500);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const TRIES_AFTER_THE_FIRST: usize = 2;
-/// How long a logout waits for its turn while the shard fails.
+/// How long a logout waits for the breaker while the shard fails.
 const LOGOUT_PATIENCE: Duration = Duration::from_millis(500);
-/// How often they look. No future of another request may be waited for.
+/// How often callers ask the breaker again. Workers cannot await another request's future.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// What a shard answers once revocations are durable.
 const RECORDED: &str = "null";
@@ -53,7 +53,7 @@ pub fn answer_question<R: Rows>(
     })
 }
 
-/// The way to one shard, through its breaker.
+/// A client of one shard, with its breaker.
 pub(super) struct ShardClient<'a, P: Clock> {
     pub platform: &'a P,
     pub memory: &'a Memory,
@@ -62,21 +62,21 @@ pub(super) struct ShardClient<'a, P: Clock> {
 }
 
 impl<P: LedgerShards + Clock> ShardClient<'_, P> {
-    /// Records revocations of the shard. Recording twice is recording once, so whatever went wrong is tried again.
+    /// Records revocations in the shard. Recording is idempotent, so failures are retried.
     pub async fn record(&self, revocations: Vec<Revocation>, deadline: Timestamp) -> Result<(), LedgerError> {
         let answer = self.ask(&LedgerQuestion::Record(revocations), deadline).await?;
         if answer.trim() == RECORDED { Ok(()) } else { Err(LedgerError::Failed) }
     }
 
-    /// The limits of those keys that the shard has, in the order of the keys.
+    /// The limits of each key, in the order of the keys; `None` for keys that the shard does not have.
     pub async fn contains(&self, keys: Vec<String>, deadline: Timestamp) -> Result<Vec<Option<Limits>>, LedgerError> {
         let count = keys.len();
         let answer = self.ask(&LedgerQuestion::Contains(keys), deadline).await?;
-        // An answer about other than what was asked tells nothing.
+        // An answer for another number of keys cannot be matched to them.
         read_found(&answer).filter(|found| found.len() == count).ok_or(LedgerError::Failed)
     }
 
-    /// What has changed in the shard, and the answer's text. Not tried again: the caller then asks otherwise.
+    /// What has changed in the shard, and the answer's text. Not retried: the caller has another way to ask.
     pub async fn changes(&self, since: Since) -> Result<(Changes, String), LedgerError> {
         let pass = self.admit(CALL_LIMIT).await?;
         let answer = self.call(pass, &LedgerQuestion::Changes(since).write(), CALL_LIMIT).await?;
@@ -84,8 +84,8 @@ impl<P: LedgerShards + Clock> ShardClient<'_, P> {
         Ok((changes, answer))
     }
 
-    /// Asks until there is an answer, as often as that may help before the deadline and the breaker lets it. One timer at
-    /// a time: each call has the time that is left, at the most.
+    /// Asks, and retries until the deadline while that may help and the breaker allows it. One timer at a time: each
+    /// call is limited to the time that is left.
     async fn ask(&self, question: &LedgerQuestion, deadline: Timestamp) -> Result<String, LedgerError> {
         let question = question.write();
         let left = || deadline.since(self.platform.now());
@@ -111,7 +111,7 @@ impl<P: LedgerShards + Clock> ShardClient<'_, P> {
         answer
     }
 
-    /// Every question may be asked twice. Whoever has too much to do is left alone, and no check waits for two limits.
+    /// Whether not to retry. Questions are idempotent. Overload is not retried, and checks wait for one time-out only.
     fn is_last(&self, answer: &Result<String, LedgerError>) -> bool {
         match answer {
             Ok(_) | Err(LedgerError::Overloaded | LedgerError::Absent) => true,
@@ -120,7 +120,7 @@ impl<P: LedgerShards + Clock> ShardClient<'_, P> {
         }
     }
 
-    /// Leave to call. It waits a little where that is likely to come soon, and no longer than `left`.
+    /// The breaker's permission to call. Waits for it while it is likely to come soon, at most for `left`.
     async fn admit(&self, left: Duration) -> Result<Pass<'_, P>, LedgerError> {
         let begin = self.platform.now();
         let patience = match self.caller {
@@ -147,7 +147,7 @@ impl<P: LedgerShards + Clock> ShardClient<'_, P> {
     }
 }
 
-/// Leave to make one call. The breaker is told also when whoever has it is dropped.
+/// Permission to make one call. The breaker also learns when it is dropped unused or during the call.
 struct Pass<'a, P: Clock> {
     client: &'a ShardClient<'a, P>,
     number: u64,

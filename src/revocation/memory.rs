@@ -26,7 +26,7 @@ const ONE_TIME: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Memory {
     shards: Vec<RefCell<Shard>>,
-    /// Beside the shards, which a clock that is set back empties.
+    /// Apart from the shards, which are emptied when a clock is set back.
     breakers: Vec<RefCell<Breaker>>,
     own: RefCell<Endings>,
     /// What it was told by others: by itself, so that it does not push out what is its own.
@@ -274,12 +274,12 @@ impl Memory {
         Some(self.breakers.get(usize::try_from(shard).ok()?)?.borrow_mut())
     }
 
-    /// Whether a shard may be called now. How the call ends is to be noted.
+    /// Whether a shard may be called now. The caller must report how the call ends.
     pub(super) fn admit(&self, shard: u32, caller: Caller, now: Timestamp) -> Admission {
         self.breaker(shard).map_or(Admission::Go(0), |mut breaker| breaker.admit(caller, now))
     }
 
-    /// Why a check would not call a shard now.
+    /// The error with which a check of a shard would be refused now, if any.
     pub(super) fn refuses(&self, shard: u32, now: Timestamp) -> Option<LedgerError> {
         self.breaker(shard)?.refuses(now)
     }

@@ -166,7 +166,7 @@ fn kv_lifetime(expires_at: Timestamp, now: Timestamp) -> KvLifetime {
     KvLifetime::Until(u32::try_from(second).unwrap_or(0))
 }
 
-/// A revocation for the tests of what is written of one.
+/// A revocation for tests of the formats that it is written in.
 #[cfg(test)]
 pub(super) mod sample {
     use super::*;

@@ -111,7 +111,7 @@ pub(super) async fn sync<P: Clock + LedgerShards + SharedMemory>(
         if heard.as_ref().is_some_and(|heard| take_shared(platform, memory, shard, begin.minus(bound), heard)) {
             return Ok(());
         }
-        // Before a poll is claimed that would not be made.
+        // Checked first: a poll that is claimed must be made.
         if let Some(cause) = memory.refuses(shard, platform.now()) {
             return Err(Unheard::Ledger(cause));
         }

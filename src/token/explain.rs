@@ -1,5 +1,5 @@
-//! What a refused token should have been and what it is, for its operator. Decides nothing: [`super::verify`] does, and
-//! this only shows what that has found. Never shows the token or its signature.
+//! Explains to operators why a token was refused: what was expected, and what the token has. [`super::verify`] decides;
+//! this only shows its result. It never shows the token or its signature.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::json;
 use crate::keys::IssuerKeys;
 use crate::time::Timestamp;
 
-/// What was expected and what is there; nothing where the problem's name says it all.
+/// What was expected and what the token has; both empty where the problem's name is enough.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
     /// What was expected.
     pub expected: Option<String>,
-    /// What is there.
+    /// What the token has.
     pub found: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl Explanation {
     }
 }
 
-/// Explains what [`UntrustedJwt::parse`] has found wrong with a text.
+/// Explains why [`UntrustedJwt::parse`] has refused a text.
 #[must_use]
 pub fn explain_shape(problem: TokenProblem, text: &str) -> Explanation {
     let parts: Vec<&str> = text.split('.').collect();
@@ -67,7 +67,7 @@ fn shape(parts: &[&str]) -> String {
     }
 }
 
-/// Explains what [`super::verify`] has found wrong with a token under these rules and keys.
+/// Explains why [`super::verify`] has refused a token under these rules and keys.
 #[must_use]
 pub fn explain(
     problem: TokenProblem,
@@ -91,7 +91,7 @@ pub fn explain(
             let found = "one that does not verify: another key has signed the token, or it was changed";
             Explanation::new(format!("a signature by {tried}"), found)
         }
-        // Read only for what a good signature comes before.
+        // Claims are only shown for problems that are found after the signature was verified.
         _ => token.claims().map_or_else(
             |_| Explanation::new("claims as one JSON object", "no JSON object, a member twice, or a date that is none"),
             |claims| explain_claims(problem, &claims, rules, now),
@@ -99,7 +99,7 @@ pub fn explain(
     }
 }
 
-/// The algorithms that the issuer's tokens may have.
+/// The issuer's algorithms, as a list.
 fn algorithms(rules: &JwtRules, keys: &KeyRing) -> Vec<String> {
     let mut names: Vec<String> = match &rules.keys {
         IssuerKeys::Configured(_) => keys.keys.iter().map(|key| key.algorithm().name().to_owned()).collect(),
@@ -164,7 +164,7 @@ fn too_long(claims: &Claims, rules: &JwtRules, now: Timestamp) -> Explanation {
     Explanation::new(format!("a life of at most {longest} s (longest_lifetime_seconds)"), found)
 }
 
-/// Which claim it is: the same questions that verification asks.
+/// The claim that is malformed, by the same tests as in verification.
 fn malformed(claims: &Claims, rules: &JwtRules) -> Explanation {
     let claim = |name: &str| format!("`{name}` {}", shown(claims.get(name)));
     if claims.get("iss").is_some_and(|iss| !iss.is_string()) {
@@ -190,7 +190,7 @@ pub fn explain_lack(required: &RequiredClaim, claims: &Claims) -> Explanation {
     Explanation::new(expected, format!("`{name}` {}", shown(claims.get(name))))
 }
 
-/// A moment as operators read it.
+/// A time in a form that operators can read.
 #[must_use]
 pub fn date(moment: Option<Timestamp>) -> String {
     let Some(moment) = moment else { return "absent".to_owned() };
@@ -204,7 +204,7 @@ fn shown(value: Option<&Value>) -> String {
     value.map_or("absent".to_owned(), json::text)
 }
 
-/// The values of which one is wanted.
+/// The allowed values, as a list.
 #[must_use]
 pub fn one_of(values: &[String]) -> String {
     let quoted: Vec<String> = values.iter().map(|value| json::quoted(value)).collect();

@@ -103,7 +103,7 @@ impl HmacKey {
         }
     }
 
-    /// For comparing keys of the configuration with each other, never with anything that was sent; and to derive from.
+    /// The key's bytes: to compare configured keys with each other, never with received data, and to derive keys.
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Hs256(key) => key.as_ref(),
@@ -239,7 +239,7 @@ impl SigningKey {
 }
 
 impl SigningKey {
-    /// What nobody else knows of it, to derive other keys from.
+    /// The secret bytes, to derive other keys from.
     pub(super) fn secret(&self) -> &[u8] {
         match &self.material {
             SigningMaterial::Hmac(key) => key.bytes(),

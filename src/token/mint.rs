@@ -48,12 +48,12 @@ pub struct AnonymousSession {
     pub refresh_token: String,
 }
 
-/// Why no session could be minted: there is no signature. Nothing was revoked yet when this happens.
+/// No session could be minted, because signing failed. Nothing was revoked yet when this happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MintError;
 
 impl AnonymousSessionRules {
-    /// Whether a token is of a session that was minted by these rules.
+    /// Whether a token belongs to a session that was minted by these rules.
     #[must_use]
     pub fn have_minted(&self, token: &VerifiedToken) -> bool {
         Place::of(token, &self.key).is_some()
@@ -63,7 +63,7 @@ impl AnonymousSessionRules {
 /// Mints the session that follows the one of `ended`, in the same store and channel.
 ///
 /// # Errors
-/// [`MintError`] when the platform makes no signature.
+/// [`MintError`] when the platform cannot sign.
 pub async fn mint_anonymous_session(
     ended: &VerifiedToken,
     rules: &AnonymousSessionRules,
@@ -79,7 +79,7 @@ pub async fn mint_anonymous_session(
     let shared = shared_claims(ended, rules, &ids.session, &ids.visitor(now));
     let access = own_claims(&shared, rules, &ids.access_token);
     let refresh = own_claims(&shared, rules, &ids.refresh_token);
-    // Only access tokens are logged out here. What a vendor makes of a refresh token is a session of the vendor's.
+    // Refresh tokens lack the claim: they do not log out here, and sessions made of them are the vendor's.
     let access = dated(&access, now, place.access_ends(now)).raw(visitor::CLAIM, &place.claim());
     let refresh = dated(&refresh, now, place.refresh_ends());
     Ok(AnonymousSession {

@@ -41,7 +41,7 @@ pub enum TokenProblem {
     TooLarge,
     /// No JWT in the compact form of RFC 7515 section 3.1: parts, base64url or JSON are wrong.
     Malformed,
-    /// Its `typ` says that it is no access token (RFC 8725 section 3.11), or it tells of events (RFC 8417).
+    /// Its `typ` is not that of an access token (RFC 8725 section 3.11), or it has the claim `events` (RFC 8417).
     NotAnAccessToken,
     /// It is bound to a key (`cnf`: RFC 9449, RFC 8705) and was sent as a plain bearer token.
     BoundToken,

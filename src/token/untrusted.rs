@@ -102,8 +102,8 @@ fn judge_header(header: &Header<StrictObject>) -> Result<(), TokenProblem> {
     if is_access_token { Ok(()) } else { Err(TokenProblem::NotAnAccessToken) }
 }
 
-/// `typ` and `kid` are texts (RFC 7515 sections 4.1.4 and 4.1.9). The token model reads a `null` as none, which another
-/// reader might take for something else.
+/// Refuses a `typ` or `kid` that is no text (RFC 7515 sections 4.1.4 and 4.1.9). The parser reads `null` as absent,
+/// which another reader might not.
 fn judge_absent_texts(header: &Header<StrictObject>, signing_input: &str) -> Result<(), TokenProblem> {
     let absent: Vec<&str> = [("typ", header.token_type.is_none()), ("kid", header.key_id.is_none())]
         .into_iter()

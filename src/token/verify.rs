@@ -29,17 +29,17 @@ pub struct JwtRules {
     pub claim_names: ClaimNames,
     /// What a token of the right kind carries besides; see [`VerifiedToken::lacks`].
     pub required_claims: Vec<RequiredClaim>,
-    /// What is done with tokens that are bound to a key.
+    /// How tokens that are bound to a key are treated.
     pub confirmation: ConfirmationRule,
 }
 
-/// What is done with a token that is bound to a key (`cnf`, RFC 7800 section 3.1) and sent as a plain bearer token.
+/// How a token that is bound to a key (`cnf`, RFC 7800 section 3.1) and sent as a plain bearer token is treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConfirmationRule {
-    /// It is refused: whoever has stolen it could send it so.
+    /// It is refused: a thief could send it in the same way.
     #[default]
     Refuse,
-    /// The API behind proves the possession of the key: it is told the key's thumbprint.
+    /// It is good. The API gets the key's thumbprint, and checks the proof of possession.
     PassOn,
 }
 
@@ -203,7 +203,7 @@ pub(crate) async fn verify_with(
     let key = signing_key(untrusted, keys, signatures).await?;
     let claims = untrusted.claims()?;
     judge_names(&claims, rules)?;
-    // A security event or logout token is signed with the same keys (RFC 8417 section 4.6), and grants nothing.
+    // Security event and logout tokens are signed with the same keys (RFC 8417 section 4.6), but are no access tokens.
     if claims.has("events") {
         return Err(TokenProblem::NotAnAccessToken.into());
     }
@@ -285,7 +285,7 @@ fn judge_names(claims: &Claims, rules: &JwtRules) -> Result<(), TokenProblem> {
     if audience_is_right { Ok(()) } else { Err(TokenProblem::WrongAudience) }
 }
 
-/// `cnf`: refused, or read where the issuer passes it on. One key, by one of the two thumbprints that are registered.
+/// Refuses `cnf`, or reads it for `pass_on`: one key, by one of the thumbprints `jkt` and `x5t#S256`.
 fn judge_confirmation(claims: &Claims, rules: &JwtRules) -> Result<Option<Confirmation>, TokenProblem> {
     const THUMBPRINT_CHARS: usize = 43;
     let Some(bound_to) = claims.get("cnf") else { return Ok(None) };

@@ -1,7 +1,7 @@
-//! The chain of anonymous sessions: logging out of one answers with the next, so it must end.
+//! The chain of anonymous sessions. Each logout of one answers with the next, so the chain has a limit.
 //!
-//! Their ids are derived from the session that began the chain: logouts of one token at the same time answer with the
-//! same next session, and no chain has more sessions than [`MAX_SESSIONS`], however often anybody logs out.
+//! Ids are derived from the session that began the chain. So simultaneous logouts of one token answer with the same
+//! next session, and a chain has at most [`MAX_SESSIONS`] sessions, however often somebody logs out.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use jwt_compact::alg::{Hs512, Hs512Key};
@@ -15,9 +15,9 @@ use super::verify::VerifiedToken;
 use crate::json::Object;
 use crate::time::Timestamp;
 
-/// How many anonymous sessions follow one origin session.
+/// The most anonymous sessions that follow one session of the vendor.
 pub const MAX_SESSIONS: u64 = 16;
-/// The claim of a minted access token that holds its place in the chain.
+/// The claim of a minted access token with its place in the chain.
 pub(super) const CLAIM: &str = "edge_logout";
 
 /// An anonymous session's place in its chain.
@@ -26,15 +26,15 @@ pub(super) struct Place {
     chain: String,
     /// Its number in the chain, from one.
     number: u64,
-    /// When the chain's access tokens and refresh tokens end, in seconds of Unix time: no logout renews them.
+    /// `exp` of the chain's access tokens and refresh tokens, in seconds of Unix time: no logout renews them.
     access_ends: i64,
     refresh_ends: i64,
-    /// Whether it is the chain's last session once more, which has been logged out.
+    /// Whether it is the chain's last session again, after that was logged out.
     is_spent: bool,
 }
 
 impl Place {
-    /// The place of a token, when it was minted here with this key: its id is derived from the place that it claims.
+    /// The place of a token that was minted here with this key: its id must be derived from the place that it claims.
     pub fn of(token: &VerifiedToken, key: &SigningKey) -> Option<Self> {
         let claim = token.claims().get(CLAIM)?;
         let place = Self {
@@ -62,8 +62,8 @@ impl Place {
         Self { chain, number: 1, access_ends, refresh_ends, is_spent: false }
     }
 
-    /// The place after this one. After the last one comes the last one again, whose access token has been revoked and is
-    /// at its end: the client goes on with the refresh token, as with any access token that has ended.
+    /// The next place. After the last one it is the last one again, with an access token that has expired: the client
+    /// goes on with the refresh token, as after any expiry.
     pub fn next(self) -> Self {
         let is_spent = self.number >= MAX_SESSIONS;
         Self { number: self.number.saturating_add(1).min(MAX_SESSIONS), is_spent, ..self }
@@ -93,7 +93,7 @@ impl Place {
         }
     }
 
-    /// The claim.
+    /// The value of [`CLAIM`], as JSON.
     pub fn claim(&self) -> String {
         Object::new()
             .text("chain", &self.chain)

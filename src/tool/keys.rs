@@ -1,4 +1,4 @@
-//! What one fetch of every issuer's published keys comes to.
+//! One fetch of every issuer's published keys, and its report.
 
 use crate::config::{Config, Issuer, Tokens};
 use crate::json::{Array, Object};
@@ -6,7 +6,7 @@ use crate::keys::{Attempt, IssuerKeys, PublishedKeys, attempt};
 use crate::ports::{Clock, Signatures, Web, all};
 use crate::token::{SigningInput, VerificationKey, VerificationMaterial};
 
-/// As long as the signature of an RSA key of 2048 bits.
+/// The size of a signature with an RSA key of 2048 bits, in bytes.
 const RSA_SIGNATURE_BYTES: usize = 256;
 
 /// Fetches the keys of every issuer whose keys are published, all at the same time.
@@ -22,7 +22,7 @@ pub(super) async fn fetch_all<P: Clock + Signatures + Web>(config: &Config, plat
     reports.finish()
 }
 
-/// The issuer's keys, where they are published.
+/// The issuer's published keys, if it has any.
 pub(super) fn published(issuer: &Issuer) -> Option<&PublishedKeys> {
     match &issuer.tokens {
         Tokens::Jwt(rules) => match &rules.keys {
@@ -58,7 +58,7 @@ async fn fetch<P: Clock + Signatures + Web>(issuer: &Issuer, keys: &PublishedKey
     report.raw("refused", &refused.finish()).finish()
 }
 
-/// Whether the runtime can verify with a key: one whose point is not on its curve it cannot import.
+/// Whether the runtime can import a key; a point that is not on its curve it cannot.
 pub(super) async fn is_usable(key: &VerificationKey, platform: &impl Signatures) -> bool {
     let VerificationMaterial::Public(public) = key.material() else { return true };
     let signature = vec![0; key.algorithm().signature_bytes().unwrap_or(RSA_SIGNATURE_BYTES)];

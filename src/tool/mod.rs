@@ -1,5 +1,5 @@
-//! What `npm run check` asks of the Worker's own code: what it refuses of a table, what keys it gets, and what it makes
-//! of a sample token. Questions and answers are JSON.
+//! The Worker's own code for `npm run check`: refusals of a table, published keys, and verdicts on a sample token.
+//! Questions and answers are JSON.
 
 mod keys;
 mod token;
@@ -14,11 +14,11 @@ use crate::ports::{Clock, Journal, SharedMemory, Signatures, Web};
 use crate::routes::{Gap, gaps};
 use crate::token::Secret;
 
-/// A table, and what stands outside of it.
+/// A question about a table and its environment.
 struct Question {
     /// The variables that hold the table, by name.
     parts: Vec<(String, String)>,
-    /// A secret without a text is set, and its text is not known here.
+    /// The secrets by name; `null` when one is set and its text is not known here.
     secrets: BTreeMap<String, Option<String>>,
     development: bool,
     deployment: bool,
@@ -26,11 +26,11 @@ struct Question {
     wanted: Wanted,
 }
 
-/// What is asked besides of what is refused.
+/// A question about published keys and a sample token.
 struct Wanted {
-    /// Whether servers may be asked.
+    /// Whether published keys may be fetched.
     online: bool,
-    /// A sample token.
+    /// The sample token.
     token: Option<String>,
 }
 
@@ -85,13 +85,13 @@ impl Environment for Question {
     }
 }
 
-/// Whether a question allows servers to be asked.
+/// Whether a question allows keys to be fetched.
 #[must_use]
 pub fn is_online(question: &str) -> bool {
     Question::read(question).is_ok_and(|question| question.wanted.online)
 }
 
-/// What the Worker refuses of the table: a JSON list of texts.
+/// The refusals of the table: a JSON list of texts.
 ///
 /// # Errors
 /// Why the question cannot be read.
@@ -103,7 +103,7 @@ pub fn findings(question: &str) -> Result<String, String> {
     Ok(findings.finish())
 }
 
-/// What the Worker takes and its deployer may not have meant: a JSON list of texts. Empty for a table that is refused.
+/// Warnings about settings that are accepted, but probably not meant: a JSON list of texts. Empty for a refused table.
 ///
 /// # Errors
 /// Why the question cannot be read.
@@ -120,7 +120,7 @@ pub fn warnings(question: &str) -> Result<String, String> {
     Ok(warnings.finish())
 }
 
-/// What becomes of issuers' published keys, when `online` is set, and of a sample token: `{"keys": [...], "token": [...]}`,
+/// Reports on issuers' published keys, when `online` is set, and on a sample token: `{"keys": [...], "token": [...]}`,
 /// or `{"refused": true}` when the table is refused.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! A sample token, judged with the Worker's own verification, and the first thing that fails explained.
+//! Judges a sample token with the Worker's own verification, and explains the first problem.
 
 use std::rc::Rc;
 
@@ -14,10 +14,10 @@ use crate::token::{
     explain, explain_lack, explain_shape, one_of,
 };
 
-/// What an operator may paste with the token.
+/// A prefix that operators may paste with the token.
 const SCHEME: &str = "Bearer ";
 
-/// What becomes of a token: a list of verdicts, one for each issuer that it may be of. One that is good suffices.
+/// The verdicts on a token, one for each issuer that it may be of. One good verdict suffices.
 pub(super) async fn judge<P: Clock + Journal + SharedMemory + Signatures + Web>(
     text: &str,
     config: &Config,
@@ -66,7 +66,10 @@ fn is_about_keys(problem: TokenProblem) -> bool {
     matches!(problem, TokenProblem::AlgorithmNotAllowed | TokenProblem::UnknownKey)
 }
 
-/// The token's parts, and the issuers that it may be of; a verdict where that already fails.
+/// The parsed token and the issuers that it may be of.
+///
+/// # Errors
+/// The verdict, when the token has neither.
 fn begin<'a>(text: &'a str, config: &Config) -> Result<(UntrustedJwt<'a>, Vec<Rc<Issuer>>), String> {
     let token = UntrustedJwt::parse(text).map_err(|problem| {
         let mut explanation = explain_shape(problem, text);
@@ -85,7 +88,7 @@ fn begin<'a>(text: &'a str, config: &Config) -> Result<(UntrustedJwt<'a>, Vec<Rc
         Tokens::Opaque => false,
     };
     let candidates = match issuers_of(config, &token) {
-        // Logouts, guards and checks that name such an issuer take these.
+        // Guards, logouts, and checks that name the issuer accept tokens without `iss`.
         None if claims_none => config.issuers.iter().filter(nameless).cloned().collect(),
         found => found.unwrap_or_default(),
     };

@@ -1,4 +1,4 @@
-// PHP behind each proxy: of what a client says of itself, `$_SERVER` has nothing.
+// PHP behind each proxy: `$_SERVER` has none of the client's own X-Auth-* headers.
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { missing } from "../worker/harness/installed.mjs";

@@ -1,4 +1,4 @@
-//! What callers may ask for whom nobody knows, and what they cost.
+//! What anonymous callers may ask for, and what they cost.
 
 use serde_json::json;
 

@@ -8,7 +8,7 @@ use crate::support::request::TestRequest;
 use crate::support::shipped::{add_guard, issuer, refused, service_with};
 use crate::support::tokens::TestToken;
 
-/// The service whose customers' tokens stand in a cookie, with a guard before `/api/*`.
+/// The service whose customers' tokens are in a cookie, with a guard in front of `/api/*`.
 fn asking() -> Asking {
     with(json!({ "name": "__Host-token", "origins": ["https://app.example"] }))
 }

@@ -1,4 +1,4 @@
-//! How a request is read, whose credential it carries, and who may ask for what.
+//! Parsing of requests, their credentials, and what callers may ask for.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

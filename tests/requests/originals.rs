@@ -1,4 +1,4 @@
-//! The original request, as proxies tell of it, has one reading.
+//! The original request in a proxy's headers is read in one way or refused.
 
 use serde_json::json;
 

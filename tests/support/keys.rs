@@ -121,7 +121,7 @@ pub fn noted(platform: &TestPlatform, event: &str) -> Vec<(String, Option<String
     of_event.map(|noted| (noted.reason.to_owned(), noted.key_id.clone())).collect()
 }
 
-/// What the log's lines of failed fetches say was asked: URL and status.
+/// URL and status of the failed fetches in the log.
 pub fn asked(platform: &TestPlatform) -> Vec<(String, Option<u16>)> {
     let journal = platform.journal.borrow();
     let failed = journal.iter().filter(|noted| noted.event == "keys_fetch_failed");

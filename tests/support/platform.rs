@@ -92,7 +92,7 @@ pub struct TestPlatform {
     pub web: super::web::TestWeb,
     /// What the log was told of keys.
     pub journal: RefCell<Vec<super::web::Noted>>,
-    /// How many look-ups of unverified tokens an address may have; any number when there is no limit.
+    /// The limit of look-ups of unverified tokens for each address; `None` for no limit.
     pub rate_limit: Option<usize>,
     /// The addresses whose look-ups were counted, in order.
     pub counted: RefCell<Vec<String>>,

@@ -24,7 +24,7 @@ impl TestRequest {
         Self::new("POST", url)
     }
 
-    /// By the internal entrypoint.
+    /// The same by the entrypoint `Internal`.
     pub fn internal(self) -> Self {
         Self { internal: true, ..self }
     }

@@ -130,8 +130,8 @@ pub fn add_guard(table: &mut Value, settings: &Value) {
     table["routes"].as_array_mut().unwrap().push(guard);
 }
 
-/// What is refused after a change of the shipped table, each as its setting and what is wrong with it. Whom it belongs
-/// to is for `tests/config_mistakes.rs`.
+/// The refusals after a change of the shipped table, each as setting and problem. `tests/config_mistakes.rs` tests the
+/// issuer, route or client that they name.
 pub fn refused(change: impl FnOnce(&mut Value)) -> Vec<String> {
     let mut table = table();
     change(&mut table);
@@ -141,7 +141,7 @@ pub fn refused(change: impl FnOnce(&mut Value)) -> Vec<String> {
     }
 }
 
-/// Refusals, each as its setting and what is wrong with it.
+/// Refusals, each as setting and problem.
 pub fn texts(refusals: &Refusals) -> Vec<String> {
     refusals.0.iter().map(|refusal| format!("vars.{}: {}", refusal.setting, refusal.problem)).collect()
 }

@@ -1,5 +1,5 @@
-//! The Worker's own code for `npm run check`, which runs it in Node. A program of its own, so that nothing of it is in
-//! the Worker: what a wasm has in its tables and data cannot be taken out again.
+//! The Worker's own code for `npm run check`, which runs it in Node. A separate crate keeps it out of the Worker's
+//! wasm: optimisers cannot remove it from a wasm's tables and data.
 #![cfg(target_arch = "wasm32")]
 
 use edge_logout::edge::tool;
@@ -7,7 +7,7 @@ use js_sys::Promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// What the Worker refuses of a table.
+/// The refusals of a table, as a JSON list of texts.
 ///
 /// # Errors
 /// Why the question cannot be read.
@@ -16,7 +16,7 @@ pub fn findings(question: &str) -> Result<String, JsValue> {
     edge_logout::tool::findings(question).map_err(JsValue::from)
 }
 
-/// What the Worker takes of a table and its deployer may not have meant.
+/// Warnings about settings that are accepted, but probably not meant, as a JSON list of texts.
 ///
 /// # Errors
 /// Why the question cannot be read.
@@ -25,7 +25,7 @@ pub fn warnings(question: &str) -> Result<String, JsValue> {
     edge_logout::tool::warnings(question).map_err(JsValue::from)
 }
 
-/// What becomes of published keys and of a sample token.
+/// Reports on published keys and on a sample token, as JSON.
 #[wasm_bindgen]
 pub fn judge(question: String) -> Promise {
     tool::judge(question)

@@ -152,7 +152,7 @@ function tokens(scene) {
   });
 }
 
-// What an API reads of an ordinary request.
+// Headers of an ordinary request, which the API must get.
 const ORDINARY = {
   Accept: "application/json", "Accept-Language": "de", "Content-Type": "text/plain", Cookie: "a=b; c=d", "Idempotency-Key": "k",
   "If-None-Match": '"e"', Origin: "https://shop.example", Range: "bytes=0-1", Referer: "https://shop.example/x", "User-Agent": "u",

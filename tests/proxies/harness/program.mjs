@@ -1,4 +1,4 @@
-// Programs that are no part of this project, run so that nothing of them is left.
+// Runs other programs, such as proxies, and leaves nothing of them behind.
 import { spawn } from "node:child_process";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";

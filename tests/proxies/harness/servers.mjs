@@ -1,4 +1,4 @@
-// The proxies, each by the very configuration in docs/proxies.md with other addresses, and a PHP API.
+// The proxies, each with its configuration of docs/proxies.md and other addresses, and a PHP API.
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
