@@ -9,7 +9,7 @@ use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 pub use header_name::{is_override, is_reserved};
-pub use url::{Authority, Target, Url, is_clear_path, is_host, is_kept_path};
+pub use url::{Authority, Target, Url, is_clear_path, is_host, is_kept_path, lenient_path, percent_decoded};
 
 /// The largest body that any endpoint reads, in bytes. More is answered with 413 before anything is parsed.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;

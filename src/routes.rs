@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 
 use crate::config::{AnyRoute, Config, Guard};
+use crate::http::{is_clear_path, lenient_path};
 use crate::json::quoted;
 
 /// What answers.
@@ -88,6 +89,8 @@ const BELOW_CHECK: &str = "/check/*";
 pub struct Routes {
     /// Those of hosts before those of every host, and the more specific ones first.
     entries: Vec<Entry>,
+    /// Whether any of them stands for a subtree.
+    has_subtrees: bool,
 }
 
 /// One line of the table.
@@ -116,7 +119,9 @@ impl Routes {
     /// The guard of a path of a host, whatever else answers there.
     #[must_use]
     pub fn guard<'a>(&self, config: &'a Config, host: &str, path: &str) -> Option<&'a Guard> {
-        match self.entries.iter().find(|entry| entry.is_guard() && entry.is_for(host, path))?.endpoint {
+        let lenient = self.lenient(path);
+        let is_for = |entry: &&Entry| entry.is_guard() && entry.is_for(host, path, lenient.as_deref());
+        match self.entries.iter().find(is_for)?.endpoint {
             Endpoint::Guard { route, .. } => config.guard(route),
             _ => None,
         }
@@ -125,7 +130,13 @@ impl Routes {
     /// What answers a path of a host.
     #[must_use]
     pub fn find(&self, host: &str, path: &str) -> Option<Endpoint> {
-        self.entries.iter().find(|entry| entry.is_for(host, path)).map(|entry| entry.endpoint)
+        let lenient = self.lenient(path);
+        self.entries.iter().find(|entry| entry.is_for(host, path, lenient.as_deref())).map(|entry| entry.endpoint)
+    }
+
+    /// A path as the most lenient server reads it, where that is another one and a subtree could hold it.
+    fn lenient(&self, path: &str) -> Option<String> {
+        (self.has_subtrees && !is_clear_path(path)).then(|| lenient_path(path))
     }
 
     /// The line that stands for the same requests as another would.
@@ -144,6 +155,7 @@ impl Routes {
 
     /// Adds a line before those that are less specific.
     fn insert(&mut self, entry: Entry) {
+        self.has_subtrees |= entry.is_subtree;
         let place = self.entries.iter().position(|own| own.precedence(&entry) == Ordering::Greater);
         self.entries.insert(place.unwrap_or(self.entries.len()), entry);
     }
@@ -163,10 +175,11 @@ impl Entry {
         matches!(self.endpoint, Endpoint::Guard { .. })
     }
 
-    fn is_for(&self, host: &str, path: &str) -> bool {
+    /// Whether it stands for a path of a host; `lenient` is what a lenient server reads instead of the path.
+    fn is_for(&self, host: &str, path: &str, lenient: Option<&str>) -> bool {
         let (fixed, variable) = self.pattern.split_at_checked(self.fixed).unwrap_or_default();
         let is_path = if self.is_subtree {
-            is_within(&self.pattern, path)
+            is_within(&self.pattern, path) || lenient.is_some_and(|path| is_within(&self.pattern, path))
         } else {
             path.strip_prefix(fixed).is_some_and(|rest| matches(variable, rest))
         };
@@ -203,10 +216,12 @@ fn is_within(pattern: &str, path: &str) -> bool {
     true
 }
 
-/// Whether a segment is another one with an extension: `admin.json`, `ADMIN.`.
+/// Whether a segment is another one with an extension, or with anything else that goes on with no part of a name:
+/// `admin.json`, `ADMIN.`, `admin%20`, `admin::$DATA`.
 fn is_extended(own: &str, segment: &str) -> bool {
     let start = segment.get(..own.len()).is_some_and(|start| start.eq_ignore_ascii_case(own));
-    start && segment.get(own.len()..).is_some_and(|rest| rest.starts_with('.'))
+    let is_of_name = |character: char| character.is_alphanumeric() || matches!(character, '-' | '_');
+    start && segment.get(own.len()..).is_some_and(|rest| rest.starts_with(|first: char| !is_of_name(first)))
 }
 
 /// A host as it is compared, in whatever case: `api.example.` is `api.example`.
@@ -267,7 +282,7 @@ pub fn conflicts(routes: &[(usize, &AnyRoute)]) -> Vec<(usize, String)> {
 }
 
 fn build(routes: &[(usize, &AnyRoute)]) -> (Routes, Vec<(usize, String)>) {
-    let mut table = Routes { entries: Vec::new() };
+    let mut table = Routes { entries: Vec::new(), has_subtrees: false };
     for (path, endpoint) in OWN.into_iter().chain([(BELOW_CHECK, Endpoint::Check)]) {
         for pattern in patterns(path) {
             table.insert(Entry::new(None, pattern, endpoint));
@@ -321,6 +336,8 @@ pub struct Gap {
     pub other: usize,
     /// The path of the laxer one that covers them.
     pub other_path: String,
+    /// The host under which that is so, where the exact one is for every host and the laxer one is not.
+    pub host: Option<String>,
     /// A variant of the exact path, to which the laxer rule applies.
     pub example: String,
 }
@@ -336,23 +353,26 @@ pub fn gaps(config: &Config) -> Vec<Gap> {
     });
     let mut gaps = Vec::new();
     for (index, route, guard) in guards {
+        // A rule of every host is asked for under any of them.
+        let hosts: Vec<&str> = match route.host() {
+            Some(host) => vec![host],
+            None => config.routes.iter().filter_map(AnyRoute::host).chain([""]).collect(),
+        };
+        let asked = |path: &str| -> Vec<(&str, String)> {
+            hosts.iter().flat_map(|host| variants(path).into_iter().map(|example| (*host, example))).collect()
+        };
         for path in guard.paths.iter().filter(|path| !path.ends_with('*') && path.len() > 1) {
-            let host = route.host().unwrap_or_default();
-            let found = variants(path).into_iter().find_map(|example| {
-                let entry = table.entries.iter().find(|entry| entry.is_guard() && entry.is_for(host, &example))?;
-                match entry.endpoint {
-                    Endpoint::Guard { route: other, path: variant } if other != index => {
-                        Some((other, variant, example))
-                    }
-                    _ => None,
-                }
-            });
-            if let Some((other, variant, example)) = found
-                && let Some(laxer) = config.guard(other).filter(|other| !other.is_as_strict_as(guard))
-                && let Some(other_path) = laxer.paths.get(variant)
-            {
-                gaps.push(Gap { route: index, path: path.clone(), other, other_path: other_path.clone(), example });
-            }
+            gaps.extend(asked(path).into_iter().find_map(|(host, example)| {
+                let is_for = |entry: &&Entry| entry.is_guard() && entry.is_for(host, &example, None);
+                let Endpoint::Guard { route: other, path: variant } = table.entries.iter().find(is_for)?.endpoint
+                else {
+                    return None;
+                };
+                let laxer = config.guard(other).filter(|laxer| other != index && !laxer.is_as_strict_as(guard))?;
+                let host = (!host.is_empty() && route.host().is_none()).then(|| host.to_owned());
+                let other_path = laxer.paths.get(variant)?.clone();
+                Some(Gap { route: index, path: path.clone(), other, other_path, host, example })
+            }));
         }
     }
     gaps

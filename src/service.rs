@@ -64,14 +64,6 @@ impl Service {
         Self { config, routes, description: OnceCell::new(), remembered, readiness: Readiness::default(), bound }
     }
 
-    /// Whether a request may change something, so that it must be finished even when its client is gone. What is passed
-    /// on is the upstream's own affair.
-    #[must_use]
-    pub fn must_finish(&self, request: &impl Request) -> bool {
-        request.method() == "POST"
-            && Url::read(request.url()).is_some_and(|url| matches!(self.find(&url), Some(Endpoint::Logout { .. })))
-    }
-
     /// Whether a feed is due to be heard again, or an issuer's keys to be fetched, before a check has to wait for it.
     #[must_use]
     pub fn wants_refresh(&self, platform: &impl Platform) -> bool {

@@ -1,6 +1,7 @@
 //! The Worker's entry: a request in, a response out, one log line.
 
 use std::cell::OnceCell;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
@@ -16,7 +17,7 @@ use super::glue;
 use super::platform::EdgePlatform;
 use super::request::EdgeRequest;
 use super::response::to_response;
-use super::{at_once, promise};
+use super::{poll_once, promise};
 use crate::json::Object;
 use crate::service::{Answer, Service, answer_misconfigured};
 
@@ -38,56 +39,65 @@ pub fn fetch(request: web_sys::Request, env: Env, context: Context, is_internal:
         glue::log(&answer.log.text());
         return to_response(&answer.reply);
     };
-    if service.must_finish(&request) {
-        return finish(service, request, env, &context).map(JsValue::from);
+    let deciding: Deciding = Box::pin(decide(service, request, EdgePlatform { env }));
+    match poll_once(deciding) {
+        Ok(decided) => reply(decided, &context),
+        Err(deciding) => finish(deciding, &context).map(JsValue::from),
     }
-    at_once(answer(service, request, EdgePlatform { env }, context))
 }
 
-/// Answers, and hears the ledger's feed behind the answer, so that no check has to wait for it.
-async fn answer(
+/// What is answered, and what it takes to answer it.
+struct Decided {
+    answer: Answer,
     service: Rc<Service>,
     request: EdgeRequest,
     platform: EdgePlatform,
-    context: Context,
-) -> Result<JsValue, JsValue> {
+}
+
+type Deciding = Pin<Box<dyn Future<Output = Decided>>>;
+
+async fn decide(service: Rc<Service>, request: EdgeRequest, platform: EdgePlatform) -> Decided {
     let answer = service.answer(&request, &platform).await;
     log(&answer);
-    let response = if answer.forward.is_some() {
-        Box::pin(respond(&request, &answer, &platform.env)).await
-    } else {
-        to_response(&answer.reply)
+    Decided { answer, service, request, platform }
+}
+
+/// The response to what memory has decided. The ledger's feed is polled behind it, so that no check has to wait for that.
+fn reply(decided: Decided, context: &Context) -> Result<JsValue, JsValue> {
+    let Decided { answer, service, request, platform } = decided;
+    let response = match &answer.forward {
+        None => to_response(&answer.reply)?,
+        Some(_) => {
+            let env = platform.env.clone();
+            promise(async move { respond(&request, &answer, &env).await }).into()
+        }
     };
     if service.wants_refresh(&platform) {
-        refresh(service, platform, &context)?;
+        context.wait_until(&promise(async move {
+            service.refresh(&platform).await;
+            Ok(JsValue::UNDEFINED)
+        }))?;
     }
-    response
+    Ok(response)
 }
 
-fn refresh(service: Rc<Service>, platform: EdgePlatform, context: &Context) -> Result<(), JsValue> {
+/// Decides to the end, also when the client goes away: the runtime would drop the request in the middle of a write, or
+/// of a call of the ledger that others of the isolate wait for. Only the upstream of a guard may be left alone.
+fn finish(deciding: Deciding, context: &Context) -> Result<Promise, JsValue> {
+    let (sender, decided) = oneshot::channel();
     context.wait_until(&promise(async move {
-        service.refresh(&platform).await;
-        Ok(JsValue::UNDEFINED)
-    }))
-}
-
-/// A client that goes away takes its own request down with it, but not what is waited for here.
-fn finish(service: Rc<Service>, request: EdgeRequest, env: Env, context: &Context) -> Result<Promise, JsValue> {
-    let (sender, answered) = oneshot::channel();
-    context.wait_until(&promise(async move {
-        let platform = EdgePlatform { env };
-        let answer = service.answer(&request, &platform).await;
-        log(&answer);
+        let Decided { answer, service, request, platform } = deciding.await;
         // The receiver is gone when the client is: nobody is left to be answered.
-        let _ = sender.send(answer);
+        let _ = sender.send((answer, request, platform.env.clone()));
         if service.wants_refresh(&platform) {
             service.refresh(&platform).await;
         }
         Ok(JsValue::UNDEFINED)
     }))?;
     Ok(promise(async move {
-        let answer = answered.await.map_err(|oneshot::Canceled| JsValue::from("the request was dropped"))?;
-        to_response(&answer.reply)
+        let decided = decided.await;
+        let (answer, request, env) = decided.map_err(|oneshot::Canceled| JsValue::from("the request was dropped"))?;
+        respond(&request, &answer, &env).await
     }))
 }
 
@@ -97,6 +107,7 @@ fn log(answer: &Answer) {
     }
 }
 
+/// The response of the service or, where the request is passed on, of the upstream.
 async fn respond(request: &EdgeRequest, answer: &Answer, env: &Env) -> Result<JsValue, JsValue> {
     if let Some(forwarded) = &answer.forward {
         match forward(request.raw(), forwarded, env).await {

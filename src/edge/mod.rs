@@ -38,14 +38,21 @@ fn promise(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> 
     js_sys::futures::future_to_promise(AssertUnwindSafe(Promised(Box::pin(future))))
 }
 
-/// What a future gives, when it need not wait; otherwise the promise of it. A promise that is there at once costs its
+/// What a future gives when it need not wait, otherwise the future.
+fn poll_once<T>(mut future: Pin<Box<dyn Future<Output = T>>>) -> Result<T, Pin<Box<dyn Future<Output = T>>>> {
+    // Whoever has to wait is polled again by a promise, which then leaves a waker of its own.
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(given) => Ok(given),
+        Poll::Pending => Err(future),
+    }
+}
+
+/// What a future gives when it need not wait, otherwise the promise of it. A promise that is there at once costs its
 /// making and a turn of the queue all the same.
 fn at_once(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Result<JsValue, JsValue> {
-    let mut future = Promised(Box::pin(future));
-    // Whoever has to wait is asked again by the promise, which then leaves a waker of its own.
-    match future.0.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(given) => given,
-        Poll::Pending => Ok(js_sys::futures::future_to_promise(AssertUnwindSafe(future)).into()),
+    match poll_once(Box::pin(future)) {
+        Ok(given) => given,
+        Err(future) => Ok(js_sys::futures::future_to_promise(AssertUnwindSafe(Promised(future))).into()),
     }
 }
 

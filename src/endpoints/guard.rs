@@ -43,7 +43,10 @@ impl KeptHeaders {
         if self.is_preflight && !is_of_preflight(name) || self.drops_cookies && name == "cookie" {
             return false;
         }
-        !is_reserved(name) && (!is_override(name) || self.passed.iter().any(|passed| passed == name))
+        // The upstream's 100 would be taken for its final answer.
+        name != "expect"
+            && !is_reserved(name)
+            && (!is_override(name) || self.passed.iter().any(|passed| passed == name))
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::original::Original;
 use crate::config::{Config, CookieRules, Issuer, Tokens};
-use crate::http::{Request, Url};
+use crate::http::{Request, Url, percent_decoded};
 use crate::token::{BearerProblem, bearer_token, is_token};
 
 /// The header in which LoyaltyDog's clients send the customer's session.
@@ -169,10 +169,14 @@ fn name_of(pair: &str) -> &str {
     pair.split_once('=').map_or(pair, |(name, _)| name).trim()
 }
 
-/// Whether some server takes two names for the same: PHP reads several punctuation characters as `_`.
+/// Whether some server takes two names for one: PHP percent-decodes names, reads every character that is no letter or
+/// digit as `_`, and takes `token[0]` for `token`.
 fn is_alike(one: &str, other: &str) -> bool {
-    let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
-    one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain))
+    let comparable = |name: &str| -> Vec<u8> {
+        let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
+        percent_decoded(name.as_bytes()).into_iter().take_while(|byte| *byte != b'[').map(plain).collect()
+    };
+    comparable(one) == comparable(other)
 }
 
 /// The header `Cookie` without these issuers' token cookies; `None` when no cookie is left.
@@ -227,7 +231,7 @@ mod tests {
 
     #[test]
     fn names_that_php_takes_for_one_are_alike() {
-        for other in ["__Host-t", "__Host_t", "..host.t", "__HOST-T"] {
+        for other in ["__Host-t", "__Host_t", "..host.t", "__HOST-T", "__Host-t[0]", "__Host%2Dt", "%5f%5FHost-t[]"] {
             assert!(is_alike("__Host-t", other), "{other}");
         }
         for other in ["__Host-", "x__Host-t", "__Host-u"] {

@@ -8,24 +8,23 @@ const RESERVED: [&str; 2] = ["x-auth-", "x-edge-logout-"];
 /// A credential for a proxy (RFC 9110 section 11.7.2) is not for the API behind it.
 const PROXY_CREDENTIAL: &str = "proxy-authorization";
 /// Headers by which frameworks replace method, host or path: the API would serve another request than was judged.
-const OVERRIDES: [&str; 14] = [
+const OVERRIDES: [&str; 13] = [
     "forwarded",
     "x-forwarded",
     "x-host",
+    "x-http-host",
     "x-http-host-override",
     "x-http-method",
     "x-http-method-override",
+    "x-http-path-override",
     "x-method-override",
-    "x-envoy-original-path",
-    "x-original-host",
-    "x-original-method",
-    "x-original-uri",
-    "x-original-url",
-    "x-rewrite-uri",
-    "x-rewrite-url",
+    "x-ms-original-url",
+    "x-override-method",
+    "x-script-name",
+    "x-waws-unencoded-url",
 ];
-/// The prefix of the headers that proxies set.
-const FORWARDED: &str = "x-forwarded-";
+/// Prefixes of such headers.
+const OVERRIDE_FAMILIES: [&str; 4] = ["x-envoy-original-", "x-forwarded-", "x-original-", "x-rewrite-"];
 
 /// Whether only this Worker, or nobody, may send a header to the API.
 #[must_use]
@@ -38,7 +37,7 @@ pub fn is_reserved(name: &str) -> bool {
 #[must_use]
 pub fn is_override(name: &str) -> bool {
     let name = comparable(name);
-    name.starts_with(FORWARDED) || OVERRIDES.contains(&name.as_str())
+    OVERRIDE_FAMILIES.iter().any(|family| name.starts_with(family)) || OVERRIDES.contains(&name.as_str())
 }
 
 /// A name as the most lenient server compares it.

@@ -155,7 +155,49 @@ fn stays_encoded(digits: &str) -> bool {
     }
     let Ok(byte) = u8::from_str_radix(digits, 16) else { return false };
     let is_unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    !is_unreserved && !byte.is_ascii_control() && !matches!(byte, b'/' | b'\\' | b'%' | b';')
+    !is_unreserved && !byte.is_ascii_control() && !matches!(byte, b'/' | b'\\' | b'%' | b';' | b'?' | b'#')
+}
+
+/// A path as the most lenient server reads it: percent-decoded until nothing is left to decode, without parameters and
+/// empty segments, and with its dot segments resolved.
+#[must_use]
+pub fn lenient_path(path: &str) -> String {
+    const MOST_TIMES: usize = 4;
+    let mut decoded = path.as_bytes().to_vec();
+    for _ in 0..MOST_TIMES {
+        let once = percent_decoded(&decoded);
+        if once == decoded {
+            break;
+        }
+        decoded = once;
+    }
+    let text = String::from_utf8_lossy(&decoded).replace('\\', "/");
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in text.split('/') {
+        match segment.split(';').next().unwrap_or_default() {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            plain => segments.push(plain),
+        }
+    }
+    ["/", &segments.join("/")].concat()
+}
+
+/// Every `%XX` as its byte. Anything else stays as it is.
+#[must_use]
+pub fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((first, later)) = rest.split_first() {
+        let digits =
+            later.first_chunk::<2>().filter(|digits| *first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        let byte = digits.and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok());
+        decoded.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { later.get(2..).unwrap_or_default() } else { later };
+    }
+    decoded
 }
 
 /// Whether the URL standard keeps a path unchanged, so that the path that is judged is the path that is fetched: no dot
@@ -305,6 +347,12 @@ mod tests {
             "/%7F",
             "/%",
             "/%4",
+            "/a%3Fb",
+            "/a%3fb",
+            "/a%23b",
+            "/a%3Fb",
+            "/a%3fb",
+            "/a%23b",
             "/%zz",
             "/%+1",
             "/a?b",
@@ -312,6 +360,27 @@ mod tests {
         ] {
             assert!(!is_clear_path(path), "{path}");
         }
+    }
+
+    #[test]
+    fn a_lenient_server_reads_every_spelling_as_one() {
+        for path in [
+            "/pub/admin",
+            "/pub//admin/",
+            "/pub/%61dmin",
+            "/pub/%2561dmin",
+            "/pub;a=b/admin;c",
+            "/pub/x/../admin",
+            "/pub/x%2f..%2fadmin",
+            "/pub%5cadmin",
+            "/./pub/%2e/admin",
+            "/../pub/admin",
+        ] {
+            assert_eq!(lenient_path(path), "/pub/admin", "{path}");
+        }
+        assert_eq!(lenient_path("/pub/%zz%"), "/pub/%zz%");
+        assert_eq!(lenient_path(""), "/");
+        assert_eq!(lenient_path("/%ff"), "/\u{fffd}");
     }
 
     #[test]

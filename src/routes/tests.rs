@@ -14,7 +14,7 @@ fn patterns_stand_for_paths() {
         ("/a/{b}/", "/a/x/"),
         ("/a/{b}/*", "/a/x/y/z"),
     ] {
-        assert!(Entry::new(None, pattern.to_owned(), Endpoint::Check).is_for("", path), "{pattern} {path}");
+        assert!(Entry::new(None, pattern.to_owned(), Endpoint::Check).is_for("", path, None), "{pattern} {path}");
     }
     for (pattern, path) in [
         ("/check", "/check/"),
@@ -33,20 +33,20 @@ fn patterns_stand_for_paths() {
         ("/a/{b}/*", "/a//y"),
         ("/a/{b}/*", "/a/x/"),
     ] {
-        assert!(!Entry::new(None, pattern.to_owned(), Endpoint::Check).is_for("", path), "{pattern} {path}");
+        assert!(!Entry::new(None, pattern.to_owned(), Endpoint::Check).is_for("", path, None), "{pattern} {path}");
     }
 }
 
 #[test]
 fn the_more_specific_pattern_goes_first() {
     let paths = ["/*", "/a/*", "/{x}/b", "/{x}/{y}", "/a/{y}", "/a/b", "/{x}/*", "/a/{y}/*", "/a/b/*"];
-    let mut table = Routes { entries: Vec::new() };
+    let mut table = Routes { entries: Vec::new(), has_subtrees: false };
     for path in paths {
         table.insert(Entry::new(None, path.to_owned(), Endpoint::Check));
     }
     table.insert(Entry::new(Some("a.example".to_owned()), "/a/*".to_owned(), Endpoint::Check));
     let found = |host: &str, path: &str| {
-        let entry = table.entries.iter().find(|entry| entry.is_for(host, path))?;
+        let entry = table.entries.iter().find(|entry| entry.is_for(host, path, None))?;
         Some(entry.pattern.as_str()).filter(|_| entry.host.is_none())
     };
     for (path, pattern) in [

@@ -110,11 +110,18 @@ pub fn findings(question: &str) -> Result<String, String> {
 pub fn warnings(question: &str) -> Result<String, String> {
     let mut warnings = Array::new();
     if let Ok(config) = Question::read(question)?.parse() {
-        for Gap { path, other_path, example, .. } in gaps(&config) {
-            warnings.text(&format!(
-                "the guard of \"{path}\" is stricter than that of \"{other_path}\", which also takes \"{example}\": if the \
-                 API reads both alike, add `subtree = true` to the guard of \"{path}\""
-            ));
+        for Gap { path, other_path, host, example, .. } in gaps(&config) {
+            let begin = format!(
+                "the guard of \"{path}\" is stricter than that of \"{other_path}\", which also takes \"{example}\""
+            );
+            warnings.text(&match host {
+                Some(host) => {
+                    format!("{begin} on {host}: add a guard of \"{path}\" for that host, with `subtree = true`")
+                }
+                None => {
+                    format!("{begin}: if the API reads both alike, add `subtree = true` to the guard of \"{path}\"")
+                }
+            });
         }
     }
     Ok(warnings.finish())

@@ -95,6 +95,8 @@ fn misses_of_an_address_are_limited() {
     assert_eq!(asking.platform.finds.borrow().len(), 10);
     assert_eq!(asking.send(&from("203.0.113.7", "made-up-0")).reply.status, 200, "what is known costs nothing");
     assert_eq!(asking.send(&from("203.0.113.8", "another")).reply.status, 200);
+    let nowhere: Vec<_> = (0..11).map(|n| asking.send(&opaque("", &format!("nowhere-{n}"))).reply.status).collect();
+    assert_eq!(nowhere.last(), Some(&429), "without an address all share one");
     let limited = asking.send(&from("203.0.113.7", "made-up-99"));
     assert_eq!(refusal(&limited), (429, "too_many_requests".to_owned(), "rate_limited".to_owned()));
     assert_eq!(limited.reply.header("Retry-After"), Some("10"));

@@ -72,6 +72,8 @@ fn two_credentials_are_refused() {
         format!("__Host-token={token}; __Host-token={token}"),
         format!("__Host-token={token}; __host-token=x"),
         format!("__Host-token={token}; __Host.token=x"),
+        format!("__Host-token={token}; __Host-token[0]=x"),
+        format!("__Host%2Dtoken=x; __Host-token={token}"),
         format!("a=1, __Host_token=x; __Host-token={token}"),
         format!("__Host-token={token}; __Host-token"),
     ] {

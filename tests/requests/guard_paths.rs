@@ -107,6 +107,49 @@ fn a_subtree_is_everything_that_a_server_could_take_for_the_path() {
 }
 
 #[test]
+fn a_subtree_holds_whatever_goes_on_with_no_part_of_a_name() {
+    let subtree = admin(&json!({ "subtree": true }));
+    for path in ["/pub/admin%20", "/pub/admin%C3%A9", "/pub/admin::$DATA", "/pub/admin~", "/pub/admin,x", "/pub/admin!"]
+    {
+        assert_eq!(subtree.check(&format!("/check{path}"), &worth()), 401, "{path}");
+    }
+    for path in ["/pub/admin-help", "/pub/admin_help", "/pub/admin2"] {
+        assert_eq!(subtree.check(&format!("/check{path}"), &worth()), 200, "{path}");
+    }
+    for path in ["/pub/admin%3Fx", "/pub/admin%3fx", "/pub/x%23/../admin", "/pub/%23"] {
+        assert_eq!(subtree.check(&format!("/check{path}"), &worth()), 403, "{path}");
+    }
+}
+
+#[test]
+fn a_lax_rule_that_passes_ambiguous_paths_does_not_empty_a_subtree() {
+    let upstream = json!({ "service": "ORDERS" });
+    let asking = Asking::of(service_with(|table| {
+        add_guard(table, &json!({ "paths": ["/amb/*"], "pass_ambiguous_paths": true, "upstream": upstream }));
+        let strict = json!({ "paths": ["/amb/admin"], "issuers": ["marzipan"], "subtree": true, "upstream": upstream });
+        add_guard(table, &strict);
+    }));
+    let status = |path: &str| {
+        let answer = asking.send(&TestRequest::new("GET", path).bearer(&worth()));
+        answer.forward.map_or(answer.reply.status, |_| 200)
+    };
+    for path in [
+        "/amb/%61dmin",
+        "/amb/%2561dmin",
+        "/amb//admin",
+        "/amb/admin;x",
+        "/amb;y/admin",
+        "/amb/x%2f..%2fadmin",
+        "/%61mb/Admin/",
+    ] {
+        assert_eq!(status(path), 403, "{path}: an ambiguous path under the strict rule");
+    }
+    for path in ["/amb//other", "/amb/%61dministration", "/amb/x;admin"] {
+        assert_eq!(status(path), 200, "{path}");
+    }
+}
+
+#[test]
 fn what_stands_below_a_subtree_by_its_own_name_goes_first() {
     let asking = Asking::of(service_with(|table| {
         add_guard(table, &json!({ "paths": ["/pub/*"] }));
@@ -162,4 +205,7 @@ fn an_exact_rule_beside_a_laxer_wildcard_is_told() {
     assert!(gaps_of(&[lax.clone(), json!({ "paths": ["/pub/admin"] })]).is_empty(), "the same rule");
     let strong = json!({ "paths": ["/pub/{id}/pay"], "strong_for": ["POST"] });
     assert_eq!(gaps_of(&[lax, strong]).len(), 1, "a weaker promise is laxer, too");
+    let of_host = json!({ "paths": ["/pub/*"], "host": "lax.example" });
+    let everywhere = json!({ "paths": ["/pub/admin"], "issuers": ["commerce-engine-pos"], "subtree": true });
+    assert_eq!(gaps_of(&[of_host, everywhere])[0].host.as_deref(), Some("lax.example"));
 }
