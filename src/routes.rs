@@ -209,7 +209,7 @@ fn is_within(pattern: &str, path: &str) -> bool {
         let Some(segment) = segments.next() else { return false };
         let is_last = wanted.peek().is_none();
         let is_same = own.eq_ignore_ascii_case(segment) || is_parameter(own) && !segment.is_empty();
-        if !is_same && !(is_last && is_extended(own, segment)) {
+        if !(is_same || is_last && is_extended(own, segment)) {
             return false;
         }
     }

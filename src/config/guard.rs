@@ -13,6 +13,7 @@ use crate::revocation::Freshness;
 
 /// Some paths of an API, and who may call them.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Guard {
     /// The host that it answers on; every host when there is none.
     pub host: Option<String>,

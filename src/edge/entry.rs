@@ -32,7 +32,7 @@ thread_local! {
 /// # Errors
 /// The runtime's, for what no reply can be made of.
 #[wasm_bindgen]
-pub fn fetch(request: web_sys::Request, env: Env, context: Context, is_internal: bool) -> Result<JsValue, JsValue> {
+pub fn fetch(request: web_sys::Request, env: Env, context: &Context, is_internal: bool) -> Result<JsValue, JsValue> {
     let request = EdgeRequest::new(request, is_internal);
     let Some(service) = service(&env) else {
         let answer = answer_misconfigured(&request);
@@ -41,8 +41,8 @@ pub fn fetch(request: web_sys::Request, env: Env, context: Context, is_internal:
     };
     let deciding: Deciding = Box::pin(decide(service, request, EdgePlatform { env }));
     match poll_once(deciding) {
-        Ok(decided) => reply(decided, &context),
-        Err(deciding) => finish(deciding, &context).map(JsValue::from),
+        Ok(decided) => reply(decided, context),
+        Err(deciding) => finish(deciding, context).map(JsValue::from),
     }
 }
 

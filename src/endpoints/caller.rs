@@ -46,9 +46,8 @@ pub(super) fn allowed_freshness(asked: Freshness, configured: Freshness, is_trus
     }
     match (asked, configured) {
         (Freshness::Strong, Freshness::Strong) => Some(asked),
-        (Freshness::Strong, _) => None,
+        (Freshness::Strong, _) | (Freshness::Bounded(_), Freshness::Eventual) => None,
         (Freshness::Bounded(asked), Freshness::Bounded(least)) if asked < least => None,
-        (Freshness::Bounded(_), Freshness::Eventual) => None,
         (Freshness::Bounded(_), _) => Some(asked),
         // Eventual costs a read of KV every time; the configured promise is the stronger one.
         (Freshness::Eventual, _) => Some(configured),

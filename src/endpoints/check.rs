@@ -123,9 +123,9 @@ async fn judge_request<R: Request, P: Platform>(
     let presented = presented(judge.config, request, issuers, asked.credential, called)
         .map_err(|problem| no_credential(problem, notes))?;
     let is_trusted = asked.freshness.is_none() || judge.config.check.stronger_by_query || {
-        let caller = caller(judge.config, request);
-        notes.client = caller.name();
-        !matches!(caller, Caller::Anonymous)
+        let asked_by = caller(judge.config, request);
+        notes.client = asked_by.name();
+        !matches!(asked_by, Caller::Anonymous)
     };
     let freshness = |issuer: &Issuer| match (rule.is_strong(), asked.freshness) {
         (true, _) => Ok(Freshness::Strong),

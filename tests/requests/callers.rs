@@ -51,7 +51,7 @@ fn a_clients_secret_allows_more() {
     let backend = Some("backend".to_owned());
     assert_eq!(freshness(CLIENT_SECRET, "freshness=strong"), (200, Some("strong".to_owned()), backend.clone()));
     assert_eq!(freshness(CLIENT_SECRET, "freshness=eventual"), (200, Some("eventual".to_owned()), backend));
-    for wrong in ["", "x", &CLIENT_SECRET[1..]] {
+    for wrong in ["", "x", CLIENT_SECRET.trim_start_matches('d')] {
         assert_eq!(freshness(wrong, "freshness=strong").0, 403, "{wrong}");
     }
     let of_shopper = TestRequest::new("GET", "/check?freshness=strong").bearer(CLIENT_SECRET);

@@ -69,7 +69,7 @@ fn the_api_is_told_the_key_where_the_issuer_says_so() {
         json!({ "jkt": "short" }),
         json!({ "jkt": 5 }),
         json!({ "kid": "x" }),
-        json!({ "jkt": format!("{}\n", &THUMBPRINT[1..]) }),
+        json!({ "jkt": format!("{}\n", THUMBPRINT.trim_start_matches('0')) }),
         json!("x"),
     ] {
         let token = worth().claim("cnf", bound_to.clone()).sign();
