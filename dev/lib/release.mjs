@@ -10,6 +10,8 @@ export const RELEASE = Object.freeze({
   /** The oldest date that the tests run with. */
   compatibilityDate: "2026-07-30",
   namespaces: ["REVOCATIONS"],
+  /** Entrypoints for service bindings. They need nothing of this configuration. */
+  entrypoints: ["Internal"],
   /** Durable Objects. Each is optional; one that is bound must match all of this. */
   objects: [{ binding: "LEDGER", className: "Ledger", tag: "v1", without: "logouts are kept in Workers KV alone, and only `eventual` can be promised (docs/configuration.md)" }],
 });

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CONFIGURED } from "../../tests/config.mjs";
+import { DEVELOPMENT_CLIENT_SECRET } from "../lib/dev-vars.mjs";
 import { modernNodeEnv } from "../lib/packages.mjs";
 import { mint } from "../lib/mint.mjs";
 import { ROOT } from "../lib/paths.mjs";
@@ -109,7 +110,7 @@ test("npm start says what the Worker refuses of a table", { timeout: 120_000 }, 
 });
 
 test("npm start refuses what is no table before anything is started", async (t) => {
-  const cases = [["", /has no vars\.EDGE_LOGOUT/], ["[[vars.EDGE_LOGOUT.issuers", /shop\.toml: /], ['[vars]\nEDGE_LOGOUT = "no JSON"', /vars\.EDGE_LOGOUT: must be a JSON object/]];
+  const cases = [["", /has no vars\.EDGE_LOGOUT/], ["[[vars.EDGE_LOGOUT.issuers", /shop\.toml:\d+:\d+: /], ['[vars]\nEDGE_LOGOUT = "no JSON"', /vars\.EDGE_LOGOUT: must be a JSON object/]];
   for (const [table, refusal] of /** @type {[string, RegExp][]} */ (cases)) {
     const { code, output } = await run(START[0], [START[1], "--config", await configWith(t, table)], { env: { PORT: String(await freePort()) } });
     assert.equal(code, 1);
@@ -149,7 +150,7 @@ test("a program that is watched ends with its owner, and with all that it has st
 
 test("what was logged out stays so when everything is killed hard", { timeout: 120_000 }, async (t) => {
   const port = await freePort();
-  const headers = { authorization: `Bearer ${await mint(CONFIGURED, "worth")}` };
+  const headers = { authorization: `Bearer ${await mint(CONFIGURED, "worth")}`, "x-edge-logout-client": DEVELOPMENT_CLIENT_SECRET };
   const first = await started(t, port);
   assert.equal((await fetch(`${first.origin}/check`, { headers })).status, 200);
   assert.equal((await fetch(`${first.origin}/customer/logout`, { method: "POST", headers })).status, 200);
