@@ -16,7 +16,7 @@ async function twoWorkers(script, service = "edge-logout") {
   const miniflare = new Miniflare({
     cf: false,
     workers: [
-      { name: "orders", modules: true, script, compatibilityDate: COMPATIBILITY_DATE, serviceBindings: { EDGE_LOGOUT: service } },
+      { name: "orders", modules: true, script, compatibilityDate: COMPATIBILITY_DATE, serviceBindings: { EDGE_LOGOUT: service === "broken" ? service : { name: service, entrypoint: "Internal" } } },
       {
         name: "edge-logout",
         modules: true,
@@ -125,5 +125,5 @@ describe("Hono", async () => {
 test("the bindings that the document asks for are those that the code uses", async () => {
   const tables = (await codeBlocks(DOCUMENT, "toml")).filter((table) => table.includes("[[services]]"));
   assert.equal(tables.length, 2);
-  for (const table of tables) assert.match(table, /binding = "EDGE_LOGOUT"\nservice = "edge-logout"/);
+  for (const table of tables) assert.match(table, /binding = "EDGE_LOGOUT"\nservice = "edge-logout"\nentrypoint = "Internal"/);
 });
