@@ -1,6 +1,7 @@
 //! The wire, free of the platform: what a request offers and what a reply is.
 
 mod header_name;
+mod path;
 mod url;
 
 use std::any::Any;
@@ -9,7 +10,8 @@ use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 pub use header_name::{is_override, is_reserved};
-pub use url::{Authority, Target, Url, is_clear_path, is_host, is_kept_path, lenient_path, percent_decoded};
+pub use path::{is_clear_path, is_kept_path, lenient_path, percent_decoded};
+pub use url::{Authority, Target, Url, is_host};
 
 /// The largest body that any endpoint reads, in bytes. More is answered with 413 before anything is parsed.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;

@@ -1,11 +1,17 @@
 //! The one route table: method, host and path, and what answers. It also gives 404, 405 with `Allow`, CORS, the
 //! OpenAPI description and the tests.
 
+mod gaps;
+mod subtree;
+
 use std::cmp::Ordering;
 
 use crate::config::{AnyRoute, Config, Guard};
 use crate::http::{is_clear_path, lenient_path};
 use crate::json::quoted;
+
+pub use gaps::{Gap, gaps};
+use subtree::is_within;
 
 /// What answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,30 +206,6 @@ impl Entry {
 /// The kind of what follows the last segment of a subtree, among those of [`kinds`].
 const SUBTREE: u8 = 3;
 
-/// Whether a server could take a path for a pattern or for something below it: whatever the letter case, with a slash, an
-/// extension or further segments at its end.
-fn is_within(pattern: &str, path: &str) -> bool {
-    let mut segments = path.split('/');
-    let mut wanted = pattern.split('/').peekable();
-    while let Some(own) = wanted.next() {
-        let Some(segment) = segments.next() else { return false };
-        let is_last = wanted.peek().is_none();
-        let is_same = own.eq_ignore_ascii_case(segment) || is_parameter(own) && !segment.is_empty();
-        if !(is_same || is_last && is_extended(own, segment)) {
-            return false;
-        }
-    }
-    true
-}
-
-/// Whether a segment is another one with an extension, or with anything else that goes on with no part of a name:
-/// `admin.json`, `ADMIN.`, `admin%20`, `admin::$DATA`.
-fn is_extended(own: &str, segment: &str) -> bool {
-    let start = segment.get(..own.len()).is_some_and(|start| start.eq_ignore_ascii_case(own));
-    let is_of_name = |character: char| character.is_alphanumeric() || matches!(character, '-' | '_');
-    start && segment.get(own.len()..).is_some_and(|rest| rest.starts_with(|first: char| !is_of_name(first)))
-}
-
 /// A host as it is compared, in whatever case: `api.example.` is `api.example`.
 fn canonical(host: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
@@ -323,78 +305,6 @@ fn add_subtrees(table: &mut Routes, routes: &[(usize, &AnyRoute)]) -> Vec<(usize
         }
     }
     conflicts
-}
-
-/// Two guards of which the laxer one covers variants of a path of the exact one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// The index of the exact one among the routes.
-    pub route: usize,
-    /// The path of the exact one.
-    pub path: String,
-    /// The index of the laxer one.
-    pub other: usize,
-    /// The path of the laxer one that covers them.
-    pub other_path: String,
-    /// The host under which that is so, where the exact one is for every host and the laxer one is not.
-    pub host: Option<String>,
-    /// A variant of the exact path, to which the laxer rule applies.
-    pub example: String,
-}
-
-/// Exact paths of guards whose variants (a trailing slash, other letter case, an extension) fall under another guard's
-/// laxer rule. A server that serves a variant as the path itself then serves it under that rule.
-#[must_use]
-pub fn gaps(config: &Config) -> Vec<Gap> {
-    let table = Routes::new(config);
-    let guards = config.routes.iter().enumerate().filter_map(|(index, route)| match route {
-        AnyRoute::Guard(guard) => Some((index, route, guard)),
-        AnyRoute::Logout(_) => None,
-    });
-    let mut gaps = Vec::new();
-    for (index, route, guard) in guards {
-        // A rule of every host is asked for under any of them.
-        let hosts: Vec<&str> = match route.host() {
-            Some(host) => vec![host],
-            None => config.routes.iter().filter_map(AnyRoute::host).chain([""]).collect(),
-        };
-        let asked = |path: &str| -> Vec<(&str, String)> {
-            hosts.iter().flat_map(|host| variants(path).into_iter().map(|example| (*host, example))).collect()
-        };
-        for path in guard.paths.iter().filter(|path| !path.ends_with('*') && path.len() > 1) {
-            gaps.extend(asked(path).into_iter().find_map(|(host, example)| {
-                let is_for = |entry: &&Entry| entry.is_guard() && entry.is_for(host, &example, None);
-                let Endpoint::Guard { route: other, path: variant } = table.entries.iter().find(is_for)?.endpoint
-                else {
-                    return None;
-                };
-                let laxer = config.guard(other).filter(|laxer| other != index && !laxer.is_as_strict_as(guard))?;
-                let host = (!host.is_empty() && route.host().is_none()).then(|| host.to_owned());
-                let other_path = laxer.paths.get(variant)?.clone();
-                Some(Gap { route: index, path: path.clone(), other, other_path, host, example })
-            }));
-        }
-    }
-    gaps
-}
-
-/// Variants that servers may serve as an exact path: with or without a trailing slash, in other letter case, with an
-/// extension, and a path below it.
-fn variants(path: &str) -> Vec<String> {
-    let plain = example_of(path);
-    let bare = plain.trim_end_matches('/');
-    let slash = if plain.ends_with('/') { bare.to_owned() } else { [bare, "/"].concat() };
-    let swapped = |character: char| {
-        if character.is_ascii_lowercase() { character.to_ascii_uppercase() } else { character.to_ascii_lowercase() }
-    };
-    let case = bare.chars().map(swapped).collect();
-    vec![slash, case, [bare, ".json"].concat(), [bare, "/x"].concat()]
-}
-
-/// An example of a path that matches a pattern.
-fn example_of(pattern: &str) -> String {
-    let segments = pattern.split('/').map(|segment| if is_parameter(segment) { "x" } else { segment });
-    segments.collect::<Vec<_>>().join("/")
 }
 
 fn endpoint(index: usize, route: &AnyRoute, variant: usize) -> Endpoint {
