@@ -123,6 +123,9 @@ fn failing() -> (TestPlatform, Isolate) {
     let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
     platform.ledger_down.set(Some(FAILED));
     clients(&platform, &isolate, Strong, Duration::from_secs(10));
+    // Whatever pause it is in by chance has ended then, and the probe begins the next one: at least a second.
+    platform.pass(Duration::from_secs(2));
+    assert!(refused(&platform, &isolate, &token("probe")));
     platform.asked.borrow_mut().clear();
     (platform, isolate)
 }
