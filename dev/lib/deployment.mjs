@@ -51,9 +51,16 @@ const isDevelopmentKey = (material, jwk) => material.has(keyMaterial(jwk)) || St
 export async function developmentKeysIn(parts) {
   const material = await developmentMaterial();
   return parts
-    .flatMap((part) => [...objectsIn(part.value, pathOf(part))])
+    .flatMap((part) => [...objectsIn(part.value, pathOf(part))].map((found) => ({ ...found, owner: ownerOf(part, found.path) })))
     .filter(({ object }) => typeof object.kty === "string" && isDevelopmentKey(material, object))
-    .map(({ path, object }) => `${path}: \`${object.kid}\` is a development key, which is published in dev/keys: put the issuer's own public key there`);
+    .map(({ path, object, owner }) => `${path}${owner}: \`${object.kid}\` is a development key, which is published in dev/keys: put the issuer's own public key there`);
+}
+
+/** The issuer that a path leads into, as the Worker's own refusals name it. @param {import("./table.mjs").Part} part @param {string} path */
+function ownerOf(part, path) {
+  const index = /\.issuers\[(\d+)\]/.exec(path)?.[1];
+  const name = index === undefined ? undefined : /** @type {any} */ (part.value)?.issuers?.[Number(index)]?.name;
+  return typeof name === "string" ? ` (issuer "${name}")` : "";
 }
 
 /**

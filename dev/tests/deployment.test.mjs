@@ -18,7 +18,7 @@ test("a development key is found under any name, and by its name alone", async (
   const { kty, n, e } = worth;
   const found = await developmentKeysIn(partsWith({ kty, n, e, kid: "renamed" }, { kty: "OKP", crv: "Ed25519", x: "AA", kid: "development-x" }));
   assert.equal(found.length, 2);
-  assert.match(found[0], /^vars\.EDGE_LOGOUT\.issuers\[0\]\.jwks\.keys\[0\]: `renamed` is a development key/);
+  assert.match(found[0], /^vars\.EDGE_LOGOUT\.issuers\[0\]\.jwks\.keys\[0\] \(issuer "mine"\): `renamed` is a development key/);
 });
 
 test("any other key is no finding", async () => {
