@@ -76,13 +76,13 @@ fn limited_address(config: &Config, request: &impl Request) -> Option<String> {
 
 /// An address as it is counted: of IPv6 the first 64 bits, since a host usually has all addresses of its /64.
 fn network(address: &str) -> String {
-    match address.parse::<Ipv6Addr>() {
-        Ok(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-        Err(_) => address.chars().take(64).collect(),
+    let Ok(read) = address.parse::<Ipv6Addr>() else { return address.chars().take(64).collect() };
+    // Dual-stack servers write IPv4 addresses so, which have one network in common.
+    if let Some(mapped) = read.to_ipv4_mapped() {
+        return mapped.to_string();
     }
+    let [a, b, c, d, ..] = read.segments();
+    format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
 }
 
 #[cfg(test)]
@@ -117,6 +117,7 @@ mod tests {
     #[test]
     fn a_network_is_counted_as_one() {
         assert_eq!(network("203.0.113.7"), "203.0.113.7");
+        assert_eq!(network("::ffff:203.0.113.7"), "203.0.113.7", "its neighbours are not counted with it");
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
         assert_eq!(network("2001:db8:1:2::ffff"), network("2001:db8:1:2::1"));
     }
