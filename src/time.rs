@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// How far the clocks of two requests of an isolate may be apart: a request's clock stands still while it computes.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
+
 /// A moment in Unix time, in milliseconds. All arithmetic saturates: a hostile date cannot overflow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -80,6 +83,13 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+
+    /// Whether `duration` has passed between this moment and `now`. A moment that is later than `now` by more than
+    /// [`CLOCK_SKEW`] counts as passed: it was noted before the clock was set back, and its age is unknown.
+    #[must_use]
+    pub fn has_passed(self, duration: Duration, now: Self) -> bool {
+        self > now.plus(CLOCK_SKEW) || now.since(self) >= duration
+    }
 }
 
 /// Without the 128 bits of [`Duration::as_millis`], which cost more than all else in a check.
@@ -127,5 +137,13 @@ mod tests {
         assert_eq!(Timestamp::from_millis(i64::MIN).minus(Duration::MAX), Timestamp::from_millis(i64::MIN));
         assert_eq!(Timestamp::from_millis(5).since(Timestamp::from_millis(9)), Duration::ZERO);
         assert_eq!(end.since(Timestamp::from_millis(i64::MIN)), Duration::from_millis(i64::MAX.unsigned_abs()));
+    }
+
+    #[test]
+    fn a_moment_before_the_clock_was_set_back_has_passed() {
+        let (now, second) = (Timestamp::from_seconds(100), Duration::from_secs(1));
+        for (since, has_passed) in [(98, true), (99, true), (100, false), (105, false), (106, true)] {
+            assert_eq!(Timestamp::from_seconds(since).has_passed(second, now), has_passed, "{since}");
+        }
     }
 }

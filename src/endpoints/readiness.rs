@@ -30,8 +30,6 @@ const WAIT_LIMIT: Duration = Duration::from_millis(2_200);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often it polls for that. Workers cannot await another request's future.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
-/// How far the clocks of two requests may differ. A time further in the future is from before a clock was set back.
-const CLOCKS_APART: Duration = Duration::from_secs(5);
 
 const OK: &str = "ok";
 /// The provider fails; the last good keys still serve.
@@ -111,13 +109,12 @@ impl Readiness {
     /// A check whose request is gone blocks others for [`PATIENCE`]: aborted requests must not cause more checks.
     fn step(&self, now: Timestamp) -> Step {
         let mut state = self.0.borrow_mut();
-        let is_within = |since: Timestamp, limit: Duration| since <= now.plus(CLOCKS_APART) && now.since(since) < limit;
         if let Some((at, report)) = &state.latest
-            && is_within(*at, SHARED_FOR)
+            && !at.has_passed(SHARED_FOR, now)
         {
             return Step::Told(Rc::clone(report));
         }
-        if state.begun_at.is_some_and(|begun_at| is_within(begun_at, PATIENCE)) {
+        if state.begun_at.is_some_and(|begun_at| !begun_at.has_passed(PATIENCE, now)) {
             return Step::Wait;
         }
         state.begun_at = Some(now);

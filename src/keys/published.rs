@@ -125,7 +125,7 @@ impl PublishedKeys {
     pub(super) fn is_enough(&self, need: Need, now: Timestamp) -> bool {
         self.state.borrow().known.is_some_and(|known| match need {
             Need::Keys => known.is_fresh(now),
-            Need::UnknownKey => known.is_fresh(now) && !has_passed(known.asked_at, self.source.unknown_kid, now),
+            Need::UnknownKey => known.is_fresh(now) && !known.asked_at.has_passed(self.source.unknown_kid, now),
             Need::Refresh => known.is_fresh(now) && !known.wants_refresh(now),
         })
     }
@@ -140,7 +140,7 @@ impl PublishedKeys {
     #[must_use]
     pub fn is_due(&self, need: Need, now: Timestamp) -> bool {
         let state = self.state.borrow();
-        let has_paused = state.failed_at.is_none_or(|at| has_passed(at, state.pause(), now));
+        let has_paused = state.failed_at.is_none_or(|at| at.has_passed(state.pause(), now));
         match need {
             Need::Keys => match state.known.filter(|known| known.is_usable(now, &self.source)) {
                 None => has_paused,
@@ -148,7 +148,7 @@ impl PublishedKeys {
                 Some(known) => !known.is_fresh(now) && state.failures == 0,
             },
             Need::UnknownKey => {
-                has_paused && state.asked_for_unknown_at.is_none_or(|at| has_passed(at, self.source.unknown_kid, now))
+                has_paused && state.asked_for_unknown_at.is_none_or(|at| at.has_passed(self.source.unknown_kid, now))
             }
             Need::Refresh => {
                 has_paused && !state.is_being_fetched(now) && state.known.is_some_and(|known| known.wants_refresh(now))
@@ -236,7 +236,7 @@ impl State {
     }
 
     fn is_being_fetched(&self, now: Timestamp) -> bool {
-        self.turn.is_some_and(|(_, since)| !has_passed(since, PATIENCE, now))
+        self.turn.is_some_and(|(_, since)| !since.has_passed(PATIENCE, now))
     }
 
     /// How long nothing is fetched after the last failure.
@@ -264,10 +264,4 @@ impl Known {
         let lead = life.checked_div(5).unwrap_or_default().min(LONGEST_LEAD);
         !self.is_past(now) || now >= self.fresh_until.minus(lead)
     }
-}
-
-/// Whether so long a time has passed since a moment. One in the future was noted before the clock was set back: nobody
-/// knows how long ago.
-fn has_passed(since: Timestamp, duration: Duration, now: Timestamp) -> bool {
-    since > now.plus(CLOCKS_APART) || now.since(since) >= duration
 }

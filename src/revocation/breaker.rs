@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ports::LedgerError;
-use crate::time::Timestamp;
+use crate::time::{CLOCK_SKEW, Timestamp};
 
 /// The first pause without jitter; each further one is twice as long, up to [`LONGEST_PAUSE`]. Jitter shortens it by up
 /// to half, so that isolates do not probe at the same time.
@@ -17,8 +17,6 @@ const SECOND_OPINION: Duration = Duration::from_millis(200);
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 /// The least time between calls of logouts while the shard fails.
 const BETWEEN_LOGOUTS: Duration = Duration::from_millis(100);
-/// How far the clocks of two requests may differ. A time further in the future is from before a clock was set back.
-const CLOCKS_APART: Duration = Duration::from_secs(5);
 
 /// Who calls. A check fails fast; a logout gets its try even while the shard fails, since its user may not come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +77,7 @@ impl Breaker {
             (None, _) => Admission::Go(self.begin(now)),
             (Some(refusal), Caller::Check) => refusal,
             (Some(Admission::Wait(cause) | Admission::Refuse(cause)), Caller::Logout)
-                if !self.logout_at.is_none_or(|at| has_passed(at, BETWEEN_LOGOUTS, now)) =>
+                if !self.logout_at.is_none_or(|at| at.has_passed(BETWEEN_LOGOUTS, now)) =>
             {
                 Admission::Wait(cause)
             }
@@ -141,7 +139,7 @@ impl Breaker {
 
     /// Notes that a call was dropped without an answer: its request has ended, or has waited long enough.
     pub fn abandon(&mut self, number: u64, begun_at: Timestamp, now: Timestamp, chance: u8) {
-        if has_passed(begun_at, SLOW, now) {
+        if begun_at.has_passed(SLOW, now) {
             return self.fail(number, LedgerError::TimedOut, now, chance);
         }
         self.waiting = self.waiting.filter(|call| call.number != number);
@@ -152,7 +150,7 @@ impl Breaker {
 
     /// Opens when a call had no answer for [`SLOW`]: it hangs, or its request is gone. The next call shows which.
     fn look_at_waiting(&mut self, now: Timestamp) {
-        if let Some(call) = self.waiting.filter(|call| has_passed(call.begun_at, SLOW, now)) {
+        if let Some(call) = self.waiting.filter(|call| call.begun_at.has_passed(SLOW, now)) {
             let (cause, after) = (LedgerError::TimedOut, call.number.saturating_sub(1));
             self.waiting = None;
             self.open.get_or_insert(Open { cause, after, pauses: 0, until: now, probe: None });
@@ -174,13 +172,13 @@ impl Breaker {
 
 impl Open {
     fn refusal(&self, now: Timestamp) -> Option<Admission> {
-        let is_probing = self.probe.is_some_and(|call| !has_passed(call.begun_at, PROBE_LIMIT, now));
-        let is_promising = |call: Call| self.pauses == 0 && !has_passed(call.begun_at, SECOND_OPINION, now);
+        let is_probing = self.probe.is_some_and(|call| !call.begun_at.has_passed(PROBE_LIMIT, now));
+        let is_promising = |call: Call| self.pauses == 0 && !call.begun_at.has_passed(SECOND_OPINION, now);
         if is_probing && self.probe.is_some_and(is_promising) {
             return Some(Admission::Wait(self.cause));
         }
         // An end further away than any pause is from before a clock was set back.
-        let is_paused = now < self.until && self.until <= now.plus(LONGEST_PAUSE).plus(CLOCKS_APART);
+        let is_paused = now < self.until && self.until <= now.plus(LONGEST_PAUSE).plus(CLOCK_SKEW);
         (is_probing || is_paused).then_some(Admission::Refuse(self.cause))
     }
 
@@ -195,8 +193,4 @@ fn pause(place: u32, chance: u8) -> Duration {
     let longest = FIRST_PAUSE.saturating_mul(1_u32.wrapping_shl(doublings)).min(LONGEST_PAUSE);
     let jitter = longest.saturating_mul(chance.into()).checked_div(510).unwrap_or_default();
     longest.saturating_sub(jitter)
-}
-
-fn has_passed(since: Timestamp, duration: Duration, now: Timestamp) -> bool {
-    since > now.plus(CLOCKS_APART) || now.since(since) >= duration
 }

@@ -15,12 +15,10 @@ use super::record::{Revocation, Scope};
 use super::shard::Shard;
 use super::sync::Unheard;
 use crate::ports::LedgerError;
-use crate::time::Timestamp;
+use crate::time::{CLOCK_SKEW, Timestamp};
 
 /// The most revocations of the feed that an isolate remembers, of all shards together: some 8 MB.
 pub(super) const MAX_FOLLOWED: usize = 100_000;
-/// How much earlier a request may be than another one: each has its own clock, which stands still while it computes.
-const ONE_TIME: Duration = Duration::from_secs(5);
 
 /// An isolate's memory. No borrow of it outlives a call, so none can meet another.
 #[derive(Debug)]
@@ -76,7 +74,7 @@ impl Memory {
 
     /// Begins afresh when the clock was set back: what was noted by then is of times that are still to come.
     pub(super) fn look_at_clock(&self, now: Timestamp) {
-        if now.plus(ONE_TIME) < self.latest.get() {
+        if now.plus(CLOCK_SKEW) < self.latest.get() {
             self.era.set(self.era.get().wrapping_add(1));
             for shard in &self.shards {
                 *shard.borrow_mut() = Shard::default();
