@@ -79,7 +79,7 @@ async function serve(server, origin, examples) {
   server.show();
 
   const code = await server.ended;
-  if (!isStopping()) throw new Refusal(`wrangler dev ended by itself (exit code ${code})`, code || 1);
+  if (!isStopping()) throw new Refusal(`wrangler dev stopped (exit code ${code})`, code || 1);
 }
 
 async function main() {

@@ -3,11 +3,11 @@
 //! A Cloudflare Worker that answers the published logout endpoints of five systems, verifies their bearer tokens,
 //! records revocations with lifetimes that match the tokens' own, and tells every API that asks whether a token is good.
 //!
-//! # The map of the house
+//! # Project layout
 //!
-//! A request goes through these rooms in this order:
+//! A request passes these modules in this order:
 //!
-//! | room | what it decides |
+//! | module | what it decides |
 //! |---|---|
 //! | [`service`] | the way of a request, from the wire to the reply and its log line |
 //! | [`routes`] | method, host and path: what answers |

@@ -22,7 +22,7 @@ const SYMMETRIC = { HS256: 32, HS384: 48, HS512: 64 };
 /** The public members of a JWK. @param {Record<string, unknown>} jwk */
 const publicHalf = ({ kty, crv, x, y, n, e }) => Object.fromEntries(Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) => value !== undefined));
 
-/** A public key for an algorithm. Its private half is dropped, so nobody can sign with it. @param {string} algorithm */
+/** A public key for an algorithm. Its private half is dropped, so no token can be signed with it. @param {string} algorithm */
 async function publicKeyFor(algorithm) {
   const published = (await developmentKeys()).find((jwk) => fits(jwk, algorithm));
   if (published) return publicHalf(published);
@@ -60,7 +60,7 @@ async function publishedKey(issuer) {
 }
 
 /**
- * What has to be appended to a file that says `present`. What it says is left alone: somebody may have put their own
+ * What has to be appended to a file that says `present`. What it says is left alone: developers put their own
  * keys in.
  * @param {string} present
  * @param {Table | null} table

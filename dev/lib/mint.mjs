@@ -66,7 +66,7 @@ export async function mint({ table, secrets }, name, { claims = {}, expiresIn = 
   const issuer = issuerOf(table, name);
   const jwk = await signingKeyOf(issuer, secrets);
   if (!jwk) {
-    throw new Refusal(`Nobody can sign tokens of \`${name}\` here: its keys are neither in dev/keys nor symmetric ones in .dev.vars. Get a token where its users log in`, 2);
+    throw new Refusal(`Tokens of \`${name}\` cannot be signed here: its keys are neither in dev/keys nor symmetric ones in .dev.vars. Get a token where its users log in`, 2);
   }
   const contracts = listed(table, "routes").filter((route) => route.issuer === name).map(({ contract }) => String(contract));
   const now = Math.floor(Date.now() / 1000);

@@ -25,7 +25,7 @@ export function unreachable(config, { label, env }) {
   const vars = env === undefined ? "vars" : `env.${env}.vars`;
   return [
     [
-      `nobody could reach it. Add one of these to ${label}, ${where}:`,
+      `the Worker has no route. Add one of these to ${label}, ${where}:`,
       '      routes = [{ pattern = "logout.shop.example", custom_domain = true }]                     # a host of its own',
       '      routes = [{ pattern = "shop.example/customer/logout", zone_name = "shop.example" }]      # a path of a site on Cloudflare',
       "      workers_dev = true                                                                       # workers.dev: no firewall or rate limiting rules of yours apply",

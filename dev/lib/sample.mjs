@@ -53,7 +53,7 @@ const PROBLEMS = {
 
 /** Why a key is not taken. @type {Record<string, string>} */
 const REFUSED_KEYS = {
-  not_public: "symmetric, or with its private half: nobody may publish it",
+  not_public: "symmetric or private: such a key must not be published",
   no_algorithm_fits: "none of `algorithms` is for such a key",
   algorithm_not_configured: "its `alg` is not in `algorithms`",
   other_use: "not for signatures, by its `use` or `key_ops`",

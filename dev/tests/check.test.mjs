@@ -45,7 +45,7 @@ test("the tests' table is valid for development, with the secrets that it is giv
   assert.equal(code, 0, output);
 });
 
-test("development keys are refused for a deployment, in every part of the table, and so is a Worker that nobody can reach", { timeout: 300_000 }, async (t) => {
+test("development keys are refused for a deployment, in every part of the table, and so is a Worker without a route", { timeout: 300_000 }, async (t) => {
   const [first, ...rest] = (await tableOfTests()).split("[[vars.EDGE_LOGOUT.routes]]");
   const table = [first.replaceAll("vars.EDGE_LOGOUT.", "vars.EDGE_LOGOUT_ISSUERS."), ...rest].join("[[vars.EDGE_LOGOUT.routes]]");
   const { code, output } = await check("--config", await configWith(t, table));
@@ -54,7 +54,7 @@ test("development keys are refused for a deployment, in every part of the table,
   const published = (await developmentKeys()).filter(({ kty }) => kty !== "oct");
   assert.equal(findings.filter((line) => /vars\.EDGE_LOGOUT_ISSUERS\.issuers.*is a development key/.test(line)).length, published.length, output);
   assert.equal(findings.filter((line) => /the secret .* is not set/.test(line)).length, 2, output);
-  assert.equal(findings.filter((line) => line.includes("nobody could reach it")).length, 1, output);
+  assert.equal(findings.filter((line) => line.includes("the Worker has no route")).length, 1, output);
   assert.equal(findings.length, published.length + 3, output);
 });
 
@@ -64,7 +64,7 @@ test("README's table can be deployed from another folder, once it has a route", 
   assert.equal(code, 0, output);
   const unreached = await dryRun("--config", await configWith(t, table));
   assert.equal(unreached.code, 1);
-  assert.deepEqual(findingsIn(unreached.output).map((line) => line.slice(4, 24)), ["nobody could reach i"]);
+  assert.deepEqual(findingsIn(unreached.output).map((line) => line.slice(4, 24)), ["the Worker has no ro"]);
   const deployed = await dryRun(`--config=${await configWith(t, table, ROUTE)}`);
   assert.equal(deployed.code, 0, deployed.output);
   assert.match(deployed.output, /--dry-run: exiting now/);
@@ -79,7 +79,7 @@ test("what an environment lacks is listed", { timeout: 300_000 }, async (t) => {
   const { code, output } = await check("--env", "staging", "--config", await configWith(t, table, 'compatibility_flags = []'));
   assert.equal(code, 1);
   const findings = findingsIn(output);
-  for (const finding of [/is missing/, /\[\[env\.staging\.durable_objects\.bindings\]\]/, /kv_namespaces: there is no `REVOCATIONS`/, /nobody could reach it.*\[env\.staging\]/]) {
+  for (const finding of [/is missing/, /\[\[env\.staging\.durable_objects\.bindings\]\]/, /kv_namespaces: there is no `REVOCATIONS`/, /the Worker has no route.*\[env\.staging\]/]) {
     assert.ok(findings.some((line) => finding.test(line)), `${finding} in ${output}`);
   }
 });

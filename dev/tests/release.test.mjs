@@ -64,7 +64,7 @@ test("a Worker without ledger is allowed, and told what it goes without", () => 
 test("a Worker that nobody could reach is told the lines to add", () => {
   const [finding, ...others] = unreachable({ workers_dev: false }, which);
   assert.equal(others.length, 0);
-  assert.match(finding, /^nobody could reach it.*tests\/wrangler\.toml/);
+  assert.match(finding, /^the Worker has no route.*tests\/wrangler\.toml/);
   for (const line of ["routes = [{ pattern = ", "custom_domain = true", "workers_dev = true", "[vars]", 'SERVICE_BINDINGS_ONLY = "true"']) assert.ok(finding.includes(line), line);
   assert.equal(unreachable({}, which).length, 1, "workers.dev has to be chosen, not left over");
   assert.match(unreachable({}, staging)[0], /\[env\.staging\.vars\]/);

@@ -44,7 +44,7 @@ test("published keys are named, and those that are not taken with the reason", a
   const { lines, failed } = await look({ jwks_url: `${provider.jwksUrl}?api_key=secret` }, { online: true });
   assert.deepEqual(lines, [
     `keys of mine: ${provider.jwksUrl} (status 200): one (ES256), two (ES256); ` +
-      "not taken: enc (not for signatures, by its `use` or `key_ops`), symmetric (symmetric, or with its private half: nobody may publish it), (no kid) (no JWK)",
+      "not taken: enc (not for signatures, by its `use` or `key_ops`), symmetric (symmetric or private: such a key must not be published), (no kid) (no JWK)",
   ]);
   assert.equal(failed, false, "what others publish besides is no failure");
   assert.deepEqual(provider.asked, ["/jwks?api_key=secret"]);

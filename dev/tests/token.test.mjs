@@ -84,5 +84,5 @@ test("a token that nobody can sign here is refused with what to do", async (t) =
   const own = await configWith(t, await tableOfReadme());
   const { code, stdout, output } = await run(process.execPath, ["dev/token.mjs", "worth", "--config", own]);
   assert.deepEqual([code, stdout], [2, ""]);
-  assert.match(output, /^Nobody can sign tokens of `worth` here: .*\n$/);
+  assert.match(output, /^Tokens of `worth` cannot be signed here: .*\n$/);
 });
