@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 pub use header_name::{is_override, is_reserved};
 pub use path::{is_clear_path, is_kept_path, lenient_path, percent_decoded};
-pub use url::{Authority, Target, Url, is_host};
+pub use url::{Authority, Target, Url, is_host, without_query};
 
 /// The largest body that any endpoint reads, in bytes. More is answered with 413 before anything is parsed.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;

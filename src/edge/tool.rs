@@ -9,6 +9,7 @@ use wasm_bindgen::JsValue;
 
 use super::platform::EdgeClock;
 use super::{promise, web, webcrypto};
+use crate::http::without_query;
 use crate::json::Object;
 use crate::ports::{Clock, Fetched, Journal, KeyEvent, SharedMemory, Signatures, Unavailable, Web, WebError};
 use crate::time::Timestamp;
@@ -62,8 +63,7 @@ impl Web for ToolPlatform {
             return Err(WebError::Unreachable);
         }
         web::get(url, limit).await.unwrap_or_else(|error| {
-            let (url, _query) = url.split_once('?').unwrap_or((url, ""));
-            self.errors.borrow_mut().push((url.to_owned(), code(&error)));
+            self.errors.borrow_mut().push((without_query(url).to_owned(), code(&error)));
             Err(WebError::Unreachable)
         })
     }

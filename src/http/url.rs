@@ -136,6 +136,12 @@ impl<'a> Url<'a> {
     }
 }
 
+/// A URL as logs and reports show it: its query may hold a secret.
+#[must_use]
+pub fn without_query(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(url, _query)| url)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

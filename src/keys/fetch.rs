@@ -10,6 +10,7 @@ use super::freshness::freshness;
 use super::published::{Need, PublishedKeys, Step, Taken};
 use super::set::MAX_SET_BYTES;
 use super::source::{KeySource, is_key_url};
+use crate::http::without_query;
 use crate::json;
 use crate::ports::{Clock, Fetched, Journal, KeyEvent, SharedMemory, Signatures, Web, WebError, within};
 use crate::time::Timestamp;
@@ -153,8 +154,7 @@ struct Trace {
 
 impl Trace {
     fn begin(&self, url: &str) {
-        let (url, _query) = url.split_once('?').unwrap_or((url, ""));
-        self.requests.borrow_mut().push(KeyRequest { url: url.to_owned(), status: None });
+        self.requests.borrow_mut().push(KeyRequest { url: without_query(url).to_owned(), status: None });
     }
 
     fn answered(&self, status: u16) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::breaker::Caller;
+use super::breaker::Purpose;
 use super::check::Known;
 use super::client::{LedgerQuestion, ShardClient};
 use super::digest::Digest;
@@ -54,7 +54,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     /// # Errors
     /// Who did not answer. A token of which nothing is known is not active.
     pub async fn status(&self, token: &Matchable, freshness: Freshness, limit: Duration) -> Result<Known, Doubt> {
-        self.status_for(Caller::Check, token, freshness, limit).await
+        self.status_for(Purpose::Check, token, freshness, limit).await
     }
 
     /// [`Self::status`] for a logout, which asks the ledger even while that fails: its user may not come back.
@@ -67,12 +67,12 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         freshness: Freshness,
         limit: Duration,
     ) -> Result<Known, Doubt> {
-        self.status_for(Caller::Logout, token, freshness, limit).await
+        self.status_for(Purpose::Logout, token, freshness, limit).await
     }
 
     async fn status_for(
         &self,
-        caller: Caller,
+        purpose: Purpose,
         token: &Matchable,
         freshness: Freshness,
         limit: Duration,
@@ -80,7 +80,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         match self.remembered(token, freshness) {
             Some(known) => Ok(known),
             None => {
-                let answered = Box::pin(self.statuses_for(caller, &[token], freshness, limit)).await.pop();
+                let answered = Box::pin(self.statuses_for(purpose, &[token], freshness, limit)).await.pop();
                 answered.unwrap_or(Err(Doubt::Index(IndexError::Permanent)))
             }
         }
@@ -99,12 +99,12 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         freshness: Freshness,
         limit: Duration,
     ) -> Vec<Result<Known, Doubt>> {
-        self.statuses_for(Caller::Check, tokens, freshness, limit).await
+        self.statuses_for(Purpose::Check, tokens, freshness, limit).await
     }
 
     async fn statuses_for(
         &self,
-        caller: Caller,
+        purpose: Purpose,
         tokens: &[&Matchable],
         freshness: Freshness,
         limit: Duration,
@@ -116,7 +116,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         let open: Vec<&Matchable> =
             tokens.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(token, _)| *token).collect();
         // Whatever it waits for has a limit of its own: every timer that a check sets is paid for by every check.
-        let mut asked = self.ask(caller, &open, freshness, limit).await.into_iter();
+        let mut asked = self.ask(purpose, &open, freshness, limit).await.into_iter();
         let mut next = || asked.next().unwrap_or(Err(Doubt::Index(IndexError::Permanent)));
         known.into_iter().map(|known| known.map_or_else(&mut next, Ok)).collect()
     }
@@ -156,13 +156,13 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         let shard = |revocation: &Revocation| Digest::of_key(&revocation.key).map(|digest| digest.shard(rules.shards));
         for part in revocations.chunk_by(|one, next| shard(one) == shard(next)) {
             let of_part = part.first().and_then(shard).ok_or(LedgerError::Failed)?;
-            self.client(of_part, Caller::Logout).record(part.to_vec(), deadline).await?;
+            self.client(of_part, Purpose::Logout).record(part.to_vec(), deadline).await?;
         }
         Ok(())
     }
 
-    pub(super) fn client(&self, shard: u32, caller: Caller) -> ShardClient<'_, P> {
-        ShardClient { platform: self.platform, memory: self.memory, shard, caller }
+    pub(super) fn client(&self, shard: u32, purpose: Purpose) -> ShardClient<'_, P> {
+        ShardClient { platform: self.platform, memory: self.memory, shard, purpose }
     }
 
     /// Hears the feeds that were heard of longer ago than about half of what the issuers' bounds allow, so that no check has
@@ -174,7 +174,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
             let turn = Turn { memory: self.memory, shard };
             async move {
                 let _turn = turn;
-                sync(&self.client(shard, Caller::Check), recent).await
+                sync(&self.client(shard, Purpose::Check), recent).await
             }
             .boxed_local()
         };

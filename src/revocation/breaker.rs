@@ -18,9 +18,9 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 /// The least time between calls of logouts while the shard fails.
 const BETWEEN_LOGOUTS: Duration = Duration::from_millis(100);
 
-/// Who calls. A check fails fast; a logout gets its try even while the shard fails, since its user may not come back.
+/// What a call is for. A check fails fast; a logout gets its try even while the shard fails, since its user may not come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Caller {
+pub(super) enum Purpose {
     Check,
     Logout,
 }
@@ -69,19 +69,19 @@ struct Open {
 }
 
 impl Breaker {
-    /// Whether a caller may call now. A caller that may must report the end by `succeed`, `fail` or `abandon`.
-    pub fn admit(&mut self, caller: Caller, now: Timestamp) -> Admission {
+    /// Whether a call may be made now. Whoever makes it must report its end by `succeed`, `fail` or `abandon`.
+    pub fn admit(&mut self, purpose: Purpose, now: Timestamp) -> Admission {
         self.look_at_waiting(now);
         let refusal = self.open.as_ref().and_then(|open| open.refusal(now));
-        match (refusal, caller) {
+        match (refusal, purpose) {
             (None, _) => Admission::Go(self.begin(now)),
-            (Some(refusal), Caller::Check) => refusal,
-            (Some(Admission::Wait(cause) | Admission::Refuse(cause)), Caller::Logout)
+            (Some(refusal), Purpose::Check) => refusal,
+            (Some(Admission::Wait(cause) | Admission::Refuse(cause)), Purpose::Logout)
                 if !self.logout_at.is_none_or(|at| at.has_passed(BETWEEN_LOGOUTS, now)) =>
             {
                 Admission::Wait(cause)
             }
-            (Some(_), Caller::Logout) => {
+            (Some(_), Purpose::Logout) => {
                 self.logout_at = Some(now);
                 self.calls = self.calls.saturating_add(1);
                 Admission::Go(self.calls)

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use futures_util::future::join;
 
 use super::authority::{Authority, Doubt};
-use super::breaker::Caller;
+use super::breaker::Purpose;
 use super::client::CALL_LIMIT;
 use super::digests::{Digests, Entry};
 use super::evidence::{Evidence, Part};
@@ -48,13 +48,13 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     /// A promise that cannot be kept falls back to the stronger and slower way, and then to a doubt.
     pub(super) async fn ask(
         &self,
-        caller: Caller,
+        purpose: Purpose,
         tokens: &[&Matchable],
         freshness: Freshness,
         limit: Duration,
     ) -> Vec<Result<Known, Doubt>> {
         let begin = self.platform.now();
-        let freshness = match self.keep(caller, freshness, tokens, limit).await {
+        let freshness = match self.keep(purpose, freshness, tokens, limit).await {
             Ok(kept) => kept,
             Err(doubt) => return vec![Err(doubt); tokens.len()],
         };
@@ -70,7 +70,9 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         // Each for itself, and a little earlier than the whole: the word of one counts when the other one hangs.
         let left = limit.saturating_sub(asked_at.since(begin)).saturating_sub(JUDGING);
         let (of_ledger, of_index) = match freshness {
-            Freshness::Strong => join(self.ask_ledger(caller, tokens, begin, left), self.ask_index(&asked, left)).await,
+            Freshness::Strong => {
+                join(self.ask_ledger(purpose, tokens, begin, left), self.ask_index(&asked, left)).await
+            }
             Freshness::Bounded(_) | Freshness::Eventual => (None, self.ask_index(&asked, left).await),
         };
         let judge = |((token, ended), unknown): ((&&Matchable, Option<Scope>), bool)| {
@@ -94,7 +96,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     /// The promise that can be kept: the one asked for, once the feeds were heard, or the stronger one.
     async fn keep(
         &self,
-        caller: Caller,
+        purpose: Purpose,
         freshness: Freshness,
         tokens: &[&Matchable],
         limit: Duration,
@@ -105,7 +107,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         match within::<P, _>(limit, self.hear(tokens, bound)).await {
             Some(Ok(())) => Ok(freshness),
             // Another call would add load. A logout calls nevertheless, at the breaker's rate.
-            Some(Err(Unheard::Ledger(LedgerError::Overloaded))) if caller == Caller::Check => {
+            Some(Err(Unheard::Ledger(LedgerError::Overloaded))) if purpose == Purpose::Check => {
                 Err(Doubt::Ledger(LedgerError::Overloaded))
             }
             Some(Err(_)) | None => Ok(Freshness::Strong),
@@ -133,13 +135,13 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         let now = self.platform.now();
         let shards = self.memory.shards_of(tokens);
         let old = shards.into_iter().filter(|shard| !self.memory.is_synced(*shard, now.minus(bound), now));
-        let hear = |shard| async move { hear(&self.client(shard, Caller::Check), bound, now).await }.boxed_local();
+        let hear = |shard| async move { hear(&self.client(shard, Purpose::Check), bound, now).await }.boxed_local();
         all(old.map(hear).collect()).await.into_iter().collect()
     }
 
     async fn ask_ledger(
         &self,
-        caller: Caller,
+        purpose: Purpose,
         tokens: &[&Matchable],
         begin: Timestamp,
         limit: Duration,
@@ -150,10 +152,10 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
             let of_shard = |key: &&MatchKey<'_>| self.memory.shard_of(key.digest) == shard;
             let keys: Vec<_> = keys.iter().filter(of_shard).copied().collect();
             // While a shard fails, hearing its feed and this call share one limit.
-            let is_short = caller == Caller::Check && self.memory.is_failing(shard, now);
+            let is_short = purpose == Purpose::Check && self.memory.is_failing(shard, now);
             let deadline = if is_short { begin.plus(CALL_LIMIT) } else { now.plus(limit) };
             async move {
-                let found = self.client(shard, caller).contains(texts(&keys), deadline).await;
+                let found = self.client(shard, purpose).contains(texts(&keys), deadline).await;
                 Part::of_ledger(keys, found)
             }
             .boxed_local()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::breaker::{Admission, Caller};
+use super::breaker::{Admission, Purpose};
 use super::feed::Changes;
 use super::ledger::{Ledger, Rows, Since};
 use super::memory::Memory;
@@ -58,7 +58,7 @@ pub(super) struct ShardClient<'a, P: Clock> {
     pub platform: &'a P,
     pub memory: &'a Memory,
     pub shard: u32,
-    pub caller: Caller,
+    pub purpose: Purpose,
 }
 
 impl<P: LedgerShards + Clock> ShardClient<'_, P> {
@@ -115,7 +115,7 @@ impl<P: LedgerShards + Clock> ShardClient<'_, P> {
     fn is_last(&self, answer: &Result<String, LedgerError>) -> bool {
         match answer {
             Ok(_) | Err(LedgerError::Overloaded | LedgerError::Absent) => true,
-            Err(LedgerError::TimedOut) => self.caller == Caller::Check,
+            Err(LedgerError::TimedOut) => self.purpose == Purpose::Check,
             Err(LedgerError::Retryable | LedgerError::Failed) => false,
         }
     }
@@ -123,13 +123,13 @@ impl<P: LedgerShards + Clock> ShardClient<'_, P> {
     /// The breaker's permission to call. Waits for it while it is likely to come soon, at most for `left`.
     async fn admit(&self, left: Duration) -> Result<Pass<'_, P>, LedgerError> {
         let begin = self.platform.now();
-        let patience = match self.caller {
-            Caller::Check => left,
-            Caller::Logout => left.min(LOGOUT_PATIENCE),
+        let patience = match self.purpose {
+            Purpose::Check => left,
+            Purpose::Logout => left.min(LOGOUT_PATIENCE),
         };
         loop {
             let now = self.platform.now();
-            match self.memory.admit(self.shard, self.caller, now) {
+            match self.memory.admit(self.shard, self.purpose, now) {
                 Admission::Go(number) => return Ok(Pass { client: self, number, begun_at: now, is_over: false }),
                 Admission::Wait(_) if now.since(begin) < patience => P::sleep(LOOK_AGAIN).await,
                 Admission::Wait(cause) | Admission::Refuse(cause) => return Err(cause),

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::time::Duration;
 
-use super::breaker::{Admission, Breaker, Caller};
+use super::breaker::{Admission, Breaker, Purpose};
 use super::check::{Known, Status};
 use super::digest::Digest;
 use super::endings::Endings;
@@ -273,8 +273,8 @@ impl Memory {
     }
 
     /// Whether a shard may be called now. The caller must report how the call ends.
-    pub(super) fn admit(&self, shard: u32, caller: Caller, now: Timestamp) -> Admission {
-        self.breaker(shard).map_or(Admission::Go(0), |mut breaker| breaker.admit(caller, now))
+    pub(super) fn admit(&self, shard: u32, purpose: Purpose, now: Timestamp) -> Admission {
+        self.breaker(shard).map_or(Admission::Go(0), |mut breaker| breaker.admit(purpose, now))
     }
 
     /// The error with which a check of a shard would be refused now, if any.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::keys::{is_usable, published};
 use crate::config::{Config, Issuer, Tokens};
 use crate::endpoints::judge::issuers_of;
+use crate::http::without_query;
 use crate::json::{Array, Object};
 use crate::keys::verify_now;
 use crate::ports::{Clock, Journal, SharedMemory, Signatures, Web};
@@ -142,8 +143,7 @@ async fn cannot_tell<P: Clock + Signatures>(
 ) -> String {
     let verdict = verdict("cannot_tell", Some(issuer));
     let Some(keys) = rules.keys.current(platform.now()) else {
-        let url = published(issuer).map_or("", |keys| keys.source.url.as_str());
-        let (url, _query) = url.split_once('?').unwrap_or((url, ""));
+        let url = published(issuer).map_or("", |keys| without_query(&keys.source.url));
         let reason = if is_online { "keys_fetch_failed" } else { "keys_not_fetched" };
         let found = if is_online { "none that could be fetched" } else { "none: only --online fetches them" };
         return explained(verdict, reason, Explanation::new(format!("keys from {url}"), found));
