@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
-pub use header_name::{is_override, is_reserved};
+pub use header_name::{is_override, is_reserved, lenient_byte};
 pub use path::{is_clear_path, is_kept_path, lenient_path, percent_decoded};
 pub use url::{Authority, Target, Url, is_host, without_query};
 

@@ -52,7 +52,7 @@ impl Guard {
     pub fn is_as_strict_as(&self, other: &Self) -> bool {
         let takes = |issuer: &Rc<Issuer>| other.issuers.iter().any(|own| Rc::ptr_eq(own, issuer));
         self.issuers.iter().all(takes)
-            && self.freshness == other.freshness
+            && is_as_fresh(self.freshness, other.freshness)
             && other.strong_for.iter().all(|method| self.is_strong_for(method))
             && (!self.fail_open || other.fail_open)
             && (!self.passes_ambiguous_paths || other.passes_ambiguous_paths)
@@ -118,11 +118,19 @@ pub(super) fn read(
     }
 }
 
+/// Whether one freshness is at least as strong as another. `None` is the issuer's own, which may be any.
+fn is_as_fresh(one: Option<Freshness>, other: Option<Freshness>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.is_at_least(other),
+        _ => one == other,
+    }
+}
+
 fn passed_headers(section: &mut Section<'_>) -> Rc<[String]> {
     let names = section.texts("pass_headers").unwrap_or_default();
     let names: Vec<_> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
     for name in names.iter().filter(|name| !is_override(name)) {
-        let problem = if is_reserved(name) { " is set by this Worker alone" } else { " is passed on without it" };
+        let problem = if is_reserved(name) { " is never passed on" } else { " is passed on without it" };
         section.refuse("pass_headers", [&quoted(name), problem].concat());
     }
     names.into()

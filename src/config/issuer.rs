@@ -154,15 +154,8 @@ fn jwt_rules(section: &mut Section<'_>, revocation: &RevocationRules, environmen
 
 /// What is done with tokens that are bound to a key.
 fn confirmation(section: &mut Section<'_>) -> ConfirmationRule {
-    const SETTING: &str = "confirmation";
-    match section.text(SETTING).as_deref() {
-        None | Some("refuse") => ConfirmationRule::Refuse,
-        Some("pass_on") => ConfirmationRule::PassOn,
-        Some(other) => {
-            section.refuse_unknown(SETTING, SETTING, other, &["refuse", "pass_on"]);
-            ConfirmationRule::Refuse
-        }
-    }
+    let rule = section.choice("confirmation", &["refuse", "pass_on"]).unwrap_or_default();
+    if rule.is_some_and(|rule| rule == "pass_on") { ConfirmationRule::PassOn } else { ConfirmationRule::Refuse }
 }
 
 /// Empty when one of them is refused: which keys fit is unknown then.

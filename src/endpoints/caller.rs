@@ -44,13 +44,10 @@ pub(super) fn allowed_freshness(asked: Freshness, configured: Freshness, is_trus
     if is_trusted {
         return Some(asked);
     }
-    match (asked, configured) {
-        (Freshness::Strong, Freshness::Strong) => Some(asked),
-        (Freshness::Strong, _) | (Freshness::Bounded(_), Freshness::Eventual) => None,
-        (Freshness::Bounded(asked), Freshness::Bounded(least)) if asked < least => None,
-        (Freshness::Bounded(_), _) => Some(asked),
+    match asked {
         // Eventual costs a read of KV every time; the configured promise is the stronger one.
-        (Freshness::Eventual, _) => Some(configured),
+        Freshness::Eventual => Some(configured),
+        asked => configured.is_at_least(asked).then_some(asked),
     }
 }
 

@@ -43,10 +43,7 @@ impl KeptHeaders {
         if self.is_preflight && !is_of_preflight(name) || self.drops_cookies && name == "cookie" {
             return false;
         }
-        // The upstream's 100 would be taken for its final answer.
-        name != "expect"
-            && !is_reserved(name)
-            && (!is_override(name) || self.passed.iter().any(|passed| passed == name))
+        !is_reserved(name) && (!is_override(name) || self.passed.iter().any(|passed| passed == name))
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::original::Original;
 use crate::config::{Config, CookieRules, Issuer, Tokens};
-use crate::http::{Request, Url, percent_decoded};
+use crate::http::{Request, Url, lenient_byte, percent_decoded};
 use crate::token::{BearerProblem, bearer_token, is_token};
 
 /// The header in which LoyaltyDog's clients send the customer's session.
@@ -173,8 +173,7 @@ fn name_of(pair: &str) -> &str {
 /// digit as `_`, and takes `token[0]` for `token`.
 fn is_alike(one: &str, other: &str) -> bool {
     let comparable = |name: &str| -> Vec<u8> {
-        let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
-        percent_decoded(name.as_bytes()).into_iter().take_while(|byte| *byte != b'[').map(plain).collect()
+        percent_decoded(name.as_bytes()).into_iter().take_while(|byte| *byte != b'[').map(lenient_byte).collect()
     };
     comparable(one) == comparable(other)
 }

@@ -5,8 +5,9 @@
 
 /// Prefixes that only this Worker uses: claims of a token, and a client's secret.
 const RESERVED: [&str; 2] = ["x-auth-", "x-edge-logout-"];
-/// A credential for a proxy (RFC 9110 section 11.7.2) is not for the API behind it.
-const PROXY_CREDENTIAL: &str = "proxy-authorization";
+/// Headers for this Worker and not for the API: a credential for a proxy (RFC 9110 section 11.7.2), and the demand for an
+/// interim answer (section 10.1.1), which would be taken for the API's final one.
+const FOR_PROXIES: [&str; 2] = ["expect", "proxy-authorization"];
 /// Headers by which frameworks replace method, host or path: the API would serve another request than was judged.
 const OVERRIDES: [&str; 13] = [
     "forwarded",
@@ -26,24 +27,30 @@ const OVERRIDES: [&str; 13] = [
 /// Prefixes of such headers.
 const OVERRIDE_FAMILIES: [&str; 4] = ["x-envoy-original-", "x-forwarded-", "x-original-", "x-rewrite-"];
 
-/// Whether only this Worker, or nobody, may send a header to the API.
+/// Whether a client's header never reaches the API.
 #[must_use]
 pub fn is_reserved(name: &str) -> bool {
-    let name = comparable(name);
-    RESERVED.iter().any(|prefix| name.starts_with(prefix)) || name == PROXY_CREDENTIAL
+    RESERVED.iter().any(|prefix| begins_with(name, prefix)) || FOR_PROXIES.iter().any(|own| is_same(name, own))
 }
 
 /// Whether a header can override method, host or path of a request.
 #[must_use]
 pub fn is_override(name: &str) -> bool {
-    let name = comparable(name);
-    OVERRIDE_FAMILIES.iter().any(|family| name.starts_with(family)) || OVERRIDES.contains(&name.as_str())
+    OVERRIDE_FAMILIES.iter().any(|family| begins_with(name, family)) || OVERRIDES.iter().any(|own| is_same(name, own))
 }
 
-/// A name as the most lenient server compares it.
-fn comparable(name: &str) -> String {
-    let plain = |character: char| if character.is_ascii_alphanumeric() { character.to_ascii_lowercase() } else { '-' };
-    name.chars().map(plain).collect()
+/// A byte of a header's or a cookie's name as the most lenient server compares it.
+#[must_use]
+pub const fn lenient_byte(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+}
+
+fn begins_with(name: &str, prefix: &str) -> bool {
+    name.len() >= prefix.len() && name.bytes().map(lenient_byte).zip(prefix.bytes()).all(|(one, other)| one == other)
+}
+
+fn is_same(name: &str, other: &str) -> bool {
+    name.len() == other.len() && begins_with(name, other)
 }
 
 #[cfg(test)]
@@ -57,10 +64,10 @@ mod tests {
         {
             assert!(is_reserved(name), "{name}");
         }
-        for name in ["proxy-authorization", "Proxy_Authorization", "X-Edge-Logout-Client"] {
+        for name in ["proxy-authorization", "Proxy_Authorization", "X-Edge-Logout-Client", "expect", "EXPECT"] {
             assert!(is_reserved(name), "{name}");
         }
-        for name in ["authorization", "x-authentic", "x-author", "cookie", "x-auth"] {
+        for name in ["authorization", "x-authentic", "x-author", "cookie", "x-auth", "expected", ""] {
             assert!(!is_reserved(name) && !is_override(name), "{name}");
         }
     }

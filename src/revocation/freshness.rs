@@ -29,6 +29,16 @@ impl Freshness {
         }
     }
 
+    /// Whether it promises at least as much as another one.
+    #[must_use]
+    pub fn is_at_least(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Strong, _) | (_, Self::Eventual) => true,
+            (Self::Bounded(own), Self::Bounded(other)) => own <= other,
+            (_, Self::Strong) | (Self::Eventual, Self::Bounded(_)) => false,
+        }
+    }
+
     /// Its name in the configuration, in queries and in answers.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -205,6 +205,10 @@ fn an_exact_rule_beside_a_laxer_wildcard_is_told() {
     assert!(gaps_of(&[lax.clone(), json!({ "paths": ["/pub/admin"] })]).is_empty(), "the same rule");
     let strong = json!({ "paths": ["/pub/{id}/pay"], "strong_for": ["POST"] });
     assert_eq!(gaps_of(&[lax, strong]).len(), 1, "a weaker promise is laxer, too");
+    let of_freshness = |freshness| json!({ "paths": ["/pub/*"], "freshness": freshness });
+    let exact = json!({ "paths": ["/pub/admin"], "freshness": "bounded" });
+    assert!(gaps_of(&[of_freshness("strong"), exact.clone()]).is_empty(), "a stronger promise is no laxer rule");
+    assert_eq!(gaps_of(&[of_freshness("eventual"), exact]).len(), 1);
     let of_host = json!({ "paths": ["/pub/*"], "host": "lax.example" });
     let everywhere = json!({ "paths": ["/pub/admin"], "issuers": ["commerce-engine-pos"], "subtree": true });
     assert_eq!(gaps_of(&[of_host, everywhere])[0].host.as_deref(), Some("lax.example"));
