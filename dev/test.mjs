@@ -7,7 +7,7 @@ import { inRoot, toolPath } from "./lib/paths.mjs";
 import { seconds } from "./lib/progress.mjs";
 import { Refusal, command } from "./lib/refusal.mjs";
 import { run } from "./lib/run.mjs";
-import { NO_SKIPS, recorder, told } from "./lib/skips.mjs";
+import { NO_SKIPS, recorder, listOf } from "./lib/skips.mjs";
 import { WASM_TARGET } from "./lib/versions.mjs";
 import { setup } from "./setup.mjs";
 
@@ -76,7 +76,7 @@ function chosenParts(names) {
 
 /** @param {{ name: string, took: string, passed: boolean }[]} done @param {Skip[]} skipped */
 const summary = (done, skipped) =>
-  [...done.map(({ name, took, passed }) => `  ${passed ? "ok    " : "FAILED"}  ${took.padStart(8)}  ${name}`), told(skipped)].filter(Boolean).join("\n");
+  [...done.map(({ name, took, passed }) => `  ${passed ? "ok    " : "FAILED"}  ${took.padStart(8)}  ${name}`), listOf(skipped)].filter(Boolean).join("\n");
 
 async function main() {
   const begun = performance.now();

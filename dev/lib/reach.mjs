@@ -1,4 +1,4 @@
-// Whether anybody could reach the deployed Worker.
+// Whether the deployed Worker has a route.
 
 /** @typedef {import("./table.mjs").Table} Table */
 

@@ -114,7 +114,7 @@ function lineOfVerdict(verdict) {
  * @param {Answer} answer
  * @returns {{ lines: string[], failed: boolean }}
  */
-export function told({ report, errors }) {
+export function reportOf({ report, errors }) {
   if (report.refused) return { lines: ["keys and token were not judged: the Worker refuses the table"], failed: true };
   const { keys = [], token = [] } = report;
   const lines = [...keys.map((own) => lineOfKeys(own, errors)), ...token.map(lineOfVerdict)];
@@ -148,7 +148,7 @@ export async function sampleIsGood({ online = false, token }, question) {
   // A missing secret is a finding of its own; the other issuers can still be judged.
   const unknown = Object.fromEntries(secretsNamedBy(question.parts).map((name) => [name, null]));
   const sample = { online, ...(token !== undefined && { token: await readToken(token) }) };
-  const { lines, failed } = told(await judgedByWorker({ ...question, secrets: { ...unknown, ...question.secrets } }, sample));
+  const { lines, failed } = reportOf(await judgedByWorker({ ...question, secrets: { ...unknown, ...question.secrets } }, sample));
   for (const line of lines) console.log(line);
   return !failed;
 }

@@ -43,4 +43,4 @@ export function recorder() {
 }
 
 /** The lines of the summary about them. @param {Skip[]} skipped */
-export const told = (skipped) => skipped.map(({ file, name, reason }) => `  skipped  ${file}: ${name}: ${reason}`).join("\n");
+export const listOf = (skipped) => skipped.map(({ file, name, reason }) => `  skipped  ${file}: ${name}: ${reason}`).join("\n");

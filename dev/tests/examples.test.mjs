@@ -44,7 +44,7 @@ test("guards: before an API, and as a rule of a check", async () => {
   assert.match(rule[2], /\/check\?original=x-original' -H 'X-Original-Method: GET' -H 'X-Original-Host: api\.example' -H 'X-Original-URI: \/rules\/example'/);
 });
 
-test("whose keys nobody has gets a placeholder and how to get a token; the check takes an issuer whose keys are here", async () => {
+test("an issuer without a local key gets a placeholder and how to get a token; the check takes an issuer with one", async () => {
   const [logout, check] = await blocks({ issuers: [fetched, signed], routes: [{ contract: "worth", issuer: "shop" }] });
   assert.deepEqual(logout.slice(1, 3), ["# There is no development key of shop: log in where https://id.example issues tokens, and put the access token here", "TOKEN=..."]);
   assert.equal(check[1], "TOKEN=$(npm run --silent token -- pos)");

@@ -55,13 +55,13 @@ test("a class that was renamed, and one of another Worker, are there", () => {
   assert.deepEqual(problems({ migrations: [], durable_objects: { bindings: [{ name: "LEDGER", class_name: "Ledger", script_name: "other" }] } }), []);
 });
 
-test("a Worker without ledger is allowed, and told what it goes without", () => {
+test("a Worker without ledger is allowed, with a note of what it lacks", () => {
   const without = { migrations: [], durable_objects: { bindings: [] } };
   assert.deepEqual(problems(without), []);
   assert.match(notesOn({ ...fine, ...without })[0], /^Nothing is bound as LEDGER: /);
 });
 
-test("a Worker that nobody could reach is told the lines to add", () => {
+test("a Worker without a route is refused with the lines to add", () => {
   const [finding, ...others] = unreachable({ workers_dev: false }, which);
   assert.equal(others.length, 0);
   assert.match(finding, /^the Worker has no route.*tests\/wrangler\.toml/);

@@ -10,7 +10,7 @@ import { newKey, publicHalf, tokenOf } from "../../tests/worker/harness/algorith
 import { buildCheckTool } from "../build.mjs";
 import { mint } from "../../tests/worker/harness/tokens.mjs";
 import { run } from "../lib/run.mjs";
-import { told } from "../lib/sample.mjs";
+import { reportOf } from "../lib/sample.mjs";
 import { configWith, tableOfTests } from "./harness.mjs";
 import { askWorker, judgedByWorker, refusalsOfWorker } from "../lib/validity.mjs";
 
@@ -34,7 +34,7 @@ async function look(keys, sample) {
   const question = questionOf(keys);
   assert.deepEqual(await refusalsOfWorker(question), []);
   const answer = await judgedByWorker(question, sample);
-  return { ...told(answer), answer };
+  return { ...reportOf(answer), answer };
 }
 
 test("published keys are named, and those that are not taken with the reason", async (t) => {
@@ -69,7 +69,7 @@ test("a key that the runtime cannot import is a failure, and so is a token of it
   assert.equal(failed, true);
 });
 
-const TOLD = /** @type {Record<string, RegExp>} */ ({
+const REPORTED = /** @type {Record<string, RegExp>} */ ({
   bad_status: /answered with status 500$/,
   redirected: /answered with a redirect \(status 302\), which is not followed/,
   html: /answered with HTML or XML \(status 200\)/,
@@ -81,7 +81,7 @@ const TOLD = /** @type {Record<string, RegExp>} */ ({
 });
 
 test("whatever a provider does wrong is said in a line with its URL", { concurrency: 4 }, async (t) => {
-  assert.deepEqual(Object.keys(TOLD).sort(), Object.keys(FAULTS).sort());
+  assert.deepEqual(Object.keys(REPORTED).sort(), Object.keys(FAULTS).sort());
   const cases = Object.keys(FAULTS).map((reason) =>
     t.test(reason, async (own) => {
       const provider = await identityProvider(own);
@@ -90,7 +90,7 @@ test("whatever a provider does wrong is said in a line with its URL", { concurre
       assert.equal(failed, true);
       assert.equal(lines.length, 2);
       assert.ok(lines[0].startsWith(`keys of mine: FAILED (${reason}): ${provider.jwksUrl} `), lines[0]);
-      assert.match(lines[0], TOLD[reason]);
+      assert.match(lines[0], REPORTED[reason]);
       assert.match(lines[1], /^token: FAILED: cannot be judged for mine \(keys_fetch_failed\)/);
       assert.deepEqual(provider.asked, ["/jwks"], "no redirect is followed, and nothing is asked twice");
     }),
@@ -98,14 +98,14 @@ test("whatever a provider does wrong is said in a line with its URL", { concurre
   await Promise.all(cases);
 });
 
-test("a large page of an error is told by its status, and a page of another kind by what it is", async (t) => {
+test("a large error page is reported by its status, and an HTML page as HTML", async (t) => {
   const provider = await identityProvider(t);
   const page = `<!doctype html>${"<p>".repeat(50_000)}`;
   provider.fault = (_, response) => void response.writeHead(404, { "content-type": "text/html" }).end(page);
   assert.match((await look({ jwks_url: provider.jwksUrl }, { online: true })).lines[0], /\(bad_status\): .* status 404$/);
 });
 
-test("a discovery document of somebody else, or one that leads elsewhere", async (t) => {
+test("a discovery document of another issuer, or with another `jwks_uri`", async (t) => {
   const provider = await identityProvider(t);
   provider.publish(newKey("ES256"));
   const line = async () => (await look({ discovery_url: provider.discoveryUrl, iss: provider.url }, { online: true })).lines[0];
@@ -118,7 +118,7 @@ test("a discovery document of somebody else, or one that leads elsewhere", async
   assert.equal(provider.fetches, 0);
 });
 
-test("a server that nobody listens at", async () => {
+test("a server that does not listen", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { modernNode } from "../lib/packages.mjs";
 import { ROOT, inRoot } from "../lib/paths.mjs";
 import { run } from "../lib/run.mjs";
-import { NO_SKIPS, recorder, told } from "../lib/skips.mjs";
+import { NO_SKIPS, recorder, listOf } from "../lib/skips.mjs";
 import { missing } from "../../tests/worker/harness/installed.mjs";
 
 /** Runs a file of tests as `npm test` does. @param {import("node:test").TestContext} t @param {string} text */
@@ -37,11 +37,11 @@ test("every skipped test is named with its reason", async (t) => {
     { file: "x.test.mjs", name: "inner", reason: "later" },
     { file: "x.test.mjs", name: "a suite", reason: "no redis-server" },
   ]);
-  assert.equal(told(skipped.slice(1, 2)), "  skipped  x.test.mjs: Caddy: caddy is not installed (Debian package caddy)");
+  assert.equal(listOf(skipped.slice(1, 2)), "  skipped  x.test.mjs: Caddy: caddy is not installed (Debian package caddy)");
 });
 
-test("where nothing is skipped nothing is told", async (t) => {
-  assert.equal(told(await skipsOf(t, `test("runs", () => {});`)), "");
+test("without skips the list is empty", async (t) => {
+  assert.equal(listOf(await skipsOf(t, `test("runs", () => {});`)), "");
 });
 
 test("what is missing is named with the Debian package that has it", async (t) => {

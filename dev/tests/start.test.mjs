@@ -92,7 +92,7 @@ test("npm start answers, prints short requests that work, and leaves nothing beh
   assert.deepEqual(below.filter(isAlive), []);
 });
 
-test("npm start serves README's own table, whose keys nobody has here", { timeout: 120_000 }, async (t) => {
+test("npm start serves README's own table, whose private keys are elsewhere", { timeout: 120_000 }, async (t) => {
   const config = await configWith(t, await tableOfReadme(), 'routes = [{ pattern = "logout.shop.example", custom_domain = true }]');
   const { stdout, origin } = await started(t, await freePort(), { config });
   assert.ok(stdout.startsWith(`Ready on ${origin}\n`), stdout);

@@ -80,7 +80,7 @@ test("a token of anybody's table: a configuration elsewhere, in JSON, of an envi
   assert.equal(decodeProtectedHeader(shop.stdout.trim()).alg, "HS512", shop.output);
 });
 
-test("a token that nobody can sign here is refused with what to do", async (t) => {
+test("a token without a local key is refused with what to do", async (t) => {
   const own = await configWith(t, await tableOfReadme());
   const { code, stdout, output } = await run(process.execPath, ["dev/token.mjs", "worth", "--config", own]);
   assert.deepEqual([code, stdout], [2, ""]);

@@ -13,11 +13,11 @@ const CASES = [
 ];
 
 for (const [title, text, expected] of CASES) {
-  test(`${title} is told with its file, line and column`, () => {
+  test(`${title} names its file, line and column`, () => {
     assert.throws(() => parseToml(text, "wrangler.toml"), (error) => error instanceof Refusal && error.message === expected);
   });
 
-  test(`${title} is told alike where wrangler reads the file`, async (t) => {
+  test(`${title} names the same where wrangler reads the file`, async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "edge-logout-toml-"));
     t.after(() => rm(folder, { recursive: true }));
     const file = join(folder, "wrangler.toml");

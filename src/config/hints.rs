@@ -69,7 +69,7 @@ pub(super) fn nearest<'a>(given: &str, known: &mut dyn Iterator<Item = &'a str>)
     best.map(|(_, known)| known)
 }
 
-/// How different two names are; `None` for names that nobody would confuse.
+/// How different two names are; `None` for names that are too different to be confused.
 fn difference(one: &str, other: &str) -> Option<usize> {
     /// Shorter texts are part of too many names.
     const SHORTEST_PART: usize = 3;

@@ -40,7 +40,7 @@ fn promise(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> 
 
 /// What a future gives when it need not wait, otherwise the future.
 fn poll_once<T>(mut future: Pin<Box<dyn Future<Output = T>>>) -> Result<T, Pin<Box<dyn Future<Output = T>>>> {
-    // Whoever has to wait is polled again by a promise, which then leaves a waker of its own.
+    // A pending future is polled again by a promise, which registers a waker of its own.
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(given) => Ok(given),
         Poll::Pending => Err(future),

@@ -65,7 +65,7 @@ fn limited_address(config: &Config, request: &impl Request) -> Option<String> {
     let address = match caller(config, request) {
         // Its own address is a proxy's: counted by that, one attacker would block everybody behind it.
         Caller::Internal | Caller::Client(_) => request.header(config.check.client_address_header.as_deref()?)?,
-        // Whoever has no address shares one count with all others that have none.
+        // Requests without an address share one count.
         Caller::Anonymous => request.header("cf-connecting-ip").unwrap_or_else(|| "unknown".to_owned()),
     };
     Some(network(address.trim()))

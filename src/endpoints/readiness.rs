@@ -57,7 +57,7 @@ struct Report {
 }
 
 enum Step {
-    Told(Rc<Report>),
+    Recent(Rc<Report>),
     Wait,
     Look,
 }
@@ -73,17 +73,17 @@ pub(crate) async fn readyz<R: Request, P: Platform>(
     notes.client = client.map(|client| client.name.clone());
     let report = readiness.report(judge).await;
     let is_ready = report.as_ref().is_some_and(|report| report.is_ready());
-    let told = Object::new().text("status", if is_ready { "ok" } else { "unavailable" });
-    let told = match (client, report) {
-        (None, _) => told,
-        (Some(_), Some(report)) => report.tell(told),
-        (Some(_), None) => told.text("reason", "timed_out"),
+    let body = Object::new().text("status", if is_ready { "ok" } else { "unavailable" });
+    let body = match (client, report) {
+        (None, _) => body,
+        (Some(_), Some(report)) => report.add_to(body),
+        (Some(_), None) => body.text("reason", "timed_out"),
     };
     if is_ready {
-        return Reply::json_text(200, told.finish());
+        return Reply::json_text(200, body.finish());
     }
     notes.failed("not_ready");
-    Reply::json_text(503, told.finish()).with("Retry-After", "1")
+    Reply::json_text(503, body.finish()).with("Retry-After", "1")
 }
 
 impl Readiness {
@@ -93,7 +93,7 @@ impl Readiness {
         loop {
             let now = judge.platform.now();
             match self.step(now) {
-                Step::Told(report) => return Some(report),
+                Step::Recent(report) => return Some(report),
                 Step::Wait if now.since(begin) >= WAIT_LIMIT => return None,
                 Step::Wait => P::sleep(LOOK_AGAIN).await,
                 Step::Look => {
@@ -112,7 +112,7 @@ impl Readiness {
         if let Some((at, report)) = &state.latest
             && !at.has_passed(SHARED_FOR, now)
         {
-            return Step::Told(Rc::clone(report));
+            return Step::Recent(Rc::clone(report));
         }
         if state.begun_at.is_some_and(|begun_at| !begun_at.has_passed(PATIENCE, now)) {
             return Step::Wait;
@@ -128,11 +128,11 @@ impl Report {
         self.ledger.iter().copied().chain([self.kv]).chain(keys).all(|word| word == OK || word == STALE)
     }
 
-    fn tell(&self, told: Object) -> Object {
+    fn add_to(&self, body: Object) -> Object {
         let by_shard = |object: Object, (shard, word): (usize, &&'static str)| object.text(&shard.to_string(), word);
         let ledger = self.ledger.iter().enumerate().fold(Object::new(), by_shard);
         let keys = self.keys.iter().fold(Object::new(), |keys, (issuer, word)| keys.text(&issuer.name, word));
-        told.raw("ledger", &ledger.finish()).text("kv", self.kv).raw("keys", &keys.finish())
+        body.raw("ledger", &ledger.finish()).text("kv", self.kv).raw("keys", &keys.finish())
     }
 }
 

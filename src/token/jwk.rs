@@ -44,7 +44,7 @@ pub struct Jwk {
 /// What is wrong with a key. No message carries key material.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JwkProblem {
-    /// A symmetric key stands where anybody can read it.
+    /// A symmetric key in the table, which is not secret.
     SecretInPublic,
     /// A public key stands where a symmetric or private one belongs.
     NotSecret,
