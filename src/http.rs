@@ -79,8 +79,12 @@ pub struct Reply {
 pub struct Prepared {
     /// Status code.
     pub status: u16,
-    /// Headers in the order in which they are sent.
-    pub headers: Vec<(&'static str, String)>,
+    /// Headers that many answers have alike: the platform may copy them from one to the next.
+    pub common: Vec<(&'static str, Cow<'static, str>)>,
+    /// The others.
+    pub own: Vec<(&'static str, Cow<'static, str>)>,
+    /// Whether one response may be handed to several requests.
+    pub is_shared: bool,
     /// What the platform has made of it.
     pub form: OnceCell<Box<dyn Any>>,
     /// Whether it was sent before: what is wanted once, as most tokens' answers are, is not worth keeping.
@@ -89,7 +93,7 @@ pub struct Prepared {
 
 impl PartialEq for Prepared {
     fn eq(&self, other: &Self) -> bool {
-        self.status == other.status && self.headers == other.headers
+        self.status == other.status && self.common == other.common && self.own == other.own
     }
 }
 
@@ -133,10 +137,9 @@ impl Reply {
     /// The value of the first header of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        let prepared = self.prepared.iter().flat_map(|prepared| &prepared.headers);
-        let prepared = prepared.map(|(own, value)| (*own, value.as_str()));
-        let mut all = self.headers.iter().map(|(own, value)| (*own, value.as_ref())).chain(prepared);
-        all.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let prepared = self.prepared.iter().flat_map(|prepared| prepared.common.iter().chain(&prepared.own));
+        let mut all = self.headers.iter().chain(prepared);
+        all.find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_ref())
     }
 
     fn with_body(mut self, body: impl Into<Cow<'static, str>>) -> Self {

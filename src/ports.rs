@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, LocalBoxFuture, select};
 
-use crate::revocation::Entry;
+use crate::revocation::KvEntry;
 use crate::time::Timestamp;
 use crate::token::{PrivateKey, PublicKey, Secret, SigningInput};
 
@@ -19,6 +19,10 @@ pub trait Clock: 'static {
 
     /// Waits.
     async fn sleep(duration: Duration);
+
+    /// A future that ends when it is woken, by whatever request. Whoever waits for it needs a limit of time: the request
+    /// that is to wake it may be gone.
+    fn signal() -> (Wake, LocalBoxFuture<'static, ()>);
 }
 
 /// What a future gives, or nothing when the limit has passed first.
@@ -46,6 +50,24 @@ pub async fn all<T>(mut futures: Vec<LocalBoxFuture<'_, T>>) -> Vec<T> {
     .await;
     outputs.into_iter().flatten().collect()
 }
+
+/// The first of several futures to end, which is taken out of the list. The list is not empty.
+pub async fn first<T>(futures: &mut Vec<LocalBoxFuture<'_, T>>) -> T {
+    poll_fn(|context| {
+        for place in 0..futures.len() {
+            let Some(future) = futures.get_mut(place) else { break };
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                drop(futures.swap_remove(place));
+                return Poll::Ready(output);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Wakes whoever waits for it.
+pub type Wake = Box<dyn FnOnce()>;
 
 /// Why the index of revocations did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +102,14 @@ pub trait Index {
     async fn find(&self, keys: &[String]) -> Result<Vec<Option<String>>, IndexError>;
 
     /// Writes an entry, durably once this returns.
-    async fn put(&self, entry: &Entry) -> Result<(), IndexError>;
+    async fn put(&self, entry: &KvEntry) -> Result<(), IndexError>;
+
+    /// The filter of a segment, by its key; `None` when it is not there, or not there yet.
+    async fn segment(&self, key: &str) -> Result<Option<Vec<u8>>, IndexError>;
 }
 
 /// Why the ledger did not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LedgerError {
     /// Nothing is bound as the ledger.
     Absent,
@@ -96,6 +121,8 @@ pub enum LedgerError {
     Failed,
     /// No answer within the time that a request may wait for it.
     TimedOut,
+    /// Its storage is full: it takes no more logouts.
+    Full,
 }
 
 impl LedgerError {
@@ -108,6 +135,7 @@ impl LedgerError {
             Self::Overloaded => "ledger_overloaded",
             Self::Failed => "ledger_failed",
             Self::TimedOut => "ledger_timed_out",
+            Self::Full => "ledger_full",
         }
     }
 }
@@ -115,18 +143,18 @@ impl LedgerError {
 /// The ledger: the durable, ordered authority on revocations, in shards.
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
 pub trait LedgerShards {
-    /// The answer of a shard to a question, both JSON; see [`crate::revocation::LedgerQuestion`].
-    async fn ask(&self, shard: u32, question: &str) -> Result<String, LedgerError>;
+    /// The answer of a shard to a call; see [`crate::revocation::ledger::Call`] and [`crate::revocation::ledger::Answer`].
+    async fn ask(&self, shard: u32, call: &[u8]) -> Result<Vec<u8>, LedgerError>;
 }
 
 /// What isolates of one location share: the Cache API. It may forget and it may fail; nothing depends on it.
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
 pub trait SharedMemory {
     /// What is shared under a name.
-    async fn recall(&self, name: &str) -> Option<String>;
+    async fn recall(&self, name: &str) -> Option<Vec<u8>>;
 
-    /// Shares a text for some seconds.
-    async fn share(&self, name: &str, text: &str, seconds: u32);
+    /// Shares bytes for some seconds.
+    async fn share(&self, name: &str, bytes: &[u8], seconds: u32);
 }
 
 /// Something outside did not answer as it should.

@@ -3,6 +3,8 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
+use futures_util::future::LocalBoxFuture;
+
 use crate::config::{AnyRoute, Config, Route, Tokens};
 use crate::contracts::Failure;
 use crate::cors;
@@ -68,15 +70,18 @@ impl Service {
     #[must_use]
     pub fn wants_refresh(&self, platform: &impl Platform) -> bool {
         let now = platform.now();
-        self.bound.is_some_and(|bound| self.remembered.memory.wants_refresh(bound, now))
+        let replica = &self.remembered.replica;
+        self.bound.map_or_else(|| replica.wants_segments(now), |bound| replica.wants_refresh(bound, now))
             || self.keys().any(|keys| keys.wants_refresh(now))
     }
 
     /// Hears the feeds that are due, and fetches the keys. To be done once the request has been answered.
     pub async fn refresh(&self, platform: &impl Platform) {
         let mut due: Vec<_> = self.keys().filter_map(|keys| refresh(keys, platform)).collect();
-        if let Some(bound) = self.bound {
-            due.push(Box::pin(async move { self.judge(platform).authority().refresh(bound).await }));
+        match self.bound {
+            Some(bound) => due.push(Box::pin(async move { self.judge(platform).authority().refresh(bound).await })),
+            // Strong checks need the segments as well.
+            None => due.push(Box::pin(async move { self.judge(platform).authority().load_segments().await })),
         }
         all(due).await;
     }
@@ -95,6 +100,17 @@ impl Service {
         self.routes.find(url.authority.host, url.target.path).filter(is_there)
     }
 
+    /// Whether a request is worked off even if its client goes away: all but checks and guarded requests.
+    #[must_use]
+    pub fn must_finish(&self, request: &impl Request) -> bool {
+        // Logouts and batches alone, and they are sent by POST: nobody else is looked at twice.
+        request.method() == "POST"
+            && !matches!(
+                Url::read(request.url()).and_then(|url| self.find(&url)),
+                Some(Endpoint::Check | Endpoint::Guard { .. })
+            )
+    }
+
     fn judge<'a, P>(&'a self, platform: &'a P) -> Judge<'a, P> {
         Judge { config: &self.config, remembered: &self.remembered, platform }
     }
@@ -111,13 +127,13 @@ impl Service {
             (None, _) => (not_found(&mut notes), None),
             // Boxed, as all that waits: what is answered from memory must not make room for it.
             (Some(Endpoint::Guard { route, .. }), Some(url)) => {
-                match Box::pin(self.at_guard(route, &judge, request, url, &mut notes)).await {
+                match apart(self.at_guard(route, &judge, request, url, &mut notes)).await {
                     Ok(forward) => (no_answer(), Some(forward)),
                     Err(reply) => (reply, None),
                 }
             }
             (Some(Endpoint::Check), Some(url)) => (check(&judge, &self.routes, request, url, &mut notes).await, None),
-            (Some(endpoint), _) => (Box::pin(self.at_endpoint(endpoint, &judge, request, &mut notes)).await, None),
+            (Some(endpoint), _) => (apart(self.at_endpoint(endpoint, &judge, request, &mut notes)).await, None),
         };
         let milliseconds = u64::try_from(platform.now().since(begin).as_millis()).unwrap_or(u64::MAX);
         let mut log = LogLine::new(request, &reply, notes, milliseconds);
@@ -165,10 +181,10 @@ impl Service {
         }
         let reply = match (endpoint, route) {
             (Endpoint::Health, _) => health(&self.config, judge.platform),
-            (Endpoint::Ready, _) => readyz(&self.readiness, judge, request, notes).await,
+            (Endpoint::Ready, _) => apart(readyz(&self.readiness, judge, request, notes)).await,
             (Endpoint::OpenApi, _) => self.describe(),
-            (Endpoint::BatchCheck, _) => batch_check(judge, request, notes).await,
-            (Endpoint::Logout { .. }, Some(route)) => logout(route, judge, request, notes).await,
+            (Endpoint::BatchCheck, _) => apart(batch_check(judge, request, notes)).await,
+            (Endpoint::Logout { .. }, Some(route)) => apart(logout(route, judge, request, notes)).await,
             (Endpoint::Logout { .. } | Endpoint::Check | Endpoint::Guard { .. }, _) => not_found(notes),
         };
         cors::share(reply, cors, request)
@@ -207,6 +223,12 @@ impl Service {
         log.contract = Some(route.contract.name());
         log.issuer = Some(route.issuer.name.clone());
     }
+}
+
+/// A future whose code is a function of its own. The runtime compiles a function when it is called first: a cold check
+/// must not wait until logouts and batches are compiled.
+fn apart<'a, T>(future: impl Future<Output = T> + 'a) -> LocalBoxFuture<'a, T> {
+    Box::pin(future)
 }
 
 fn shortest_bound(config: &Config) -> Option<Duration> {

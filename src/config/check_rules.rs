@@ -3,12 +3,20 @@
 use super::section::Section;
 
 /// The table `check`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckRules {
     /// Whether anybody may ask for a stronger freshness or a shorter bound than the table configures.
     pub stronger_by_query: bool,
+    /// Whether one response without a body may be handed to several requests.
+    pub share_responses: bool,
     /// The header in which a trusted caller sends the address of its own client, in lower case.
     pub client_address_header: Option<String>,
+}
+
+impl Default for CheckRules {
+    fn default() -> Self {
+        Self { stronger_by_query: false, share_responses: true, client_address_header: None }
+    }
 }
 
 pub(super) fn read(table: &mut Section<'_>) -> CheckRules {
@@ -20,6 +28,7 @@ pub(super) fn read(table: &mut Section<'_>) -> CheckRules {
         }
         CheckRules {
             stronger_by_query: section.flag("stronger_by_query"),
+            share_responses: section.flag_or("share_responses", true),
             client_address_header: header.map(|name| name.to_ascii_lowercase()),
         }
     };

@@ -7,6 +7,7 @@ use super::section::Section;
 use crate::json::quoted;
 use crate::revocation::Freshness;
 use crate::revocation::ledger::LedgerRules;
+use crate::time::Timestamp;
 
 /// How long Workers KV is taken to need until every location sees a write: it promises "60 seconds or more".
 pub const DEFAULT_SETTLING: Duration = Duration::from_mins(2);
@@ -45,15 +46,16 @@ pub(super) fn storage(table: &mut Section<'_>, environment: &impl Environment) -
         if settling.is_some_and(|seconds| seconds < shortest || seconds > LONGEST_SETTLING_SECONDS) {
             section.refuse("settling_seconds", must_be(shortest, LONGEST_SETTLING_SECONDS));
         }
-        let is_sole = section.flag("sole_writer");
-        if is_sole && !environment.has_ledger() {
-            section.refuse("sole_writer", NEEDS_LEDGER);
+        let kv_written_until = section.number("kv_written_until");
+        if kv_written_until.is_some() && !environment.has_ledger() {
+            section.refuse("kv_written_until", NEEDS_LEDGER);
         }
-        (shards, settling, is_sole)
+        (shards, settling, kv_written_until)
     });
-    let (shards, settling, sole_writer) = settings.unwrap_or_default();
+    let (shards, settling, kv_written_until) = settings.unwrap_or_default();
     let settling = settling.map_or(DEFAULT_SETTLING, |seconds| Duration::from_secs(seconds.into()));
-    let rules = LedgerRules { shards: shards.unwrap_or(1).clamp(1, MAX_SHARDS), settling, sole_writer };
+    let kv_written_until = kv_written_until.map(|seconds| Timestamp::from_seconds(seconds.into()));
+    let rules = LedgerRules { shards: shards.unwrap_or(1).clamp(1, MAX_SHARDS), kv_written_until };
     Storage { ledger: environment.has_ledger().then_some(rules), settling }
 }
 

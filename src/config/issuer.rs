@@ -7,7 +7,7 @@ use super::cookie::{self, CookieRules};
 use super::freshness::{self, Storage};
 use super::section::Section;
 use super::{Environment, Lookup, keys};
-use crate::revocation::{Freshness, RevocationRules};
+use crate::revocation::{DigestRules, Freshness, RevocationRules};
 use crate::token::{Algorithm, ClaimNames, ConfirmationRule, JwtRules, RequiredClaim, Secret};
 
 /// How far clocks may be apart unless configured otherwise.
@@ -63,6 +63,7 @@ pub enum Tokens {
 pub(super) fn read_all(
     table: &mut Section<'_>,
     storage: Storage,
+    digests: &Rc<DigestRules>,
     environment: &impl Environment,
 ) -> Vec<Option<Rc<Issuer>>> {
     let mut names: Vec<String> = Vec::new();
@@ -77,7 +78,7 @@ pub(super) fn read_all(
             section.refuse("name", "is the name of another issuer as well");
         }
         names.extend(name.clone());
-        let issuer = read(section, name.clone().unwrap_or_default(), storage, environment)?;
+        let issuer = read(section, name.clone().unwrap_or_default(), storage, digests, environment)?;
         name.filter(|name| is_name(name) && !is_twice).map(|_| Rc::new(issuer))
     });
     refuse_dodges(table, &issuers);
@@ -104,7 +105,13 @@ fn refuse_dodges(table: &mut Section<'_>, issuers: &[Option<Rc<Issuer>>]) {
     }
 }
 
-fn read(section: &mut Section<'_>, name: String, storage: Storage, environment: &impl Environment) -> Option<Issuer> {
+fn read(
+    section: &mut Section<'_>,
+    name: String,
+    storage: Storage,
+    digests: &Rc<DigestRules>,
+    environment: &impl Environment,
+) -> Option<Issuer> {
     let Ok(kind) = section.choice("kind", &["jwt", "opaque"]) else {
         section.abandon();
         return None;
@@ -125,6 +132,7 @@ fn read(section: &mut Section<'_>, name: String, storage: Storage, environment: 
         issuer: name.clone(),
         leeway: Duration::from_secs(leeway.into()),
         longest_lifetime: Duration::from_secs(lifetime.into()),
+        digests: Rc::clone(digests),
     };
     let tokens = if is_opaque {
         section.refuse_each(&FOR_JWTS, "is for issuers of kind \"jwt\": opaque tokens are looked up, never verified");

@@ -7,6 +7,7 @@ mod check_rules;
 mod client;
 mod cookie;
 mod cors;
+mod digests;
 mod freshness;
 mod guard;
 mod hints;
@@ -23,8 +24,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::contracts;
-use crate::revocation::ledger::SoleWriter;
-use crate::revocation::{Freshness, RevocationRules};
+use crate::revocation::Freshness;
 use crate::token::Secret;
 
 pub use check_rules::CheckRules;
@@ -142,17 +142,6 @@ impl Config {
         self.routes.iter().any(|route| matches!(route, AnyRoute::Guard(_)))
     }
 
-    /// What the ledger's shards go by where nothing else writes into the index, `None` where that is not promised.
-    #[must_use]
-    pub fn sole_writer(&self) -> Option<SoleWriter> {
-        let rules = self.storage.ledger.filter(|rules| rules.sole_writer)?;
-        let gone = |issuer: &Rc<Issuer>| {
-            let RevocationRules { leeway, longest_lifetime, .. } = issuer.revocation;
-            longest_lifetime.saturating_add(leeway).saturating_add(leeway)
-        };
-        Some(SoleWriter::of(rules.shards, self.issuers.iter().map(gone).max().unwrap_or_default()))
-    }
-
     /// The logouts.
     pub fn logouts(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().filter_map(|route| match route {
@@ -185,7 +174,8 @@ impl Config {
         }
         let mut table = Section::outermost(settings, places, &mut refusals);
         let storage = freshness::storage(&mut table, environment);
-        let issuers = issuer::read_all(&mut table, storage, environment);
+        let digests = digests::read(&mut table, environment);
+        let issuers = issuer::read_all(&mut table, storage, &digests, environment);
         let around = Around { issuers: &issuers, contracts: contracts::ALL, storage, environment };
         let routes = route::read_all(&mut table, &around);
         let clients = client::read_all(&mut table, environment);

@@ -203,8 +203,13 @@ impl<'a> Section<'a> {
 
     /// `true` or `false`; `false` unless it is there.
     pub(super) fn flag(&mut self, setting: &str) -> bool {
+        self.flag_or(setting, false)
+    }
+
+    /// A flag with a default.
+    pub(super) fn flag_or(&mut self, setting: &str, default: bool) -> bool {
         match self.take(setting) {
-            None => false,
+            None => default,
             Some(Value::Bool(flag)) => flag,
             Some(other) => self.mistyped(setting, "true or false", kind_of(&other)).unwrap_or_default(),
         }

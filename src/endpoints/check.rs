@@ -49,7 +49,7 @@ pub(crate) async fn check<R: Request, P: Platform>(
     };
     match rule_for(judge.config, routes, request, url, asked.original) {
         Ok(rule) => match judge_request(judge, request, &asked, &rule, notes).await {
-            Ok(verdict) => reply(verdict, notes),
+            Ok(verdict) => reply(verdict, judge.config.check.share_responses, notes),
             Err(refused) => refused,
         },
         Err(reason) => forbidden(reason, notes),
@@ -194,12 +194,12 @@ pub(super) fn read_freshness(name: Option<&str>, bound: Option<u32>) -> Result<O
 }
 
 /// The reply to a verdict, as RFC 6750 section 3 has it.
-fn reply(verdict: Verdict, notes: &mut Notes) -> Reply {
+fn reply(verdict: Verdict, is_shared: bool, notes: &mut Notes) -> Reply {
     match verdict {
         Ok((token, freshness)) => {
             notes.outcome = "passed";
             notes.freshness = Some(freshness.name());
-            token.passed(freshness)
+            token.passed(freshness, is_shared)
         }
         Err(refusal) => refusal_reply(&refusal, notes),
     }

@@ -40,7 +40,7 @@ pub(super) async fn authenticate<'a, P: Platform>(
 ) -> Result<Credential<'a>, Failure> {
     let by = authority.platform.now().plus(limit);
     let credential = read(bearer, issuer, by, authority.platform, notes).await?;
-    let matchable = Matchable::new(credential.ended(), &issuer.name);
+    let matchable = Matchable::new(credential.ended(), &issuer.revocation);
     let known = authority.status_before_logout(&matchable, freshness, by.since(authority.platform.now())).await;
     match known.map_err(|doubt| unavailable(doubt, notes))?.status {
         Status::Revoked(_) => Err(Failure::Revoked),

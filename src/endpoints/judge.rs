@@ -8,7 +8,7 @@ use super::known_token::KnownToken;
 use crate::config::{Config, Issuer, Tokens};
 use crate::keys::{verify_now, vouches_for};
 use crate::ports::Platform;
-use crate::revocation::{Authority, Doubt, Freshness, Known, Memory, Scope, Status};
+use crate::revocation::{Authority, Doubt, Freshness, Known, Replica, Scope, Status};
 use crate::time::Timestamp;
 use crate::token::{MAX_TOKEN_BYTES, OpaqueToken, Recent, RecentLimits, TokenProblem, UntrustedJwt, VerifyError};
 
@@ -22,8 +22,8 @@ const OPAQUE: RecentLimits = RecentLimits { tokens: 1_000, bytes: 256 * 1024 };
 /// What an isolate remembers of tokens and revocations.
 #[derive(Debug)]
 pub struct Remembered {
-    /// Revocations.
-    pub memory: Memory,
+    /// What is known of the ledger.
+    pub replica: Replica,
     verified: RefCell<Recent<Rc<Remembrance>>>,
     /// By themselves, so that a flood of made-up ones does not wash away what was verified.
     opaque: RefCell<Recent<Rc<Remembrance>>>,
@@ -63,9 +63,9 @@ impl Remembered {
     /// An isolate that knows nothing yet.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let (shards, is_sole) = config.storage.ledger.map_or((0, false), |rules| (rules.shards, rules.sole_writer));
+        let shards = config.storage.ledger.map_or(0, |rules| rules.shards);
         Self {
-            memory: Memory::new(shards).trusting(is_sole),
+            replica: Replica::new(shards),
             verified: RefCell::new(Recent::new(VERIFIED)),
             opaque: RefCell::new(Recent::new(OPAQUE)),
         }
@@ -90,7 +90,12 @@ pub struct Judge<'a, P> {
 impl<P: Platform> Judge<'_, P> {
     /// Ledger, index and memory.
     pub(crate) fn authority(&self) -> Authority<'_, P> {
-        Authority { platform: self.platform, memory: &self.remembered.memory, ledger: self.config.storage.ledger }
+        Authority {
+            platform: self.platform,
+            replica: &self.remembered.replica,
+            ledger: self.config.storage.ledger,
+            settling: self.config.storage.settling,
+        }
     }
 
     /// The verdict on a token of one of the issuers; of any issuer whose `iss` it claims, when none is named.

@@ -64,7 +64,7 @@ impl KnownToken {
         };
         let scope = token.claims().texts("scope").ok().filter(|words| !words.is_empty()).map(|words| words.join(" "));
         Self {
-            matchable: Matchable::new(Ended::Jwt(token), &issuer.name),
+            matchable: Matchable::new(Ended::Jwt(token), &issuer.revocation),
             dead_at: Some(token.expires_at().plus(issuer.revocation.leeway)),
             is_of_another_kind: lacks,
             key_id: token.key_id().map(str::to_owned),
@@ -88,7 +88,7 @@ impl KnownToken {
     #[must_use]
     pub fn opaque(token: OpaqueToken<'_>, issuer: &Rc<Issuer>) -> Self {
         Self {
-            matchable: Matchable::new(Ended::Opaque(token), &issuer.name),
+            matchable: Matchable::new(Ended::Opaque(token), &issuer.revocation),
             dead_at: None,
             is_of_another_kind: false,
             key_id: None,
@@ -111,8 +111,9 @@ impl KnownToken {
 
 impl KnownToken {
     /// The reply to a check that it passes. Nothing in it is about the request, and it has no body, so it is made once.
+    /// `is_shared`: one response may be handed to several requests.
     #[must_use]
-    pub fn passed(&self, freshness: Freshness) -> Reply {
+    pub fn passed(&self, freshness: Freshness, is_shared: bool) -> Reply {
         let [strong, bounded, eventual] = &self.passed;
         let prepared = match freshness {
             Freshness::Strong => strong,
@@ -120,15 +121,19 @@ impl KnownToken {
             Freshness::Eventual => eventual,
         };
         let prepare = || {
-            let facts = self.facts.headers(Some(freshness)).into_iter();
-            let mut headers: Vec<_> = facts.map(|(name, value)| (name, value.into_owned())).collect();
-            headers.push(("Cache-Control", "no-store".to_owned()));
-            Rc::new(Prepared { status: 200, headers, form: OnceCell::new(), was_sent: Cell::new(false) })
+            let mut common = Vec::with_capacity(COMMON_HEADERS);
+            common.extend(self.facts.common_headers(Some(freshness)));
+            common.push(("Cache-Control", Cow::Borrowed("no-store")));
+            let own = self.facts.own_headers().collect();
+            let (form, was_sent) = (OnceCell::new(), Cell::new(false));
+            Rc::new(Prepared { status: 200, common, own, is_shared, form, was_sent })
         };
         Reply::prepared(prepared.get_or_init(prepare))
     }
 }
 
+/// How many headers answers of one issuer and promise have alike.
+const COMMON_HEADERS: usize = 4;
 /// Far more than identifiers have: whoever may choose longer claims must not fill an isolate's memory with them.
 const MAX_FACTS_BYTES: usize = 1024;
 
@@ -144,22 +149,32 @@ impl Facts {
     /// The headers that tell them, and what promise was kept; `none` when it could not be told whether it is revoked.
     #[must_use]
     pub fn headers(&self, freshness: Option<Freshness>) -> Vec<(&'static str, Cow<'static, str>)> {
-        let expires = self.expires.map(|seconds| seconds.to_string());
+        self.common_headers(freshness).into_iter().chain(self.own_headers()).collect()
+    }
+
+    /// Those that all tokens of an issuer have alike.
+    fn common_headers(&self, freshness: Option<Freshness>) -> [(&'static str, Cow<'static, str>); 3] {
+        [
+            ("X-Auth-Issuer", Cow::Owned(self.issuer.clone())),
+            ("X-Auth-Verified", Cow::Borrowed(if self.verified { "true" } else { "false" })),
+            ("X-Auth-Freshness", Cow::Borrowed(freshness.map_or("none", Freshness::name))),
+        ]
+    }
+
+    /// Those that are a token's own.
+    fn own_headers(&self) -> impl Iterator<Item = (&'static str, Cow<'static, str>)> {
         let confirmation = self.confirmation.as_ref();
-        let optional = [
+        let texts = [
             ("X-Auth-Subject", self.subject.as_deref()),
             ("X-Auth-Session", self.session.as_deref()),
             ("X-Auth-Token-Id", self.token_id.as_deref()),
-            ("X-Auth-Expires", expires.as_deref()),
             ("X-Auth-Scope", self.scope.as_deref()),
             ("X-Auth-Confirmation", confirmation.map(|confirmation| confirmation.thumbprint.as_str())),
             ("X-Auth-Confirmation-Method", confirmation.map(|confirmation| confirmation.method)),
         ];
-        let mut headers = vec![("X-Auth-Issuer", Cow::Owned(self.issuer.clone()))];
-        headers.extend(optional.into_iter().filter_map(|(name, value)| Some((name, Cow::Owned(header_value(value?))))));
-        headers.push(("X-Auth-Verified", Cow::Borrowed(if self.verified { "true" } else { "false" })));
-        headers.push(("X-Auth-Freshness", Cow::Borrowed(freshness.map_or("none", Freshness::name))));
-        headers
+        let texts = texts.into_iter().filter_map(|(name, value)| Some((name, Cow::Owned(header_value(value?)))));
+        let expires = self.expires.map(|seconds| ("X-Auth-Expires", Cow::Owned(seconds.to_string())));
+        texts.chain(expires)
     }
 }
 

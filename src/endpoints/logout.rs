@@ -14,7 +14,7 @@ use crate::contracts::{Contract, Demand, Failure, Success};
 use crate::http::{Reply, Request};
 use crate::log::Notes;
 use crate::ports::{Platform, within};
-use crate::revocation::{DEFAULT_BOUND, Effective, Ended, Scope, revocations_for};
+use crate::revocation::{DEFAULT_BOUND, Effective, Ended, Scope, logout_of};
 use crate::token::{AnonymousSession, OpaqueToken, VerifiedToken, bearer_token, mint_anonymous_session};
 
 /// How long a logout waits for ledger and index, reading, writing and retries in all. Longer, and the client's own retry
@@ -83,9 +83,9 @@ async fn try_logout<R: Request, P: Platform>(
         (Demand::Own, _) => (credential.ended(), &route.issuer.revocation),
     };
     let success = prepare(route, &credential, platform, notes).await?;
-    let revocations = revocations_for(ended, scopes(route, &credential), revocation, now);
+    let logout = logout_of(ended, scopes(route, &credential), revocation, now);
     let left = BUDGET.saturating_sub(platform.now().since(begin));
-    authority.revoke(&revocations, left).await.map_err(|doubt| unavailable(doubt, notes))?;
+    authority.revoke(&logout, left).await.map_err(|doubt| unavailable(doubt, notes))?;
     let receipt = receipt(route, judge);
     if let (Demand::Session(session), Some(store)) = (&demand, &route.session_store) {
         forget(session, store, platform, notes).await?;

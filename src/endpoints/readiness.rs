@@ -141,7 +141,7 @@ async fn look<P: Platform>(judge: &Judge<'_, P>) -> Report {
     let (platform, authority) = (judge.platform, judge.authority());
     let authority = &authority;
     let by = platform.now().plus(KEYS_LIMIT);
-    let shards = 0..judge.config.storage.ledger.map_or(0, |rules| rules.shards);
+    let shards = 0..judge.remembered.replica.shards();
     let shard = |shard: u32| async move { authority.ask_shard(shard, STORAGE_LIMIT).await }.boxed_local();
     let keys = |issuer: &Rc<Issuer>| -> Option<LocalBoxFuture<'_, _>> {
         let issuer = Rc::clone(issuer);

@@ -87,7 +87,7 @@ async fn obtain<P: Clock + Journal + SharedMemory + Signatures + Web>(
 ) -> bool {
     let name = keys.source.shared_name();
     let recalled = within::<P, _>(SHARING_LIMIT, platform.recall(&name)).await;
-    if recalled.as_ref().is_some_and(|recalled| take_shared(keys, recalled.as_deref(), platform))
+    if recalled.as_ref().is_some_and(|recalled| take_shared(keys, text_of(recalled.as_deref()), platform))
         && keys.is_enough(need, platform.now())
     {
         return false;
@@ -251,7 +251,11 @@ async fn get<P: Web>(url: &str, trace: &Trace, platform: &P) -> Result<(String, 
 async fn share<P: Clock + SharedMemory>(source: &KeySource, name: &str, set: &Set, platform: &P) {
     let usable = set.fresh_until.plus(source.serve_stale).since(platform.now()).as_secs();
     let text = format!("{} {}\n{}", set.asked_at.as_millis(), set.fresh_until.as_millis(), set.text);
-    platform.share(name, &text, u32::try_from(usable).unwrap_or(u32::MAX)).await;
+    platform.share(name, text.as_bytes(), u32::try_from(usable).unwrap_or(u32::MAX)).await;
+}
+
+fn text_of(bytes: Option<&[u8]>) -> Option<&str> {
+    str::from_utf8(bytes?).ok()
 }
 
 /// Takes in what another isolate has fetched, when it is later than what is known here. It is judged like any other

@@ -1,36 +1,25 @@
-//! Revocations: what is written when a session ends, for how long, and how a revoked token is known.
+//! Revocations: what is recorded when a session ends, for how long, and how a revoked token is known.
 
 mod authority;
-mod breaker;
-mod check;
-mod client;
-mod digest;
-mod digests;
-mod endings;
-mod evidence;
-pub mod feed;
 mod freshness;
+mod key;
+mod kv;
 pub mod ledger;
-mod memory;
-mod plan;
+mod matching;
+mod receipt;
 mod record;
+mod replica;
 mod retry;
-mod rows;
-mod shard;
-mod stored;
-mod sync;
-mod untold;
-mod vouching;
-mod wire;
-mod write;
+mod status;
+#[doc(hidden)]
+pub mod steps;
 
-pub use authority::{Authority, Doubt, Effective};
-pub use check::{Known, Status};
-pub use client::{LedgerQuestion, answer_question};
-pub use digest::Digest;
+pub use authority::{Authority, Doubt};
 pub use freshness::{DEFAULT_BOUND, Freshness};
-pub use memory::Memory;
-pub use plan::{Ended, MatchKey, Matchable, RevocationRules, revocations_for};
-pub use record::{Entry, KvLifetime, Limits, Revocation, Scope};
-pub use stored::StoredRevocation;
-pub use write::write;
+pub use key::{Digest, DigestKey, DigestRules, Prefix};
+pub use kv::{KvEntry, KvLifetime, StoredRevocation, write};
+pub use matching::{Ended, MatchKey, Matchable, RevocationRules, cut_off, logout_of};
+pub use receipt::Effective;
+pub use record::{Limits, Logout, Revocation, Scope, TokenEntry, shard_of};
+pub use replica::Replica;
+pub use status::{Known, Status};

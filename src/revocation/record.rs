@@ -1,19 +1,13 @@
-//! One revocation, and its form in Workers KV. `docs/storage.md` has the schema for those who read it from outside.
+//! One revocation: which tokens it ends, and for how long.
 
 use std::time::Duration;
 
-use super::stored::write_stored;
+use super::key::Digest;
 use crate::time::Timestamp;
 
-/// Workers KV keeps an entry at least this long.
-const KV_MIN_LIFETIME: Duration = Duration::from_mins(1);
-/// Below this an absolute date might be less than KV's minimum away by the time that a retried write arrives.
-const KV_ABSOLUTE_FROM: Duration = Duration::from_mins(2);
-/// Workers KV reads expiry as a 32-bit number and refuses more.
-const KV_LAST_SECOND: i64 = i32::MAX as i64;
-/// Two logouts of one session within this time are the same logout. Revocations that live for a time from now are
-/// made so much longer, so that the earlier of the two does for both.
-pub(super) const TWICE_AT_ONCE: Duration = Duration::from_secs(3);
+/// Two logouts of one session within this time count as one. Revocations that live for a time from now are made so much
+/// longer, so that the earlier of the two does for both.
+pub(super) const DUPLICATE_WINDOW: Duration = Duration::from_secs(3);
 
 /// How much a revocation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +37,23 @@ impl Scope {
         }
     }
 
+    /// Its number in what is stored and sent; it never changes.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Issuer => 0,
+            Self::Subject => 1,
+            Self::Session => 2,
+            Self::Token => 3,
+        }
+    }
+
+    /// The scope of a number.
+    #[must_use]
+    pub fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.number() == number)
+    }
+
     /// The scope of a name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -51,7 +62,7 @@ impl Scope {
 }
 
 /// Which tokens a revocation ends, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Limits {
     /// For a subject or an issuer: tokens issued up to this time are revoked.
     pub cut_off: Option<Timestamp>,
@@ -66,7 +77,7 @@ impl Limits {
         ends(self.cut_off, issued_at)
     }
 
-    /// Whether they end all that `other` ends, and as long, give or take what `other` can spare.
+    /// Whether they end all that `other` ends, and as long, but for what `other` can spare.
     #[must_use]
     pub fn cover(&self, other: &Self, spare: Duration) -> bool {
         let cut_off = match (self.cut_off, other.cut_off) {
@@ -89,7 +100,7 @@ impl Limits {
 
 /// Whether a revocation with this cut-off ends a token that was issued then. A token that does not say when is ended by
 /// every cut-off.
-pub(super) fn ends(cut_off: Option<Timestamp>, issued_at: Option<Timestamp>) -> bool {
+fn ends(cut_off: Option<Timestamp>, issued_at: Option<Timestamp>) -> bool {
     match (cut_off, issued_at) {
         (Some(cut_off), Some(issued_at)) => issued_at <= cut_off,
         _ => true,
@@ -100,7 +111,7 @@ pub(super) fn ends(cut_off: Option<Timestamp>, issued_at: Option<Timestamp>) -> 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Revocation {
     /// Where it is found.
-    pub key: String,
+    pub digest: Digest,
     /// The issuer's name in the configuration.
     pub issuer: String,
     /// How much it ends.
@@ -115,27 +126,13 @@ pub struct Revocation {
     pub spare: Duration,
 }
 
-/// How long KV keeps an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KvLifetime {
-    /// Until this second of Unix time.
-    Until(u32),
-    /// For this many seconds from when it is written.
-    Seconds(u32),
-}
-
-/// An entry as it goes into KV.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The key, well below KV's 512 bytes.
-    pub key: String,
-    /// The value, and the metadata as well: JSON below KV's 1,024 bytes of metadata.
-    pub value: String,
-    /// How long it stays.
-    pub lifetime: KvLifetime,
-}
-
 impl Revocation {
+    /// Its key in Workers KV.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.digest.key(&self.issuer, self.scope)
+    }
+
     /// Which tokens it ends.
     #[must_use]
     pub const fn limits(&self) -> Limits {
@@ -147,99 +144,53 @@ impl Revocation {
     pub fn within(self, limits: Limits) -> Self {
         Self { cut_off: limits.cut_off, expires_at: limits.expires_at, ..self }
     }
+}
 
-    /// The entry in KV, when it is written now.
+/// What one logout revokes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Logout {
+    /// The widest revocation: it ends everything that the others end.
+    pub widest: Revocation,
+    /// The token's own revocation, where that is another one. It is an entry in Workers KV, with the token's expiry.
+    pub token: Option<TokenEntry>,
+}
+
+/// A token's own revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenEntry {
+    /// Where it is found.
+    pub digest: Digest,
+    /// When the token is expired everywhere.
+    pub expires_at: Timestamp,
+}
+
+impl Logout {
+    /// The token's own revocation, where that is not the widest.
     #[must_use]
-    pub fn entry(&self, now: Timestamp) -> Entry {
-        Entry { key: self.key.clone(), value: write_stored(self), lifetime: kv_lifetime(self.expires_at, now) }
+    pub fn of_token(&self) -> Option<Revocation> {
+        let TokenEntry { digest, expires_at } = self.token?;
+        let widest = self.widest.clone();
+        Some(Revocation { digest, scope: Scope::Token, cut_off: None, expires_at, spare: Duration::ZERO, ..widest })
     }
 }
 
-/// How long KV must keep what expires at `expires_at`: until then, but at least 60 seconds and within 32 bits.
-fn kv_lifetime(expires_at: Timestamp, now: Timestamp) -> KvLifetime {
-    let remaining = expires_at.since(now);
-    if remaining < KV_ABSOLUTE_FROM {
-        let seconds = remaining.max(KV_MIN_LIFETIME).as_millis().div_ceil(1000);
-        return KvLifetime::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX));
-    }
-    let second = expires_at.as_seconds_rounded_up().min(KV_LAST_SECOND);
-    KvLifetime::Until(u32::try_from(second).unwrap_or(0))
-}
-
-/// A revocation for tests of the formats that it is written in.
-#[cfg(test)]
-pub(super) mod sample {
-    use super::*;
-
-    pub const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_120);
-
-    pub fn revocation(cut_off: Option<Timestamp>) -> Revocation {
-        Revocation {
-            key: "v1:worth:subject:digest".to_owned(),
-            issuer: "worth".to_owned(),
-            scope: Scope::Subject,
-            revoked_at: NOW,
-            cut_off,
-            expires_at: Timestamp::from_seconds(1_800_003_600),
-            spare: Duration::from_millis(3_001),
-        }
-    }
+/// Which of so many shards records what is revoked. The first one has the cut-offs of issuers, which every check needs.
+#[must_use]
+pub fn shard_of(scope: Scope, digest: &Digest, shards: u32) -> u32 {
+    if scope == Scope::Issuer { 0 } else { digest.shard(shards) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::stored::StoredRevocation;
     use super::*;
-
-    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
-
-    fn lifetime(remaining_millis: i64) -> KvLifetime {
-        kv_lifetime(Timestamp::from_millis(NOW.as_millis().saturating_add(remaining_millis)), NOW)
-    }
-
-    #[test]
-    fn kv_lifetimes_at_their_edges() {
-        assert_eq!(lifetime(-5_000), KvLifetime::Seconds(60));
-        assert_eq!(lifetime(0), KvLifetime::Seconds(60));
-        assert_eq!(lifetime(60_000), KvLifetime::Seconds(60));
-        assert_eq!(lifetime(60_001), KvLifetime::Seconds(61));
-        assert_eq!(lifetime(119_999), KvLifetime::Seconds(120));
-        assert_eq!(lifetime(120_000), KvLifetime::Until(1_800_000_120));
-        assert_eq!(lifetime(120_001), KvLifetime::Until(1_800_000_121));
-        assert_eq!(kv_lifetime(Timestamp::from_seconds(2_147_483_647), NOW), KvLifetime::Until(2_147_483_647));
-        assert_eq!(kv_lifetime(Timestamp::from_seconds(2_147_483_648), NOW), KvLifetime::Until(2_147_483_647));
-        assert_eq!(kv_lifetime(Timestamp::from_seconds(i64::MAX), NOW), KvLifetime::Until(2_147_483_647));
-        // After 2038 the 32 bits are spent: KV is asked for its last second, and says itself that it cannot.
-        let after = Timestamp::from_seconds(2_200_000_000);
-        assert_eq!(kv_lifetime(after.plus(Duration::from_hours(1)), after), KvLifetime::Until(2_147_483_647));
-    }
-
-    fn revocation(cut_off: Option<i64>, expires_at: i64) -> Revocation {
-        Revocation {
-            key: "k".to_owned(),
-            issuer: "i".to_owned(),
-            scope: Scope::Subject,
-            revoked_at: NOW,
-            cut_off: cut_off.map(Timestamp::from_seconds),
-            expires_at: Timestamp::from_seconds(expires_at),
-            spare: TWICE_AT_ONCE,
-        }
-    }
-
-    #[test]
-    fn what_is_stored_is_read_back() {
-        let revocation = revocation(Some(1_800_000_000), 1_800_003_600);
-        let stored = StoredRevocation::parse(&revocation.entry(NOW).value).unwrap();
-        assert_eq!(stored.limits(), revocation.limits());
-        assert!(stored.limits().match_token(None));
-        assert!(stored.limits().match_token(Some(NOW)));
-        assert!(!stored.limits().match_token(Some(NOW.plus(Duration::from_millis(1)))));
-    }
 
     #[test]
     fn covers_only_what_ends_no_later_and_no_more() {
-        let limits = |cut_off: Option<i64>, expires_at: i64| revocation(cut_off, expires_at).limits();
-        let covers = |one: Limits, other: Limits| one.cover(&other, TWICE_AT_ONCE);
+        let limits = |cut_off: Option<i64>, expires_at: i64| Limits {
+            cut_off: cut_off.map(Timestamp::from_seconds),
+            expires_at: Timestamp::from_seconds(expires_at),
+        };
+        let covers = |one: Limits, other: Limits| one.cover(&other, DUPLICATE_WINDOW);
         assert!(covers(limits(None, 20), limits(None, 20)));
         assert!(covers(limits(None, 20), limits(Some(9), 20)));
         assert!(!covers(limits(Some(9), 20), limits(None, 20)));

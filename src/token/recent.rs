@@ -1,13 +1,14 @@
 //! A bounded memory of what was found out about tokens.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 
 /// Values by the text of their token. Two generations: when the young one is full, the old one is forgotten. What is
 /// asked for stays young, so what is used stays, and nothing has to be put in order at every use.
 #[derive(Debug)]
 pub struct Recent<T> {
-    young: HashMap<Box<str>, T>,
-    old: HashMap<Box<str>, T>,
+    young: HashMap<Box<str>, T, Ends>,
+    old: HashMap<Box<str>, T, Ends>,
     young_bytes: usize,
     limits: RecentLimits,
 }
@@ -21,11 +22,35 @@ pub struct RecentLimits {
     pub bytes: usize,
 }
 
+/// Hashes the ends of texts: of a JWT a part of its signature, which tells it from others as well as all of it.
+#[derive(Clone, Debug, Default)]
+struct Ends(RandomState);
+
+impl BuildHasher for Ends {
+    type Hasher = EndHasher;
+
+    fn build_hasher(&self) -> EndHasher {
+        EndHasher(self.0.build_hasher())
+    }
+}
+
+struct EndHasher(DefaultHasher);
+
+impl Hasher for EndHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes.last_chunk::<32>().map_or(bytes, |end| end));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+}
+
 impl<T: Clone> Recent<T> {
     /// An empty memory.
     #[must_use]
     pub fn new(limits: RecentLimits) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), young_bytes: 0, limits }
+        Self { young: HashMap::default(), old: HashMap::default(), young_bytes: 0, limits }
     }
 
     /// What is remembered of a token.
@@ -88,6 +113,18 @@ mod tests {
         let mut recent = Recent::new(RecentLimits { tokens: 1_000, bytes: 1_000 });
         (0..100).for_each(|token| recent.insert(&format!("{token:0500}"), token));
         assert!(recent.len() <= 6, "{}", recent.len());
+    }
+
+    #[test]
+    fn texts_of_one_end_are_told_apart() {
+        let mut recent = Recent::new(RecentLimits { tokens: 10, bytes: 10_000 });
+        let token = |begin: &str| format!("{begin}.{}", "x".repeat(64));
+        recent.insert(&token("a"), 1);
+        recent.insert(&token("b"), 2);
+        assert_eq!(
+            [recent.find(&token("a")), recent.find(&token("b")), recent.find(&token("c"))],
+            [Some(1), Some(2), None]
+        );
     }
 
     #[test]

@@ -20,14 +20,14 @@ const BETWEEN_LOGOUTS: Duration = Duration::from_millis(100);
 
 /// What a call is for. A check fails fast; a logout gets its try even while the shard fails, since its user may not come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub enum Purpose {
     Check,
     Logout,
 }
 
 /// The breaker's answer to a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
+pub enum Admission {
     /// Call, with this number.
     Go(u64),
     /// Ask again in a moment, or fail with this error.
@@ -38,7 +38,7 @@ pub(super) enum Admission {
 
 /// The state of a shard, as one isolate knows it.
 #[derive(Debug, Default)]
-pub(super) struct Breaker {
+pub struct Breaker {
     /// The number of the latest call.
     calls: u64,
     /// The number of the latest call that was answered.
@@ -95,12 +95,6 @@ impl Breaker {
             Admission::Refuse(cause) => Some(cause),
             Admission::Go(_) | Admission::Wait(_) => None,
         }
-    }
-
-    /// Whether the shard has failed, or is slow to answer, and has not answered since.
-    pub fn is_failing(&mut self, now: Timestamp) -> bool {
-        self.look_at_waiting(now);
-        self.open.is_some()
     }
 
     /// Notes that a call was answered.

@@ -1,0 +1,332 @@
+//! A segment: a range of revocations in a form that an isolate can hold, three bytes each or less.
+//!
+//! Its filter says of a digest that it is *not there*, which is certain, or that it *may be there*, which the shard
+//! confirms. One digest in 65,536 that is not there may be.
+
+use sha2::{Digest as _, Sha256};
+use xorf::{BinaryFuse8Ref, BinaryFuse16, BinaryFuse16Ref, DmaSerializable as _, Filter as _, FilterRef as _};
+
+use super::wire::{Reader, Writer};
+
+/// How many bytes describe a filter, before its fingerprints.
+const DESCRIPTOR: usize = <BinaryFuse16 as xorf::DmaSerializable>::DESCRIPTOR_LEN;
+/// Up to so many keys are listed instead.
+const LISTED: usize = 64;
+
+/// Under what a filter is stored: 128 random bits, never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SegmentName(pub [u8; 16]);
+
+impl SegmentName {
+    /// Its key in Workers KV.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let mut key = "segment:v1:".to_owned();
+        for byte in self.0 {
+            for half in [byte >> 4_u32, byte & 0xf] {
+                key.push(char::from_digit(half.into(), 16).unwrap_or('0'));
+            }
+        }
+        key
+    }
+}
+
+/// What a replica has to know of a segment before it has its filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Segment {
+    /// Where its filter is.
+    pub name: SegmentName,
+    /// The filter key of its first digest.
+    pub first: u64,
+    /// The filter key of its last digest.
+    pub last: u64,
+    /// The highest version among its entries.
+    pub upto: u64,
+    /// How many entries it has.
+    pub entries: u32,
+    /// What its filter's bytes must hash to.
+    pub checksum: [u8; 16],
+}
+
+impl Segment {
+    /// Whether a digest with this filter key would be in this segment.
+    #[must_use]
+    pub const fn spans(&self, key: u64) -> bool {
+        self.first <= key && key <= self.last
+    }
+
+    /// Whether these are the bytes of its filter.
+    #[must_use]
+    pub fn is_of(&self, filter: &[u8]) -> bool {
+        checksum(filter) == self.checksum
+    }
+
+    pub(super) fn write(&self, writer: &mut Writer) {
+        writer.bytes(&self.name.0);
+        writer.number(self.first);
+        writer.number(self.last);
+        writer.number(self.upto);
+        writer.number(self.entries.into());
+        writer.bytes(&self.checksum);
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            name: SegmentName(reader.array()?),
+            first: reader.number()?,
+            last: reader.number()?,
+            upto: reader.number()?,
+            entries: reader.number()?.try_into().ok()?,
+            checksum: reader.array()?,
+        })
+    }
+}
+
+/// The first half of the SHA-256 of a filter's bytes.
+pub(super) fn checksum(filter: &[u8]) -> [u8; 16] {
+    let hash: [u8; 32] = Sha256::digest(filter).into();
+    hash.first_chunk().copied().unwrap_or_default()
+}
+
+/// Which digests may be in a segment, by their filter keys.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SegmentFilter {
+    /// Any: a filter could not be made.
+    Any,
+    /// These few.
+    Listed(Box<[u64]>),
+    /// A binary fuse filter (Graf and Lemire, 2022).
+    Fuse {
+        /// Its seed and its lengths.
+        descriptor: [u8; DESCRIPTOR],
+        /// Its table.
+        fingerprints: Box<[u16]>,
+    },
+    /// The same with the low bytes of its table alone: half as large, and one digest in 256 may be there that is not.
+    Coarse {
+        /// Its seed and its lengths.
+        descriptor: [u8; DESCRIPTOR],
+        /// Its table.
+        fingerprints: Box<[u8]>,
+    },
+}
+
+/// The kinds of filter, as their first byte says.
+const ANY: u8 = 0;
+const LIST: u8 = 1;
+const FUSE: u8 = 2;
+const COARSE: u8 = 3;
+/// A filter of fewer keys is never made coarse: that saves nothing.
+const COARSE_FROM: usize = 32_768;
+
+impl SegmentFilter {
+    /// The filter of these keys, which are sorted.
+    #[must_use]
+    pub fn build(mut keys: Vec<u64>) -> Self {
+        keys.dedup();
+        if keys.len() <= LISTED {
+            return Self::Listed(keys.into());
+        }
+        let Ok(filter) = BinaryFuse16::try_from(&keys) else { return Self::Any };
+        let mut descriptor = [0; DESCRIPTOR];
+        filter.dma_copy_descriptor_to(&mut descriptor);
+        let filter = Self::Fuse { descriptor, fingerprints: filter.fingerprints };
+        // A key that its filter lacks would be a revocation that is missed.
+        if keys.iter().all(|key| filter.may_contain(*key)) { filter } else { Self::Any }
+    }
+
+    /// The same in half the bytes, where it is large. A key passes when three places of the table and its hash cancel each
+    /// other out, byte by byte: what passes still passes.
+    #[must_use]
+    pub fn coarse(self) -> Self {
+        match self {
+            Self::Fuse { descriptor, fingerprints } if fingerprints.len() >= COARSE_FROM => {
+                let fingerprints = fingerprints.iter().map(|print| print.to_le_bytes()[0]).collect();
+                Self::Coarse { descriptor, fingerprints }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether a key may be among those that the filter was built of.
+    #[must_use]
+    pub fn may_contain(&self, key: u64) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(keys) => keys.binary_search(&key).is_ok(),
+            Self::Coarse { descriptor, fingerprints } => {
+                BinaryFuse8Ref::from_dma(descriptor, fingerprints).contains(&key)
+            }
+            Self::Fuse { descriptor, fingerprints } => {
+                BinaryFuse16Ref::from_dma(descriptor, bytemuck::cast_slice(fingerprints)).contains(&key)
+            }
+        }
+    }
+
+    /// How many bytes it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Any => 0,
+            Self::Listed(keys) => size_of_val::<[u64]>(keys),
+            Self::Fuse { fingerprints, .. } => size_of_val::<[u16]>(fingerprints),
+            Self::Coarse { fingerprints, .. } => size_of_val::<[u8]>(fingerprints),
+        }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn write(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        match self {
+            Self::Any => writer.byte(ANY),
+            Self::Listed(keys) => {
+                writer.byte(LIST);
+                keys.iter().for_each(|key| writer.bytes(&key.to_le_bytes()));
+            }
+            Self::Fuse { descriptor, fingerprints } => {
+                writer.byte(FUSE);
+                writer.bytes(descriptor);
+                writer.0.reserve_exact(size_of_val::<[u16]>(fingerprints));
+                fingerprints.iter().for_each(|print| writer.bytes(&print.to_le_bytes()));
+            }
+            Self::Coarse { descriptor, fingerprints } => {
+                writer.byte(COARSE);
+                writer.bytes(descriptor);
+                writer.bytes(fingerprints);
+            }
+        }
+        writer.0
+    }
+
+    /// Reads a filter, `None` when it is none. The bytes are those of its segment's checksum.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes)?;
+        let kind = reader.byte()?;
+        Some(match kind {
+            ANY => Self::Any,
+            LIST => Self::Listed(reader.rest::<8>()?.map(u64::from_le_bytes).collect()),
+            FUSE => {
+                let descriptor = reader.array()?;
+                let fingerprints: Box<[u16]> = reader.rest::<2>()?.map(u16::from_le_bytes).collect();
+                if !is_sound(&descriptor, fingerprints.len()) {
+                    return None;
+                }
+                Self::Fuse { descriptor, fingerprints }
+            }
+            COARSE => {
+                let descriptor = reader.array()?;
+                let fingerprints: Box<[u8]> = reader.rest::<1>()?.map(u8::from_le_bytes).collect();
+                if !is_sound(&descriptor, fingerprints.len()) {
+                    return None;
+                }
+                Self::Coarse { descriptor, fingerprints }
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Whether a look-up stays within so many fingerprints. The descriptor has a seed of eight bytes, then the length of a
+/// part, that length less one as a mask, and the length of all parts but the last two.
+fn is_sound(descriptor: &[u8; DESCRIPTOR], fingerprints: usize) -> bool {
+    let number = |at: usize| {
+        let bytes = descriptor.get(at..).and_then(<[u8]>::first_chunk::<4>);
+        bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    };
+    let (part, mask, parts) = (number(8), number(12), number(16));
+    let all = part.checked_mul(2).and_then(|two| two.checked_add(parts));
+    part.is_power_of_two()
+        && mask == part.wrapping_sub(1)
+        && parts > 0
+        && parts.checked_rem(part) == Some(0)
+        && all.and_then(|all| usize::try_from(all).ok()) == Some(fingerprints)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `SplitMix64` (Steele, Lea and Flood, 2014).
+    fn random(seed: u64) -> impl Iterator<Item = u64> {
+        (1_u64..).map(move |place| {
+            let mut value = seed.wrapping_add(place.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            value ^ (value >> 31)
+        })
+    }
+
+    fn keys(count: usize, seed: u64) -> Vec<u64> {
+        let mut keys: Vec<_> = random(seed).take(count).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    #[test]
+    fn no_digest_of_millions_is_missed_and_few_are_taken_for_others() {
+        let (mut asked, mut wrong, mut sizes) = (0_usize, 0_usize, 0_usize);
+        for (count, seed) in [(1, 1), (2, 2), (64, 3), (65, 4), (66, 5), (100, 6), (1_000, 7), (4_096, 8), (131_072, 9)]
+            .into_iter()
+            .chain((10..30).map(|seed| (131_072, seed)))
+        {
+            let keys = keys(count, seed);
+            let filter = SegmentFilter::build(keys.clone());
+            assert!(!matches!(filter, SegmentFilter::Any), "{count}");
+            let filter = SegmentFilter::read(&filter.write()).unwrap();
+            assert!(keys.iter().all(|key| filter.may_contain(*key)), "{count}");
+            let others = || random(seed ^ 0xffff_0000).take(100_000);
+            asked += 100_000;
+            wrong += others().filter(|key| filter.may_contain(*key)).count();
+            if count >= 4_096 {
+                assert!(filter.size() <= 3 * count, "{} of {count}", filter.size());
+                sizes += 1;
+            }
+        }
+        assert!(sizes == 22 && wrong * 20_000 < asked, "{wrong} of {asked}");
+    }
+
+    #[test]
+    fn a_coarse_filter_misses_nothing_in_half_the_bytes() {
+        let (mut asked, mut wrong) = (0_usize, 0_usize);
+        for seed in 1..12 {
+            let keys = keys(131_072, seed);
+            let filter = SegmentFilter::build(keys.clone());
+            let size = filter.size();
+            let filter = SegmentFilter::read(&filter.coarse().write()).unwrap();
+            assert!(matches!(filter, SegmentFilter::Coarse { .. }) && filter.size() * 2 == size);
+            assert!(keys.iter().all(|key| filter.may_contain(*key)));
+            asked += 100_000;
+            wrong += random(seed ^ 0xffff_0000).take(100_000).filter(|key| filter.may_contain(*key)).count();
+        }
+        assert!(wrong * 240 < asked, "{wrong} of {asked}");
+        assert!(matches!(SegmentFilter::build(keys(4_096, 1)).coarse(), SegmentFilter::Fuse { .. }));
+    }
+
+    #[test]
+    fn digests_that_begin_alike_are_one_key() {
+        let mut keys = keys(5_000, 1);
+        keys.extend_from_within(..);
+        keys.sort_unstable();
+        let filter = SegmentFilter::build(keys.clone());
+        assert!(matches!(filter, SegmentFilter::Fuse { .. }));
+        assert!(keys.iter().all(|key| filter.may_contain(*key)));
+    }
+
+    #[test]
+    fn what_is_no_filter_is_not_read() {
+        for bytes in [&[][..], &[1], &[9, 0], &[1, 3], &[1, 1, 0], &[1, 2, 0]] {
+            assert!(SegmentFilter::read(bytes).is_none(), "{bytes:?}");
+        }
+        let bytes = SegmentFilter::build(keys(100, 1)).write();
+        for at in 10..22 {
+            let mut wrong = bytes.clone();
+            wrong[at] ^= 0x55;
+            assert!(SegmentFilter::read(&wrong).is_none(), "{at}");
+        }
+        assert!(SegmentFilter::read(&bytes[..bytes.len() - 2]).is_none());
+        assert!(SegmentFilter::read(&[1, 0]).unwrap().may_contain(7));
+        assert!(!SegmentFilter::read(&[1, 1]).unwrap().may_contain(7));
+    }
+}
