@@ -4,8 +4,6 @@ use std::cell::OnceCell;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use futures_channel::oneshot;
-use js_sys::Promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
@@ -13,36 +11,64 @@ use worker::worker_sys::Context;
 
 use super::environment::parse;
 use super::forward::forward;
-use super::glue;
+use super::pause::{Paused, Polled, Settled, poll};
 use super::platform::EdgePlatform;
 use super::request::EdgeRequest;
 use super::response::to_response;
-use super::{poll_once, promise};
+use super::{glue, poll_once, promise};
 use crate::json::Object;
 use crate::service::{Answer, Service, answer_misconfigured};
 
 thread_local! {
     /// The service of this isolate, once a request has come; nothing in it when the configuration was refused.
     static SERVICE: OnceCell<Option<Rc<Service>>> = const { OnceCell::new() };
+    /// Requests that wait for WebCrypto alone.
+    static PAUSED: Paused<(Deciding, Rc<Context>)> = const { Paused::new() };
 }
 
 /// Answers a request, at once where memory suffices, so that no promise has to be made and waited for; otherwise with
-/// the promise of an answer. `is_internal`: it came by the entrypoint `Internal`.
+/// the promise of an answer, with a promise and the ticket for [`resume`], or with a function that asks the upstream.
+/// `is_internal`: it came by the entrypoint `Internal`.
 ///
 /// # Errors
 /// The runtime's, for what no reply can be made of.
 #[wasm_bindgen]
-pub fn fetch(request: web_sys::Request, env: Env, context: &Context, is_internal: bool) -> Result<JsValue, JsValue> {
+pub fn fetch(request: web_sys::Request, env: Env, context: Context, is_internal: bool) -> Result<JsValue, JsValue> {
     let request = EdgeRequest::new(request, is_internal);
     let Some(service) = service(&env) else {
         let answer = answer_misconfigured(&request);
         glue::log(&answer.log.text());
         return to_response(&answer.reply);
     };
+    let context = Rc::new(context);
+    let must_finish = service.must_finish(&request);
     let deciding: Deciding = Box::pin(decide(service, request, EdgePlatform { env }));
+    if !must_finish {
+        return go_on(deciding, context, None);
+    }
     match poll_once(deciding) {
-        Ok(decided) => reply(decided, context),
-        Err(deciding) => finish(deciding, context).map(JsValue::from),
+        Ok(decided) => reply(decided, &context),
+        Err(deciding) => finish(deciding, context),
+    }
+}
+
+/// Goes on with a paused request, whose promise was fulfilled or, where there is no value, rejected.
+///
+/// # Errors
+/// Those of [`fetch`].
+#[wasm_bindgen]
+pub fn resume(ticket: u32, value: JsValue) -> Result<JsValue, JsValue> {
+    let (deciding, context) = PAUSED.with(|paused| paused.take(ticket)).ok_or("the request was given up")?;
+    go_on(deciding, context, Some(if value.is_undefined() { Err(value) } else { Ok(value) }))
+}
+
+fn go_on(deciding: Deciding, context: Rc<Context>, settled: Option<Settled>) -> Result<JsValue, JsValue> {
+    match poll(deciding, settled) {
+        Polled::Ready(decided) => reply(decided, &context),
+        Polled::Paused(deciding, promise) => {
+            Ok(glue::pause(&promise, PAUSED.with(|paused| paused.keep((deciding, context)))))
+        }
+        Polled::Pending(deciding) => finish(deciding, context),
     }
 }
 
@@ -62,15 +88,13 @@ async fn decide(service: Rc<Service>, request: EdgeRequest, platform: EdgePlatfo
     Decided { answer, service, request, platform }
 }
 
-/// The response to what memory has decided. The ledger's feed is polled behind it, so that no check has to wait for that.
+/// The response to what was decided, or the function that asks the upstream for one. The ledger's feed is polled behind it, so that no
+/// check has to wait for that.
 fn reply(decided: Decided, context: &Context) -> Result<JsValue, JsValue> {
     let Decided { answer, service, request, platform } = decided;
     let response = match &answer.forward {
         None => to_response(&answer.reply)?,
-        Some(_) => {
-            let env = platform.env.clone();
-            promise(async move { respond(&request, &answer, &env).await }).into()
-        }
+        Some(forwarded) => forward(&request, forwarded, &answer, &platform.env),
     };
     if service.wants_refresh(&platform) {
         context.wait_until(&promise(async move {
@@ -83,40 +107,17 @@ fn reply(decided: Decided, context: &Context) -> Result<JsValue, JsValue> {
 
 /// Decides to the end, also when the client goes away: the runtime would drop the request in the middle of a write, or
 /// of a call of the ledger that others of the isolate wait for. Only the upstream of a guard may be left alone.
-fn finish(deciding: Deciding, context: &Context) -> Result<Promise, JsValue> {
-    let (sender, decided) = oneshot::channel();
-    context.wait_until(&promise(async move {
-        let Decided { answer, service, request, platform } = deciding.await;
-        // The receiver is gone when the client is: nobody is left to be answered.
-        let _ = sender.send((answer, request, platform.env.clone()));
-        if service.wants_refresh(&platform) {
-            service.refresh(&platform).await;
-        }
-        Ok(JsValue::UNDEFINED)
-    }))?;
-    Ok(promise(async move {
-        let decided = decided.await;
-        let (answer, request, env) = decided.map_err(|oneshot::Canceled| JsValue::from("the request was dropped"))?;
-        respond(&request, &answer, &env).await
-    }))
+fn finish(deciding: Deciding, context: Rc<Context>) -> Result<JsValue, JsValue> {
+    let own = Rc::clone(&context);
+    let decided = promise(async move { reply(deciding.await, &context) });
+    own.wait_until(&decided)?;
+    Ok(glue::and_upstream(&decided).into())
 }
 
 fn log(answer: &Answer) {
     if answer.is_worth_logging() {
         glue::log(&answer.log.text());
     }
-}
-
-/// The response of the service or, where the request is passed on, of the upstream.
-async fn respond(request: &EdgeRequest, answer: &Answer, env: &Env) -> Result<JsValue, JsValue> {
-    if let Some(forwarded) = &answer.forward {
-        match forward(request.raw(), forwarded, env).await {
-            Ok(response) => return Ok(response),
-            // Nothing of the error: it may hold whatever the upstream was asked.
-            Err(_) => glue::log(&answer.log.clone().upstream_failed(answer.reply.status).text()),
-        }
-    }
-    to_response(&answer.reply)
 }
 
 /// The isolate's service; parsed at the first request, and all or nothing.

@@ -6,33 +6,7 @@ import { connect } from "cloudflare:sockets";
  * a new revocation for as long. */
 const CACHE_TTL = 30;
 
-// Requests and responses
-
-/** @param {Request} request */
-export const authorization = (request) => request.headers.get("authorization");
-
-/** @param {Request} request @param {string} name */
-export const header = (request, name) => request.headers.get(name);
-
-/** @param {Request} request the names of its headers, in lower case, one a line */
-export const headerNames = (request) => [...request.headers.keys()].join("\n");
-
-/** @param {number} status @param {string} head `Name: value`, one a line @param {string} [body] */
-export const respond = (status, head, body) => new Response(body ?? null, { status, headers: fields(head) });
-
-/** As an object: the runtime reads that three times as fast as a list of pairs.
- * @param {string} head `Name: value`, one a line @returns {Record<string, string>} */
-function fields(head) {
-  // Plain, of one shape for all answers alike: the runtime reads an object without a prototype more slowly.
-  const all = /** @type {Record<string, string>} */ ({});
-  for (let start = 0; start < head.length; ) {
-    const [colon, end] = [head.indexOf(": ", start), head.indexOf("\n", start)];
-    const [name, value] = [head.slice(start, colon), head.slice(colon + 2, end)];
-    all[name] = Object.hasOwn(all, name) ? `${all[name]}, ${value}` : value;
-    start = end + 1;
-  }
-  return all;
-}
+// Bodies
 
 /** The whole body, or undefined when it has more bytes than that.
  * @param {Request | Response} source @param {number} limit */
@@ -59,23 +33,6 @@ export async function read(source, limit) {
     place += chunk.length;
   }
   return body;
-}
-
-/** Passes a request on: its body streams, its upgrade stays one.
- * @param {any} env @param {Request} request @param {string | undefined} service a binding
- * @param {string | undefined} url the whole URL, where there is no binding
- * @param {string} dropped names of headers that are not passed on, one a line @param {string} head what is set
- * @param {boolean} hasBody whether the body is passed on */
-export async function forward(env, request, service, url, dropped, head, hasBody) {
-  const headers = new Headers(request.headers);
-  for (const name of dropped.split("\n").filter(Boolean)) headers.delete(name);
-  for (const [name, value] of Object.entries(fields(head))) headers.set(name, value);
-  const from = hasBody ? request : new Request(request.url, { method: request.method });
-  // Where the upstream sends its clients is for them to see.
-  const init = { headers, redirect: "manual" };
-  if (service !== undefined) return env[service].fetch(new Request(from, init));
-  // Without the cache, which could answer one user with what is another's.
-  return fetch(new Request(new Request(url, from), { ...init, cache: "no-store" }));
 }
 
 // Requests to other servers
@@ -142,6 +99,19 @@ export class Pause {
   }
 }
 
+/** Something that a request waits for and another one wakes. */
+export class Signal {
+  constructor() {
+    this.woken = new Promise((resolve) => {
+      this.resolve = resolve;
+    });
+  }
+
+  wake() {
+    this.resolve();
+  }
+}
+
 // Workers KV
 
 /** @param {any} env @param {string} name @param {string[]} keys @returns {Promise<(string | null | undefined)[]>} */
@@ -159,28 +129,88 @@ export async function kvPut(env, name, key, value, expiration, expirationTtl) {
   await env[name].put(key, value, { metadata: JSON.parse(value), expiration, expirationTtl });
 }
 
+/** @param {any} env @param {string} name @param {string} key @param {Uint8Array} value a view of the wasm's memory
+ * @param {number} [expiration] @param {number} [expirationTtl] */
+export async function kvPutBytes(env, name, key, value, expiration, expirationTtl) {
+  await env[name].put(key, value.slice(), { expiration, expirationTtl });
+}
+
+/** How long a location may keep a segment, in seconds: it never changes. */
+const SEGMENT_TTL = 86_400;
+
+/** @param {any} env @param {string} name @param {string} key @returns {Promise<ArrayBuffer | null>} */
+export const kvGetBytes = async (env, name, key) => env[name].get(key, { type: "arrayBuffer", cacheTtl: SEGMENT_TTL });
+
+/** How many keys a page of a listing has: looking each of them up takes the ledger a while. A bulk read takes a hundred. */
+const KEYS_LISTED = 100;
+
+/** A page of the keys that begin like this, with their metadata and expiry, as JSON; with their values where the metadata
+ * is none of ours. @param {any} env @param {string} name @param {string} prefix @param {string} [cursor] */
+export async function kvList(env, name, prefix, cursor) {
+  const page = await env[name].list({ prefix, limit: KEYS_LISTED, cursor });
+  const entries = page.keys.map((/** @type {any} */ { name: key, metadata, expiration }) => {
+    const isOurs = typeof metadata?.expires_at === "number";
+    return { key, value: isOurs ? JSON.stringify(metadata) : undefined, expiration };
+  });
+  const unread = entries.filter((/** @type {any} */ { value }) => value === undefined);
+  if (unread.length > 0) {
+    const values = await env[name].get(unread.map((/** @type {any} */ { key }) => key), { type: "text" });
+    for (const entry of unread) entry.value = values.get(entry.key) ?? undefined;
+  }
+  return JSON.stringify({ entries, cursor: page.list_complete ? undefined : page.cursor });
+}
+
 // The ledger
 
 /** @param {any} env @param {string} shard a name that only this deployment's ledger has */
 export const ledgerId = (env, shard) => env.LEDGER?.idFromName(shard).toString();
 
 /** The answer of a shard. A new stub every time: one that has met an error stays broken.
- * @param {any} env @param {string} shard @param {string} question */
-export async function ledgerAsk(env, shard, question) {
+ * @param {any} env @param {string} shard @param {Uint8Array} call a view of the wasm's memory */
+export async function ledgerAsk(env, shard, call) {
   if (!env.LEDGER) throw new Error("absent");
   try {
-    return await env.LEDGER.getByName(shard).ask(question);
+    return await env.LEDGER.getByName(shard).ask(call.slice());
   } catch (error) {
     // The runtime marks what may be tried again, and what must not be.
     throw new Error(error?.overloaded ? "overloaded" : error?.retryable ? "retryable" : "failed", { cause: error });
   }
 }
 
-/** @param {any} sql @param {string} statement @param {string} values a JSON array @returns {string} the rows as JSON arrays */
-export const query = (sql, statement, values) => JSON.stringify([...sql.exec(statement, ...JSON.parse(values)).raw()]);
+/** @param {any} sql @param {string} statement @param {any[]} values @returns {any[][]} the rows */
+export const query = (sql, statement, values) => [...sql.exec(statement, ...values).raw()];
 
-/** @param {any} storage @param {number} moment in milliseconds of Unix time */
-export const setAlarm = async (storage, moment) => storage.setAlarm(moment);
+/** @param {any} sql @returns {number} in bytes */
+export const databaseSize = (sql) => sql.databaseSize;
+
+/** @param {any} storage @param {() => boolean} act */
+export function transaction(storage, act) {
+  try {
+    storage.transactionSync(() => {
+      if (!act()) throw new Error("undone");
+    });
+    return undefined;
+  } catch (error) {
+    // A trap in `act` must end the calls around it as well: what they have borrowed is never given back.
+    if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) throw error;
+    return error;
+  }
+}
+
+/** The answer that follows waits for it, so nobody else has to. @param {any} storage @param {number} moment in
+ * milliseconds of Unix time */
+export function setAlarm(storage, moment) {
+  storage.setAlarm(moment).catch((/** @type {unknown} */ error) => console.error("the alarm could not be set", error));
+}
+
+/** Sets an alarm unless there is an earlier one. @param {any} storage @param {number} moment */
+export async function ensureAlarm(storage, moment) {
+  const set = await storage.getAlarm();
+  if (set === null || set > moment) setAlarm(storage, moment);
+}
+
+/** @param {any} writer @param {string} name @param {string} entries as JSON */
+export const kvWrite = (writer, name, entries) => writer.write(name, JSON.parse(entries));
 
 // Rate limits
 
@@ -191,11 +221,11 @@ export const isWithinLimit = async (env, key) => !env.RATE_LIMITER || (await env
 // The Cache API, where there is one: on `workers.dev` every isolate asks for itself.
 
 /** @param {string} url */
-export const recall = async (url) => (await caches.default.match(url))?.text();
+export const recall = async (url) => (await caches.default.match(url))?.arrayBuffer();
 
-/** @param {string} url @param {string} text @param {number} seconds */
-export const share = (url, text, seconds) =>
-  caches.default.put(url, new Response(text, { headers: { "Cache-Control": `max-age=${seconds}` } }));
+/** @param {string} url @param {Uint8Array} bytes a view of the wasm's memory @param {number} seconds */
+export const share = (url, bytes, seconds) =>
+  caches.default.put(url, new Response(bytes.slice(), { headers: { "Cache-Control": `max-age=${seconds}` } }));
 
 // Crypto
 
@@ -214,21 +244,22 @@ const ALGORITHMS = {
   EdDSA: { name: "Ed25519" },
 };
 
+/** @typedef {{ key: CryptoKey, algorithm: any }} ImportedKey */
+
 /** What a JWK says of its use was judged when it was read; the runtime must not judge it again, otherwise.
- * @param {string} jwk @param {string} algorithm @param {"sign" | "verify"} usage */
+ * @param {string} jwk @param {string} algorithm @param {"sign" | "verify"} usage @returns {Promise<ImportedKey>} */
 export async function importKey(jwk, algorithm, usage) {
   const { alg: _alg, key_ops: _operations, use: _use, ext: _ext, ...members } = JSON.parse(jwk);
-  return crypto.subtle.importKey("jwk", members, ALGORITHMS[algorithm], false, [usage]);
+  const key = await crypto.subtle.importKey("jwk", members, ALGORITHMS[algorithm], false, [usage]);
+  return { key, algorithm: ALGORITHMS[algorithm] };
 }
 
-/** @param {CryptoKey} key @param {string} algorithm @param {Uint8Array} signature @param {Uint8Array} input */
-export const verify = (key, algorithm, signature, input) =>
-  // Copies: a view of the wasm's memory would be lost when that grows.
-  crypto.subtle.verify(ALGORITHMS[algorithm], key, signature.slice(), input.slice());
+/** Views of the wasm's memory are good enough: WebCrypto copies both before it returns (its section 14.3.4).
+ * @param {ImportedKey} imported @param {Uint8Array} signature @param {Uint8Array} input */
+export const verify = ({ key, algorithm }, signature, input) => crypto.subtle.verify(algorithm, key, signature, input);
 
-/** @param {CryptoKey} key @param {string} algorithm @param {Uint8Array} input */
-export const sign = async (key, algorithm, input) =>
-  new Uint8Array(await crypto.subtle.sign(ALGORITHMS[algorithm], key, input.slice()));
+/** @param {ImportedKey} imported @param {Uint8Array} input */
+export const sign = async ({ key, algorithm }, input) => new Uint8Array(await crypto.subtle.sign(algorithm, key, input));
 
 // Redis
 

@@ -1,14 +1,15 @@
 //! The way to the ledger's shards.
 
-use js_sys::Reflect;
+use js_sys::{Reflect, Uint8Array};
+use wasm_bindgen::JsCast;
 use worker::Env;
 
 use super::glue;
 use crate::ports::LedgerError;
 
 /// The answer of a shard.
-pub(super) async fn ask(env: &Env, shard: u32, question: &str) -> Result<String, LedgerError> {
-    let answer = glue::ledger_ask(env, &name(shard), question).await.map_err(|error| {
+pub(super) async fn ask(env: &Env, shard: u32, call: &[u8]) -> Result<Vec<u8>, LedgerError> {
+    let answer = glue::ledger_ask(env, &name(shard), call).await.map_err(|error| {
         let message = Reflect::get(&error, &"message".into()).ok().and_then(|message| message.as_string());
         match message.as_deref() {
             Some("absent") => LedgerError::Absent,
@@ -17,7 +18,7 @@ pub(super) async fn ask(env: &Env, shard: u32, question: &str) -> Result<String,
             _ => LedgerError::Failed,
         }
     })?;
-    answer.as_string().ok_or(LedgerError::Failed)
+    answer.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).ok_or(LedgerError::Failed)
 }
 
 /// A name that only this deployment's ledger has: its first shard's id.

@@ -1,47 +1,50 @@
 //! One shard of the ledger: a Durable Object. It loads, lets the core decide, stores and replies.
 //!
 //! The runtime holds an answer back until what was written before it is on disk, so answering right after a write is
-//! safe. What is written between two awaits is one transaction.
+//! safe.
 
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::LocalBoxFuture;
 use js_sys::Promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
 use worker::worker_sys::{DurableObjectState, DurableObjectStorage};
 
-use super::environment::of_ledger;
 use super::ledger_rows::SqlRows;
 use super::platform::{EdgeClock, now};
-use super::{at_once, glue, kv, log, promise};
-use crate::ports::{IndexError, all, within};
-use crate::revocation::ledger::{GATHERING, Ledger as Decisions, Row, WRITE_LIMIT};
-use crate::revocation::{LedgerQuestion, answer_question};
+use super::{glue, kv, log, promise};
+use crate::ports::{Clock, IndexError, Wake, within};
+use crate::revocation::KvEntry;
+use crate::revocation::ledger::{
+    Call, GATHERING, Ledger as Decisions, Listed, Outside, Publication, Question, Sizes, WRITE_LIMIT, work,
+};
 use crate::time::Timestamp;
 
-/// How many entries are written to the index at once: the runtime lets six calls wait at a time.
-const WRITES_AT_ONCE: usize = 6;
-/// How many entries one alarm writes at the most: an invocation has a thousand operations.
-const WRITES_PER_ALARM: usize = 720;
+/// The longest time between two alarms.
+const LONGEST_SLEEP: Duration = Duration::from_hours(30 * 24);
 /// When to try again what the database itself has failed at.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
+/// How long a batch of writes is waited for: each of its entries has its own limit, and six are written at once.
+const BATCH_LIMIT: Duration = Duration::from_secs(40);
 
 /// One shard of the ledger, as `worker.js` calls it.
 #[wasm_bindgen]
 pub struct Shard(Rc<Ledger>);
 
 struct Ledger {
+    /// What writes a batch to Workers KV.
+    writer: JsValue,
     storage: DurableObjectStorage,
     env: Env,
     decisions: RefCell<Decisions<SqlRows>>,
-    /// For when the alarm is known to be set.
+    /// For when the alarm is set, as far as this instance knows.
     alarm_at: Cell<Option<Timestamp>>,
-    /// Whether it is known at all: an object that has just woken sets it again, whatever it is asked.
-    knows_alarm: Cell<bool>,
+    /// Whether an alarm is at work, which sees whatever is recorded meanwhile.
+    is_working: Cell<bool>,
     is_prepared: Cell<bool>,
 }
 
@@ -50,139 +53,155 @@ impl Shard {
     /// The shard whose storage that is.
     #[wasm_bindgen(constructor)]
     #[must_use]
-    pub fn new(state: &DurableObjectState, env: Env) -> Self {
+    pub fn new(state: &DurableObjectState, env: Env, writer: JsValue) -> Self {
         let storage = state.storage().unwrap_or_else(|_| JsValue::UNDEFINED.into());
-        let rows = SqlRows::new(storage.sql().into());
-        let (settling, sole_writer) = of_ledger(&env);
-        let decisions = RefCell::new(Decisions { rows, settling, sole_writer });
+        let decisions = RefCell::new(Decisions::new(SqlRows::new(storage.sql().into()), Sizes::DEFAULT));
         Self(Rc::new(Ledger {
+            writer,
             storage,
             env,
             decisions,
             alarm_at: Cell::new(None),
-            knows_alarm: Cell::new(false),
+            is_working: Cell::new(false),
             is_prepared: Cell::new(false),
         }))
     }
 
-    /// The answer to a question, both JSON, or the promise of it.
+    /// The answer to a call, as bytes.
     ///
     /// # Errors
-    /// The database has failed, or it was no question.
-    pub fn ask(&self, question: String) -> Result<JsValue, JsValue> {
-        let ledger = Rc::clone(&self.0);
-        at_once(async move { ledger.ask(&question).await.map(JsValue::from) })
+    /// The database has failed, or it was no call that this version understands.
+    pub fn ask(&self, call: &[u8]) -> Result<Vec<u8>, JsValue> {
+        let call = Call::read(call).ok_or("not a call that this version understands")?;
+        let ledger = &self.0;
+        let is_first = !ledger.is_prepared.get();
+        let answered = ledger.atomically(|| {
+            ledger.prepare()?;
+            let mut decisions = ledger.decisions.try_borrow_mut().map_err(|_| busy())?;
+            let answer = decisions.answer(&call, now())?;
+            let looks = decisions.takes_new_work() || is_first;
+            Ok((answer, if looks { decisions.next_due(now())? } else { None }))
+        });
+        let (answer, next) = answered.map_err(|error| ledger.fail(&error))?;
+        let soon = now().plus(GATHERING);
+        if matches!(call.question, Question::Record(_)) && !ledger.is_working.get() {
+            ledger.wake_at(Some(soon));
+        } else if let Some(next) = next {
+            // Alarms are given up after six failures: the first call of an instance sees to it that there is one.
+            glue::ensure_alarm(&ledger.storage, millis(next.max(soon)));
+        }
+        Ok(answer.write())
     }
 
     /// Does what is due.
     pub fn alarm(&self) -> Promise {
         let ledger = Rc::clone(&self.0);
-        promise(async move { ledger.alarm().await.map(|()| JsValue::UNDEFINED) })
+        promise(async move {
+            ledger.alarm().await;
+            Ok(JsValue::UNDEFINED)
+        })
     }
 }
 
 impl Ledger {
-    async fn ask(&self, question: &str) -> Result<String, JsValue> {
-        let question = LedgerQuestion::read(question).ok_or("not a question to the ledger")?;
-        match self.answer(&question).await {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                log("ledger_failed", &text(&error));
-                // What was stored before it failed is to be written all the same.
-                self.wake_at(Some(now().plus(AFTER_FAILURE))).await?;
-                Err("the ledger failed".into())
-            }
-        }
-    }
-
-    async fn alarm(&self) -> Result<(), JsValue> {
+    async fn alarm(&self) {
         self.alarm_at.set(None);
-        let next = match self.work_off().await {
-            Ok(next) => next,
-            Err(error) => {
-                // An alarm that fails is given up after six tries: this one sets itself again instead.
-                log("ledger_failed", &text(&error));
-                Some(now().plus(AFTER_FAILURE))
-            }
+        self.is_working.set(true);
+        let done = match self.atomically(|| self.prepare()) {
+            Ok(()) => work(&self.decisions, self).await,
+            Err(error) => Err(error),
         };
-        self.wake_at(next).await
-    }
-
-    async fn answer(&self, question: &LedgerQuestion) -> Result<String, JsValue> {
-        self.prepare()?;
-        let (answer, next) = {
-            let mut decisions = self.decisions.try_borrow_mut().map_err(|_| busy())?;
-            let answer = answer_question(&mut *decisions, question, now())?;
-            // What is recorded now is due a little later: an alarm that comes before will see to it.
-            let is_late = |alarm: Timestamp| alarm > now().plus(GATHERING);
-            let is_new = matches!(question, LedgerQuestion::Record(_)) && self.alarm_at.get().is_none_or(is_late);
-            let is_due = is_new || !self.knows_alarm.get();
-            (answer, if is_due { decisions.next_alarm()? } else { None })
-        };
-        self.wake_at(next).await?;
-        self.knows_alarm.set(true);
-        Ok(answer)
+        self.is_working.set(false);
+        // An alarm that fails is given up after six tries: this one sets itself again instead.
+        let next = done.unwrap_or_else(|error| {
+            self.fail(&error);
+            Some(now().plus(AFTER_FAILURE))
+        });
+        self.wake_at(next);
     }
 
     fn prepare(&self) -> Result<(), JsValue> {
         if !self.is_prepared.get() {
-            let mut decisions = self.decisions.try_borrow_mut().map_err(|_| busy())?;
-            decisions.rows.prepare()?;
-            decisions.begin(now())?;
+            self.decisions.try_borrow().map_err(|_| busy())?.rows.migrate()?;
             self.is_prepared.set(true);
         }
         Ok(())
     }
 
+    /// Notes that the database has failed. What this instance knows may be of writes that were undone.
+    fn fail(&self, error: &JsValue) -> JsValue {
+        log("ledger_failed", &text(error));
+        self.is_prepared.set(false);
+        if let Ok(mut decisions) = self.decisions.try_borrow_mut() {
+            decisions.forget_instance();
+        }
+        "the ledger failed".into()
+    }
+
     /// Sets the alarm, unless it is set for as early already. It is stored with what was written just before.
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of any real date are exact in an f64")]
-    async fn wake_at(&self, next: Option<Timestamp>) -> Result<(), JsValue> {
-        let Some(next) = next.filter(|next| self.alarm_at.get().is_none_or(|set| *next < set)) else { return Ok(()) };
-        self.alarm_at.set(Some(next));
-        let set = glue::set_alarm(&self.storage, next.max(now()).as_millis() as f64).await;
-        set.map(|_| ()).inspect_err(|_| self.alarm_at.set(None))
-    }
-
-    /// Writes to the index what is due, and tidies up. Gives when there is next something to do.
-    async fn work_off(&self) -> Result<Option<Timestamp>, JsValue> {
-        self.prepare()?;
-        let mut left = WRITES_PER_ALARM;
-        while left > 0 {
-            let due = self.decisions.try_borrow().map_err(|_| busy())?.due(now(), WRITES_AT_ONCE)?;
-            if due.is_empty() {
-                break;
-            }
-            left = left.saturating_sub(due.len());
-            let sent_at = now();
-            let write = |row| -> Pin<Box<dyn Future<Output = _> + '_>> { Box::pin(put(&self.env, row)) };
-            let written = all(due.iter().map(write).collect()).await;
-            self.note(&due, written, sent_at)?;
+    fn wake_at(&self, next: Option<Timestamp>) {
+        if let Some(next) = next.filter(|next| self.alarm_at.get().is_none_or(|set| *next < set)) {
+            self.alarm_at.set(Some(next));
+            // The runtime refuses dates that are centuries ahead.
+            glue::set_alarm(&self.storage, millis(next.max(now()).min(now().plus(LONGEST_SLEEP))));
         }
-        let mut decisions = self.decisions.try_borrow_mut().map_err(|_| busy())?;
-        decisions.tidy(now())?;
-        decisions.next_alarm()
-    }
-
-    fn note(&self, rows: &[Row], written: Vec<Result<(), IndexError>>, sent_at: Timestamp) -> Result<(), JsValue> {
-        let mut decisions = self.decisions.try_borrow_mut().map_err(|_| busy())?;
-        let now = now();
-        for (row, written) in rows.iter().zip(written) {
-            let key = &row.revocation.key;
-            match written {
-                Ok(()) => decisions.indexed(key, row.version, sent_at, now)?,
-                Err(error) => {
-                    log("index_write_failed", error.reason());
-                    decisions.not_indexed(key, row.version, now)?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 
-async fn put(env: &Env, row: &Row) -> Result<(), IndexError> {
-    let entry = row.revocation.entry(now());
-    within::<EdgeClock, _>(WRITE_LIMIT, kv::put(env, &entry)).await.unwrap_or(Err(IndexError::TimedOut))
+impl Clock for Ledger {
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    async fn sleep(duration: Duration) {
+        EdgeClock::sleep(duration).await;
+    }
+
+    fn signal() -> (Wake, LocalBoxFuture<'static, ()>) {
+        EdgeClock::signal()
+    }
+}
+
+impl Outside for Ledger {
+    type DatabaseError = JsValue;
+
+    fn atomically<T>(&self, act: impl FnOnce() -> Result<T, JsValue>) -> Result<T, JsValue> {
+        let mut done = None;
+        let mut act = Some(act);
+        let undone = glue::transaction(&self.storage, &mut || {
+            done = act.take().map(|act| act());
+            matches!(done, Some(Ok(_)))
+        });
+        match (done, Some(undone).filter(|error| !error.is_undefined())) {
+            (Some(Ok(done)), None) => Ok(done),
+            (Some(Err(error)), _) | (_, Some(error)) => Err(error),
+            (None, None) => Err(busy()),
+        }
+    }
+
+    async fn write(&self, entries: Vec<KvEntry>) -> Vec<Result<(), IndexError>> {
+        let count = entries.len();
+        let written = within::<EdgeClock, _>(BATCH_LIMIT, kv::write(&self.writer, entries)).await;
+        written.unwrap_or_else(|| vec![Err(IndexError::TimedOut); count])
+    }
+
+    async fn publish(&self, publication: &Publication) -> Result<(), IndexError> {
+        let published = within::<EdgeClock, _>(WRITE_LIMIT, kv::publish(&self.env, publication)).await;
+        published.unwrap_or(Err(IndexError::TimedOut))
+    }
+
+    async fn list(&self, cursor: Option<&str>) -> Result<Listed, IndexError> {
+        within::<EdgeClock, _>(BATCH_LIMIT, kv::list(&self.env, cursor)).await.unwrap_or(Err(IndexError::TimedOut))
+    }
+
+    fn note_failure(&self, event: &'static str, error: IndexError) {
+        log(event, error.reason());
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of any real date are exact in an f64")]
+fn millis(moment: Timestamp) -> f64 {
+    moment.as_millis() as f64
 }
 
 /// Nothing here waits while it holds the decisions, so this cannot be; a panic would cost every request in flight.

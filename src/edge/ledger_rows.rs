@@ -1,217 +1,451 @@
-//! The rows of a shard in the SQLite of its Durable Object.
+//! The tables of a shard in the SQLite of its Durable Object.
 
-use std::cell::RefCell;
-
-use serde_json::Value;
-use wasm_bindgen::JsValue;
+use js_sys::{Array, ArrayBuffer, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
 
 use super::glue;
-use super::sql::{Columns, Values};
-use crate::json::{self, Array};
-use crate::revocation::ledger::{Head, NEVER, Row, Rows, Untold};
-use crate::revocation::{Limits, Revocation};
+use crate::revocation::ledger::{
+    Head, Import, LONGEST_WAIT, Lineage, LogEntry, LogRow, PendingEntry, Position, Rows, RunState,
+};
+use crate::revocation::{Digest, Limits, Logout, Revocation, Scope, TokenEntry};
 use crate::time::Timestamp;
 
-/// Two indices, of the feed alone: in the order of versions, and by what is due. Every row of an index that is written
-/// costs as much as a row of the table, so there is none for what is rare.
-const SCHEMA: [&str; 5] = [
-    "CREATE TABLE IF NOT EXISTS revocations (
-        key TEXT PRIMARY KEY, issuer TEXT NOT NULL, scope TEXT NOT NULL, revoked_at INTEGER NOT NULL, cut_off INTEGER,
-        expires_at INTEGER NOT NULL, version INTEGER NOT NULL, in_feed INTEGER NOT NULL, indexed_at INTEGER,
-        contested_until INTEGER, failures INTEGER NOT NULL, due_at INTEGER NOT NULL
+/// The tables, by versions: each list of statements leads from the version before. A row costs as much for every index
+/// that it is in, so there is one for pending entries alone.
+const MIGRATIONS: [&[&str]; 1] = [&[
+    // Tables from before versions were noted: nothing of them is read.
+    "DROP TABLE IF EXISTS revocations",
+    "DROP TABLE IF EXISTS head",
+    "DROP TABLE IF EXISTS untold",
+    "CREATE TABLE head (
+        id INTEGER PRIMARY KEY CHECK (id = 1), sealed INTEGER NOT NULL, directory INTEGER NOT NULL,
+        written INTEGER NOT NULL, shard INTEGER NOT NULL, shards INTEGER NOT NULL, complete_since INTEGER NOT NULL,
+        import_after INTEGER NOT NULL, imported_since INTEGER, import_began_at INTEGER, import_cursor TEXT,
+        foreign_lineage INTEGER NOT NULL, foreign_version INTEGER NOT NULL
+    )",
+    "CREATE TABLE log (
+        version INTEGER PRIMARY KEY, digest BLOB NOT NULL, cut_off INTEGER, expires_at INTEGER NOT NULL,
+        scope INTEGER NOT NULL, issuer TEXT NOT NULL, revoked_at INTEGER NOT NULL, token BLOB,
+        token_expires_at INTEGER, is_imported INTEGER NOT NULL
+    )",
+    "CREATE TABLE lineages (first INTEGER PRIMARY KEY, id INTEGER NOT NULL)",
+    "CREATE TABLE runs (id INTEGER PRIMARY KEY, state INTEGER NOT NULL, about BLOB NOT NULL)",
+    "CREATE TABLE blocks (id INTEGER PRIMARY KEY, data BLOB NOT NULL)",
+    "CREATE TABLE cut_offs (
+        digest BLOB PRIMARY KEY, cut_off INTEGER, expires_at INTEGER NOT NULL
     ) WITHOUT ROWID",
-    "CREATE INDEX IF NOT EXISTS feed ON revocations (version) WHERE in_feed = 1",
-    "CREATE INDEX IF NOT EXISTS agenda ON revocations (due_at) WHERE in_feed = 1",
-    "CREATE TABLE IF NOT EXISTS head (
-        id INTEGER PRIMARY KEY CHECK (id = 1), epoch TEXT NOT NULL, latest INTEGER NOT NULL, trimmed INTEGER NOT NULL,
-        swept_at INTEGER NOT NULL, first_expiry INTEGER
-    )",
-    "CREATE TABLE IF NOT EXISTS untold (
-        id INTEGER PRIMARY KEY CHECK (id = 1), shards INTEGER NOT NULL, trimmed INTEGER NOT NULL, until INTEGER NOT NULL
-    )",
-];
+    "CREATE TABLE pending (
+        digest BLOB PRIMARY KEY, issuer TEXT NOT NULL, scope INTEGER NOT NULL, revoked_at INTEGER NOT NULL,
+        cut_off INTEGER, expires_at INTEGER NOT NULL, failures INTEGER NOT NULL, due_at INTEGER NOT NULL,
+        uncertain_until INTEGER NOT NULL
+    ) WITHOUT ROWID",
+    "CREATE INDEX pending_by_due_at ON pending (due_at)",
+]];
 
-const SETTLED: &str = "in_feed = 1 AND due_at <= ? AND indexed_at IS NOT NULL";
-/// The plus keeps SQLite from walking all that rests: older than what is kept there is but little.
-const RESTING: &str = "in_feed = 1 AND version <= ? AND +due_at = ? AND indexed_at IS NOT NULL";
+/// How many blocks a run may have: their ids are its own id, and the place among so many.
+const PLACES: u64 = 1 << 20;
+/// The largest whole number that JavaScript holds exactly, with all smaller ones.
+const EXACT: i64 = (1 << 53) - 1;
 
-/// The database of a shard. Statements, their values and rows cross as JSON, in one call.
+/// The database of a shard.
 pub(super) struct SqlRows {
     /// The runtime's `SqlStorage`.
     sql: JsValue,
-    /// The head as it is stored: nobody else writes it.
-    head: RefCell<Option<Head>>,
 }
 
 impl SqlRows {
     pub(super) const fn new(sql: JsValue) -> Self {
-        Self { sql, head: RefCell::new(None) }
+        Self { sql }
     }
 
-    /// Makes the tables where there are none, and gives a new shard an epoch of its own.
-    pub(super) fn prepare(&self) -> Result<(), JsValue> {
-        for statement in SCHEMA {
-            self.ask(statement, Values::none())?;
+    /// Brings the tables to this version.
+    ///
+    /// # Errors
+    /// The database's, or that the tables are of a later version.
+    pub(super) fn migrate(&self) -> Result<(), JsValue> {
+        self.ask("CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY)", Values::none())?;
+        let found = self.ask("SELECT max(version) FROM migrations", Values::none())?;
+        let version = found.into_iter().next().and_then(|mut row| row.optional_number()).unwrap_or(0);
+        let version = usize::try_from(version).unwrap_or(usize::MAX);
+        let Some(left) = MIGRATIONS.get(version..) else {
+            return Err("the tables of the ledger are of a later version".into());
+        };
+        for (number, statements) in (version.saturating_add(1)..).zip(left) {
+            for statement in *statements {
+                self.ask(statement, Values::none())?;
+            }
+            self.ask("INSERT INTO migrations VALUES (?)", Values::none().count(number))?;
         }
-        let epoch = format!("{:016x}", getrandom::u64().map_err(|_| JsValue::from("there is no randomness"))?);
-        let fresh = "INSERT OR IGNORE INTO head (id, epoch, latest, trimmed, swept_at) VALUES (1, ?, 0, 0, 0)";
-        self.ask(fresh, Values::none().text(&epoch)).map(|_| ())
+        Ok(())
     }
 
     fn ask(&self, statement: &str, values: Values) -> Result<Vec<Columns>, JsValue> {
-        let rows = json::read(&glue::query(&self.sql, statement, &values.0.finish())?);
-        let Some(Value::Array(rows)) = rows else { return Err(unreadable()) };
-        let mut read = Vec::with_capacity(rows.len());
-        for row in rows {
-            let Value::Array(columns) = row else { return Err(unreadable()) };
-            read.push(Columns(columns.into_iter()));
-        }
-        Ok(read)
+        let rows = glue::query(&self.sql, statement, values.0)?;
+        Ok(rows.iter().map(|row| Columns { row: row.unchecked_into(), next: 0 }).collect())
     }
 
-    fn rows(&self, rest: &str, values: Values) -> Result<Vec<Row>, JsValue> {
-        let found = self.ask(&["SELECT * FROM revocations ", rest].concat(), values)?;
-        found.into_iter().map(|columns| columns.into_row().ok_or_else(unreadable)).collect()
+    fn all<T>(
+        &self,
+        statement: &str,
+        values: Values,
+        read: impl Fn(&mut Columns) -> Option<T>,
+    ) -> Result<Vec<T>, JsValue> {
+        let rows = self.ask(statement, values)?;
+        rows.into_iter().map(|mut row| read(&mut row).ok_or_else(|| self.unreadable())).collect()
     }
 
-    /// The one number that a question is answered with.
-    fn number(&self, question: &str, values: Values) -> Result<Option<i64>, JsValue> {
-        Ok(self.ask(question, values)?.first_mut().and_then(Columns::number))
+    fn one<T>(
+        &self,
+        statement: &str,
+        values: Values,
+        read: impl Fn(&mut Columns) -> Option<T>,
+    ) -> Result<Option<T>, JsValue> {
+        Ok(self.all(statement, values, read)?.pop())
     }
 
-    fn moment(&self, question: &str) -> Result<Option<Timestamp>, JsValue> {
-        Ok(self.number(question, Values::none())?.map(Timestamp::from_millis))
+    fn run(&self, statement: &str, values: Values) -> Result<(), JsValue> {
+        self.ask(statement, values).map(|_| ())
     }
-}
-
-/// A row that this version has not written.
-fn unreadable() -> JsValue {
-    JsValue::from("a row cannot be read")
 }
 
 impl Rows for SqlRows {
     type Error = JsValue;
 
-    fn head(&self) -> Result<Head, JsValue> {
-        if let Some(head) = &*self.head.borrow() {
-            return Ok(head.clone());
-        }
-        let found = self.ask("SELECT id, epoch, latest, trimmed, swept_at, first_expiry FROM head", Values::none())?;
-        let head = found.into_iter().next().and_then(Columns::into_head);
-        let head = head.ok_or_else(|| JsValue::from("the shard has no head"))?;
-        *self.head.borrow_mut() = Some(head.clone());
-        Ok(head)
+    fn head(&self) -> Result<Option<Head>, JsValue> {
+        const HEAD: &str = "SELECT coalesce((SELECT max(version) FROM log), sealed),
+            coalesce((SELECT id FROM lineages ORDER BY first DESC LIMIT 1), 0),
+            sealed, directory, written, shard, shards, complete_since, import_after, imported_since, import_began_at,
+            import_cursor, foreign_lineage, foreign_version FROM head";
+        self.one(HEAD, Values::none(), |row| {
+            Some(Head {
+                latest: row.number()?,
+                lineage: row.number()?,
+                sealed: row.number()?,
+                directory: row.number()?,
+                written: row.number()?,
+                shard: row.number()?.try_into().ok()?,
+                shards: row.number()?.try_into().ok()?,
+                complete_since: row.moment()?,
+                import_after: row.moment()?,
+                imported_since: row.optional_moment(),
+                import: {
+                    let (began_at, cursor) = (row.optional_moment(), row.optional_text());
+                    began_at.map(|began_at| Import { began_at, cursor })
+                },
+                foreign: Position { lineage: row.number()?, version: row.number()? },
+            })
+        })
     }
 
     fn set_head(&mut self, head: &Head) -> Result<(), JsValue> {
-        let values = Values::none().version(head.latest).version(head.trimmed).moment(head.swept_at);
-        let values = values.optional_moment(head.first_expiry);
-        *self.head.borrow_mut() = None;
-        self.ask("UPDATE head SET latest = ?, trimmed = ?, swept_at = ?, first_expiry = ?", values)?;
-        *self.head.borrow_mut() = Some(head.clone());
-        Ok(())
+        let import = head.import.as_ref();
+        let values = Values::none().number(head.sealed).number(head.directory).number(head.written);
+        let values = values.number(head.shard.into()).number(head.shards.into()).moment(head.complete_since);
+        let values = values.moment(head.import_after).optional_moment(head.imported_since);
+        let values = values.optional_moment(import.map(|import| import.began_at));
+        let values = values.optional_text(import.and_then(|import| import.cursor.as_deref()));
+        let values = values.number(head.foreign.lineage).number(head.foreign.version);
+        self.run("INSERT OR REPLACE INTO head VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
     }
 
-    fn find(&self, key: &str) -> Result<Option<Row>, JsValue> {
-        Ok(self.rows("WHERE key = ?", Values::none().text(key))?.into_iter().next())
-    }
-
-    fn limits(&self, keys: &[String]) -> Result<Vec<Option<Limits>>, JsValue> {
-        const FIND: &str = "SELECT asked.key, cut_off, expires_at FROM json_each(?) AS asked
-            JOIN revocations ON revocations.key = asked.value";
-        let mut asked = Array::new();
-        for key in keys {
-            asked.text(key);
-        }
-        let mut limits = vec![None; keys.len()];
-        for mut found in self.ask(FIND, Values::none().text(&asked.finish()))? {
-            let place = found.number().and_then(|place| limits.get_mut(usize::try_from(place).ok()?));
-            let cut_off = found.optional_moment();
-            let (Some(place), Some(expires_at)) = (place, found.moment()) else { return Err(unreadable()) };
-            *place = Some(Limits { cut_off, expires_at });
-        }
-        Ok(limits)
-    }
-
-    fn store(&mut self, row: &Row) -> Result<(), JsValue> {
-        let Revocation { key, issuer, scope, revoked_at, cut_off, expires_at, spare: _ } = &row.revocation;
-        let values = Values::none().text(key).text(issuer).text(scope.name());
-        let values = values.moment(*revoked_at).optional_moment(*cut_off).moment(*expires_at);
-        let values = values.version(row.version).number(row.in_feed.into()).optional_moment(row.indexed_at);
-        let values = values.optional_moment(row.contested_until).number(row.failures.into()).moment(row.due_at);
-        self.ask("INSERT OR REPLACE INTO revocations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values).map(|_| ())
-    }
-
-    fn feed_after(&self, version: u64, limit: usize) -> Result<Vec<Row>, JsValue> {
-        let values = Values::none().version(version).count(limit);
-        self.rows("WHERE in_feed = 1 AND version > ? ORDER BY version LIMIT ?", values)
-    }
-
-    fn version_before_newest(&self, newest: usize) -> Result<u64, JsValue> {
-        let question = "SELECT version FROM revocations WHERE in_feed = 1 ORDER BY version DESC LIMIT 1 OFFSET ?";
-        let found = self.number(question, Values::none().count(newest))?;
-        Ok(found.and_then(|version| u64::try_from(version).ok()).unwrap_or(0))
-    }
-
-    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Row>, JsValue> {
-        let due = "WHERE in_feed = 1 AND due_at <= ? AND indexed_at IS NULL ORDER BY due_at LIMIT ?";
-        self.rows(due, Values::none().moment(now).count(limit))
-    }
-
-    fn next_due(&self) -> Result<Option<Timestamp>, JsValue> {
-        self.moment("SELECT min(due_at) FROM revocations WHERE in_feed = 1")
-    }
-
-    fn highest_settled(&self, now: Timestamp) -> Result<Option<u64>, JsValue> {
-        // The plus keeps SQLite from walking the index of versions, through the whole feed, for the one that is highest.
-        let question = ["SELECT max(+version) FROM revocations WHERE ", SETTLED].concat();
-        let highest = self.number(&question, Values::none().moment(now))?;
-        Ok(highest.and_then(|highest| u64::try_from(highest).ok()))
-    }
-
-    fn leave_feed(&mut self, now: Timestamp) -> Result<(), JsValue> {
-        let statement = ["UPDATE revocations SET in_feed = 0 WHERE ", SETTLED].concat();
-        self.ask(&statement, Values::none().moment(now)).map(|_| ())
-    }
-
-    fn rest(&mut self, now: Timestamp) -> Result<(), JsValue> {
-        let statement = ["UPDATE revocations SET due_at = ? WHERE ", SETTLED].concat();
-        self.ask(&statement, Values::none().moment(NEVER).moment(now)).map(|_| ())
-    }
-
-    fn last_resting(&self, upto: u64) -> Result<Option<(u64, Timestamp)>, JsValue> {
-        let question = ["SELECT max(+version), max(expires_at) FROM revocations WHERE ", RESTING].concat();
-        let mut found = self.ask(&question, Values::none().version(upto).moment(NEVER))?;
-        Ok(found.first_mut().and_then(|last| Some((last.version()?, last.moment()?))))
-    }
-
-    fn leave_feed_upto(&mut self, upto: u64) -> Result<(), JsValue> {
-        let statement = ["UPDATE revocations SET in_feed = 0 WHERE ", RESTING].concat();
-        self.ask(&statement, Values::none().version(upto).moment(NEVER)).map(|_| ())
-    }
-
-    fn untold(&self) -> Result<Option<Untold>, JsValue> {
-        let mut found = self.ask("SELECT shards, trimmed, until FROM untold", Values::none())?;
-        Ok(found.first_mut().and_then(Columns::untold))
-    }
-
-    fn set_untold(&mut self, untold: Option<Untold>) -> Result<(), JsValue> {
-        let Some(Untold { shards, trimmed, until }) = untold else {
-            return self.ask("DELETE FROM untold", Values::none()).map(|_| ());
+    fn append(&mut self, row: &LogRow) -> Result<(), JsValue> {
+        let Logout { widest, token } = &row.logout;
+        let values = Values::none().number(row.version).bytes(widest.digest.bytes());
+        let values = values.optional_moment(widest.cut_off).moment(widest.expires_at);
+        let values = values.number(widest.scope.number().into()).text(&widest.issuer).moment(widest.revoked_at);
+        let values = match token {
+            Some(TokenEntry { digest, expires_at }) => values.bytes(digest.bytes()).moment(*expires_at),
+            None => values.null().null(),
         };
-        let values = Values::none().number(shards.into()).version(trimmed).moment(until);
-        self.ask("INSERT OR REPLACE INTO untold VALUES (1, ?, ?, ?)", values).map(|_| ())
+        self.run("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values.flag(row.is_imported))
     }
 
-    fn remove_expired(&mut self, by: Timestamp, limit: usize) -> Result<bool, JsValue> {
-        const DELETE: &str = "DELETE FROM revocations WHERE key IN
-            (SELECT key FROM revocations WHERE expires_at <= ? LIMIT ?)";
-        self.ask(DELETE, Values::none().moment(by).count(limit))?;
-        let left = "SELECT 1 FROM revocations WHERE expires_at <= ? LIMIT 1";
-        Ok(self.number(left, Values::none().moment(by))?.is_none())
+    fn log_after(&self, version: u64, limit: usize) -> Result<Vec<LogEntry>, JsValue> {
+        let statement = "SELECT digest, cut_off, expires_at, scope FROM log WHERE version > ? ORDER BY version LIMIT ?";
+        self.all(statement, Values::none().number(version).count(limit), |row| {
+            let (digest, limits) = (row.digest()?, row.limits()?);
+            Some(LogEntry { digest, limits, scope: row.scope()? })
+        })
     }
 
-    fn first_expiry(&self) -> Result<Option<Timestamp>, JsValue> {
-        self.moment("SELECT min(expires_at) FROM revocations")
+    fn rows_after(&self, version: u64, limit: usize) -> Result<Vec<LogRow>, JsValue> {
+        const ROWS: &str = "SELECT version, digest, cut_off, expires_at, scope, issuer, revoked_at, token,
+            token_expires_at, is_imported FROM log WHERE version > ? ORDER BY version LIMIT ?";
+        self.all(ROWS, Values::none().number(version).count(limit), |row| {
+            let version = row.number()?;
+            let (digest, limits) = (row.digest()?, row.limits()?);
+            let widest = row.revocation(digest, limits)?;
+            let (token, expires_at) = (row.digest(), row.optional_moment());
+            let token = token.zip(expires_at).map(|(digest, expires_at)| TokenEntry { digest, expires_at });
+            Some(LogRow { version, logout: Logout { widest, token }, is_imported: row.number()? != 0 })
+        })
+    }
+
+    fn remove_log(&mut self, upto: u64) -> Result<(), JsValue> {
+        self.run("DELETE FROM log WHERE version <= ?", Values::none().number(upto))
+    }
+
+    fn lineages(&self) -> Result<Vec<Lineage>, JsValue> {
+        self.all("SELECT first, id FROM lineages ORDER BY first", Values::none(), |row| {
+            Some(Lineage { first: row.number()?, id: row.number()? })
+        })
+    }
+
+    fn add_lineage(&mut self, lineage: Lineage) -> Result<(), JsValue> {
+        let values = Values::none().number(lineage.first).number(lineage.id);
+        self.run("INSERT OR REPLACE INTO lineages VALUES (?, ?)", values)
+    }
+
+    fn remove_lineages(&mut self, before: u64) -> Result<(), JsValue> {
+        self.run("DELETE FROM lineages WHERE first < ?", Values::none().number(before))
+    }
+
+    fn runs(&self) -> Result<Vec<(u64, RunState, Vec<u8>)>, JsValue> {
+        self.all("SELECT id, state, about FROM runs ORDER BY id", Values::none(), |row| {
+            let id = row.number()?;
+            let state = match row.number()? {
+                0 => RunState::Unfinished,
+                1 => RunState::Live,
+                2 => RunState::Removed,
+                _ => return None,
+            };
+            Some((id, state, row.bytes()?))
+        })
+    }
+
+    fn set_run(&mut self, id: u64, state: RunState, about: &[u8]) -> Result<(), JsValue> {
+        let state = match state {
+            RunState::Unfinished => 0,
+            RunState::Live => 1,
+            RunState::Removed => 2,
+        };
+        let values = Values::none().number(id).number(state).bytes(about);
+        self.run("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", values)
+    }
+
+    fn remove_run(&mut self, id: u64) -> Result<(), JsValue> {
+        self.run("DELETE FROM runs WHERE id = ?", Values::none().number(id))
+    }
+
+    fn block(&self, run: u64, place: u32) -> Result<Option<Vec<u8>>, JsValue> {
+        let values = Values::none().number(block_id(run, place));
+        self.one("SELECT data FROM blocks WHERE id = ?", values, Columns::bytes)
+    }
+
+    fn add_block(&mut self, run: u64, place: u32, block: &[u8]) -> Result<(), JsValue> {
+        let values = Values::none().number(block_id(run, place)).bytes(block);
+        self.run("INSERT INTO blocks VALUES (?, ?)", values)
+    }
+
+    fn remove_blocks(&mut self, run: u64, limit: usize) -> Result<bool, JsValue> {
+        const REMOVE: &str = "DELETE FROM blocks WHERE id IN (SELECT id FROM blocks WHERE id >= ? AND id < ? LIMIT ?)";
+        const LEFT: &str = "SELECT count(*) FROM (SELECT 1 FROM blocks WHERE id >= ? AND id < ? LIMIT 1)";
+        let range = || Values::none().number(block_id(run, 0)).number(block_id(run.saturating_add(1), 0));
+        self.run(REMOVE, range().count(limit))?;
+        Ok(self.one(LEFT, range(), Columns::number)? == Some(0))
+    }
+
+    fn cut_offs(&self) -> Result<Vec<LogEntry>, JsValue> {
+        self.all("SELECT digest, cut_off, expires_at FROM cut_offs", Values::none(), |row| {
+            Some(LogEntry { digest: row.digest()?, limits: row.limits()?, scope: Scope::Issuer })
+        })
+    }
+
+    fn set_cut_off(&mut self, entry: &LogEntry) -> Result<(), JsValue> {
+        let Limits { cut_off, expires_at } = entry.limits;
+        let values = Values::none().bytes(entry.digest.bytes()).optional_moment(cut_off).moment(expires_at);
+        self.run("INSERT OR REPLACE INTO cut_offs VALUES (?, ?, ?)", values)
+    }
+
+    fn remove_cut_off(&mut self, digest: &Digest) -> Result<(), JsValue> {
+        self.run("DELETE FROM cut_offs WHERE digest = ?", Values::none().bytes(digest.bytes()))
+    }
+
+    fn pending(&self, digest: &Digest) -> Result<Option<PendingEntry>, JsValue> {
+        let statement = [PENDING, "WHERE digest = ?"].concat();
+        self.one(&statement, Values::none().bytes(digest.bytes()), Columns::pending)
+    }
+
+    fn pending_due(&self, now: Timestamp, limit: usize) -> Result<Vec<PendingEntry>, JsValue> {
+        let statement = [PENDING, "WHERE due_at <= ? OR due_at > ? ORDER BY due_at LIMIT ?"].concat();
+        let values = Values::none().moment(now).moment(now.plus(LONGEST_WAIT)).count(limit);
+        self.all(&statement, values, Columns::pending)
+    }
+
+    fn next_pending(&self) -> Result<Option<Timestamp>, JsValue> {
+        let statement = "SELECT due_at FROM pending ORDER BY due_at LIMIT 1";
+        self.one(statement, Values::none(), Columns::moment)
+    }
+
+    fn set_pending(&mut self, entry: &PendingEntry) -> Result<(), JsValue> {
+        let Revocation { digest, issuer, scope, revoked_at, cut_off, expires_at, spare: _ } = &entry.revocation;
+        let values = Values::none().bytes(digest.bytes()).text(issuer).number(scope.number().into());
+        let values = values.moment(*revoked_at).optional_moment(*cut_off).moment(*expires_at);
+        let values = values.number(entry.failures.into()).moment(entry.due_at).moment(entry.uncertain_until);
+        self.run("INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    }
+
+    fn remove_pending(&mut self, digest: &Digest) -> Result<(), JsValue> {
+        self.run("DELETE FROM pending WHERE digest = ?", Values::none().bytes(digest.bytes()))
+    }
+
+    fn unreadable(&self) -> JsValue {
+        "what the ledger has stored cannot be read".into()
+    }
+
+    fn random(&mut self) -> Result<[u8; 16], JsValue> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|_| JsValue::from("there is no randomness"))?;
+        Ok(bytes)
+    }
+
+    fn size(&self) -> Result<u64, JsValue> {
+        Ok(whole(glue::database_size(&self.sql)).and_then(|size| u64::try_from(size).ok()).unwrap_or(u64::MAX))
+    }
+}
+
+const PENDING: &str = "SELECT digest, cut_off, expires_at, scope, issuer, revoked_at, failures, due_at,
+    uncertain_until FROM pending ";
+
+const fn block_id(run: u64, place: u32) -> u64 {
+    // A cast, since `From` is not constant.
+    run.saturating_mul(PLACES).saturating_add(place as u64)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "whole numbers within the exact range")]
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0).then_some(number as i64)
+}
+
+/// A row as SQLite gives it: its columns in order.
+struct Columns {
+    row: Array,
+    next: u32,
+}
+
+impl Columns {
+    fn value(&mut self) -> JsValue {
+        let value = self.row.get(self.next);
+        self.next = self.next.saturating_add(1);
+        value
+    }
+
+    fn optional_number(&mut self) -> Option<i64> {
+        self.value().as_f64().and_then(whole)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        u64::try_from(self.optional_number()?).ok()
+    }
+
+    fn moment(&mut self) -> Option<Timestamp> {
+        self.optional_number().map(Timestamp::from_millis)
+    }
+
+    /// A moment, or none where there is a null.
+    fn optional_moment(&mut self) -> Option<Timestamp> {
+        self.moment()
+    }
+
+    fn optional_text(&mut self) -> Option<String> {
+        self.value().as_string()
+    }
+
+    fn bytes(&mut self) -> Option<Vec<u8>> {
+        let buffer: ArrayBuffer = self.value().dyn_into().ok()?;
+        Some(Uint8Array::new(&buffer).to_vec())
+    }
+
+    fn digest(&mut self) -> Option<Digest> {
+        Some(Digest::from_bytes(self.bytes()?.try_into().ok()?))
+    }
+
+    fn scope(&mut self) -> Option<Scope> {
+        Scope::numbered(self.number()?.try_into().ok()?)
+    }
+
+    fn limits(&mut self) -> Option<Limits> {
+        let cut_off = self.optional_moment();
+        Some(Limits { cut_off, expires_at: self.moment()? })
+    }
+
+    fn revocation(&mut self, digest: Digest, Limits { cut_off, expires_at }: Limits) -> Option<Revocation> {
+        let scope = self.scope()?;
+        let (issuer, revoked_at) = (self.optional_text()?, self.moment()?);
+        // What could be spared was judged when it was recorded.
+        let spare = std::time::Duration::ZERO;
+        Some(Revocation { digest, issuer, scope, revoked_at, cut_off, expires_at, spare })
+    }
+
+    fn pending(&mut self) -> Option<PendingEntry> {
+        let (digest, limits) = (self.digest()?, self.limits()?);
+        Some(PendingEntry {
+            revocation: self.revocation(digest, limits)?,
+            failures: self.number()?.try_into().ok()?,
+            due_at: self.moment()?,
+            uncertain_until: self.moment()?,
+        })
+    }
+}
+
+/// The values of a statement.
+struct Values(Array);
+
+impl Values {
+    fn none() -> Self {
+        Self(Array::new())
+    }
+
+    fn push(self, value: &JsValue) -> Self {
+        self.0.push(value);
+        self
+    }
+
+    fn null(self) -> Self {
+        self.push(&JsValue::NULL)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "the number is limited to what is exact")]
+    fn exact(self, number: i64) -> Self {
+        let number = number.clamp(EXACT.saturating_neg(), EXACT) as f64;
+        self.push(&JsValue::from_f64(number))
+    }
+
+    fn number(self, number: u64) -> Self {
+        self.exact(i64::try_from(number).unwrap_or(EXACT))
+    }
+
+    fn count(self, count: usize) -> Self {
+        self.exact(i64::try_from(count).unwrap_or(EXACT))
+    }
+
+    fn flag(self, flag: bool) -> Self {
+        self.exact(flag.into())
+    }
+
+    fn text(self, text: &str) -> Self {
+        self.push(&JsValue::from_str(text))
+    }
+
+    fn optional_text(self, text: Option<&str>) -> Self {
+        match text {
+            Some(text) => self.text(text),
+            None => self.null(),
+        }
+    }
+
+    fn bytes(self, bytes: &[u8]) -> Self {
+        self.push(&Uint8Array::from(bytes))
+    }
+
+    fn moment(self, moment: Timestamp) -> Self {
+        self.exact(moment.as_millis())
+    }
+
+    fn optional_moment(self, moment: Option<Timestamp>) -> Self {
+        match moment {
+            Some(moment) => self.moment(moment),
+            None => self.null(),
+        }
     }
 }

@@ -10,11 +10,11 @@ mod kv;
 mod ledger;
 mod ledger_object;
 mod ledger_rows;
+mod pause;
 mod platform;
 mod redis;
 mod request;
 mod response;
-mod sql;
 pub mod tool;
 mod web;
 mod webcrypto;
@@ -44,15 +44,6 @@ fn poll_once<T>(mut future: Pin<Box<dyn Future<Output = T>>>) -> Result<T, Pin<B
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(given) => Ok(given),
         Poll::Pending => Err(future),
-    }
-}
-
-/// What a future gives when it need not wait, otherwise the promise of it. A promise that is there at once costs its
-/// making and a turn of the queue all the same.
-fn at_once(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Result<JsValue, JsValue> {
-    match poll_once(Box::pin(future)) {
-        Ok(given) => given,
-        Err(future) => Ok(js_sys::futures::future_to_promise(AssertUnwindSafe(Promised(future))).into()),
     }
 }
 

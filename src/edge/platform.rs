@@ -1,16 +1,20 @@
 //! The ports of the core, answered by Cloudflare.
 
+use std::cell::Cell;
 use std::time::Duration;
 
+use futures_util::future::LocalBoxFuture;
 use js_sys::futures::JsFuture;
+use js_sys::{ArrayBuffer, Uint8Array};
+use wasm_bindgen::JsCast;
 use worker::Env;
 
 use super::{glue, kv, ledger, redis, webcrypto};
 use crate::ports::{
     Bindings, Clock, Directory, Index, IndexError, LedgerError, LedgerShards, RateLimits, SessionStore, SharedMemory,
-    Signatures, Unavailable,
+    Signatures, Unavailable, Wake,
 };
-use crate::revocation::Entry;
+use crate::revocation::KvEntry;
 use crate::time::Timestamp;
 use crate::token::{PrivateKey, PublicKey, Secret, SigningInput};
 
@@ -37,9 +41,40 @@ impl Bindings for EdgePlatform {
 /// The runtime's clock.
 pub(super) struct EdgeClock;
 
+/// The time as a poll that is under way knows it.
+#[derive(Clone, Copy)]
+enum Time {
+    /// No such poll is under way.
+    Moving,
+    /// It has not asked yet.
+    Unasked,
+    Known(Timestamp),
+}
+
+thread_local! {
+    static TIME: Cell<Time> = const { Cell::new(Time::Moving) };
+}
+
+/// The runtime's clock stands still while nothing is waited for: within one poll it is asked once.
+pub(super) fn with_one_time<T>(poll: impl FnOnce() -> T) -> T {
+    let before = TIME.replace(Time::Unasked);
+    let given = poll();
+    TIME.set(before);
+    given
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "milliseconds of any real date are whole and fit")]
 pub(super) fn now() -> Timestamp {
-    Timestamp::from_millis(js_sys::Date::now() as i64)
+    let asked = || Timestamp::from_millis(js_sys::Date::now() as i64);
+    match TIME.get() {
+        Time::Known(now) => now,
+        Time::Moving => asked(),
+        Time::Unasked => {
+            let now = asked();
+            TIME.set(Time::Known(now));
+            now
+        }
+    }
 }
 
 impl Clock for EdgeClock {
@@ -50,6 +85,17 @@ impl Clock for EdgeClock {
     async fn sleep(duration: Duration) {
         sleep(duration).await;
     }
+
+    /// A promise of the request that waits: the runtime runs what follows it in that request, whoever resolves it.
+    fn signal() -> (Wake, LocalBoxFuture<'static, ()>) {
+        let signal = glue::Signal::new();
+        let woken = JsFuture::from(signal.woken());
+        let wait = async move {
+            // Nothing rejects it.
+            let _ = woken.await;
+        };
+        (Box::new(move || signal.wake()), Box::pin(wait))
+    }
 }
 
 impl Clock for EdgePlatform {
@@ -59,6 +105,10 @@ impl Clock for EdgePlatform {
 
     async fn sleep(duration: Duration) {
         sleep(duration).await;
+    }
+
+    fn signal() -> (Wake, LocalBoxFuture<'static, ()>) {
+        EdgeClock::signal()
     }
 }
 
@@ -82,25 +132,30 @@ impl Index for EdgePlatform {
         kv::find(&self.env, keys).await
     }
 
-    async fn put(&self, entry: &Entry) -> Result<(), IndexError> {
+    async fn put(&self, entry: &KvEntry) -> Result<(), IndexError> {
         kv::put(&self.env, entry).await
+    }
+
+    async fn segment(&self, key: &str) -> Result<Option<Vec<u8>>, IndexError> {
+        kv::segment(&self.env, key).await
     }
 }
 
 impl LedgerShards for EdgePlatform {
-    async fn ask(&self, shard: u32, question: &str) -> Result<String, LedgerError> {
-        ledger::ask(&self.env, shard, question).await
+    async fn ask(&self, shard: u32, call: &[u8]) -> Result<Vec<u8>, LedgerError> {
+        ledger::ask(&self.env, shard, call).await
     }
 }
 
 impl SharedMemory for EdgePlatform {
-    async fn recall(&self, name: &str) -> Option<String> {
-        glue::recall(&self.shared_url(name)).await.ok()?.as_string()
+    async fn recall(&self, name: &str) -> Option<Vec<u8>> {
+        let found = glue::recall(&self.shared_url(name)).await.ok()?;
+        found.dyn_ref::<ArrayBuffer>().map(|buffer| Uint8Array::new(buffer).to_vec())
     }
 
-    async fn share(&self, name: &str, text: &str, seconds: u32) {
-        // Who shares nothing costs the others a call of their own.
-        let _ = glue::share(&self.shared_url(name), text, seconds).await;
+    async fn share(&self, name: &str, bytes: &[u8], seconds: u32) {
+        // Best effort: if this fails, other isolates ask for themselves.
+        let _ = glue::share(&self.shared_url(name), bytes, seconds).await;
     }
 }
 

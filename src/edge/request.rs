@@ -1,20 +1,55 @@
 //! A request of the runtime as the core reads it.
 
+use std::cell::RefCell;
+
 use super::glue;
 use crate::http::{BodyError, Request};
 
-/// A request. Headers and body are asked for when they are needed: each is a call out of the wasm.
+/// Longer lines need a buffer of their own.
+const USUAL_BYTES: usize = 4096;
+
+thread_local! {
+    /// Where lines are written; its zeros are paid for once.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; USUAL_BYTES]);
+}
+
+/// The lines of a request as `glue.js` writes them.
+fn lines(request: &web_sys::Request) -> String {
+    BUFFER.with_borrow_mut(|buffer| {
+        let needed = place(glue::request_lines(request, buffer));
+        match buffer.get(..needed) {
+            Some(lines) => String::from_utf8_lossy(lines).into_owned(),
+            None => {
+                let mut larger = vec![0; needed];
+                let length = place(glue::request_lines(request, &mut larger));
+                larger.truncate(length);
+                String::from_utf8_lossy(&larger).into_owned()
+            }
+        }
+    })
+}
+
+fn place(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// A request. What every check asks for is read by one call out of the wasm; other headers and the body when they are
+/// needed.
 pub(super) struct EdgeRequest {
     inner: web_sys::Request,
-    method: String,
-    url: String,
+    /// A line each: the method, the URL and, where there is one, the value of `Authorization`.
+    lines: String,
     is_internal: bool,
 }
 
 impl EdgeRequest {
     pub(super) fn new(inner: web_sys::Request, is_internal: bool) -> Self {
-        let (method, url) = (inner.method(), inner.url());
-        Self { inner, method, url, is_internal }
+        let lines = lines(&inner);
+        Self { inner, lines, is_internal }
+    }
+
+    fn line(&self, number: usize) -> Option<&str> {
+        self.lines.splitn(3, '\n').nth(number)
     }
 
     /// The runtime's own request, to be passed on.
@@ -25,15 +60,15 @@ impl EdgeRequest {
 
 impl Request for EdgeRequest {
     fn method(&self) -> &str {
-        &self.method
+        self.line(0).unwrap_or_default()
     }
 
     fn url(&self) -> &str {
-        &self.url
+        self.line(1).unwrap_or_default()
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        if name == "authorization" { glue::authorization(&self.inner) } else { glue::header(&self.inner, name) }
+        if name == "authorization" { self.line(2).map(str::to_owned) } else { glue::header(&self.inner, name) }
     }
 
     fn is_internal(&self) -> bool {

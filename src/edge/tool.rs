@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::LocalBoxFuture;
 use js_sys::{Promise, Reflect};
 use wasm_bindgen::JsValue;
 
@@ -11,7 +12,7 @@ use super::platform::EdgeClock;
 use super::{promise, web, webcrypto};
 use crate::http::without_query;
 use crate::json::Object;
-use crate::ports::{Clock, Fetched, Journal, KeyEvent, SharedMemory, Signatures, Unavailable, Web, WebError};
+use crate::ports::{Clock, Fetched, Journal, KeyEvent, SharedMemory, Signatures, Unavailable, Wake, Web, WebError};
 use crate::time::Timestamp;
 use crate::token::{PrivateKey, PublicKey, SigningInput};
 use crate::tool;
@@ -42,6 +43,10 @@ impl Clock for ToolPlatform {
     async fn sleep(duration: Duration) {
         EdgeClock::sleep(duration).await;
     }
+
+    fn signal() -> (Wake, LocalBoxFuture<'static, ()>) {
+        EdgeClock::signal()
+    }
 }
 
 impl Journal for ToolPlatform {
@@ -50,11 +55,11 @@ impl Journal for ToolPlatform {
 }
 
 impl SharedMemory for ToolPlatform {
-    async fn recall(&self, _: &str) -> Option<String> {
+    async fn recall(&self, _: &str) -> Option<Vec<u8>> {
         None
     }
 
-    async fn share(&self, _: &str, _: &str, _: u32) {}
+    async fn share(&self, _: &str, _: &[u8], _: u32) {}
 }
 
 impl Web for ToolPlatform {

@@ -2,16 +2,16 @@
 
 use std::cell::RefCell;
 
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::CryptoKey;
+use wasm_bindgen::JsValue;
 
 use super::glue;
+use super::pause::Awaited;
 use crate::json::Object;
 use crate::token::{Algorithm, KeyMembers, PrivateKey, PublicKey, SigningInput};
 
 thread_local! {
-    /// Imported keys by their slot: a `CryptoKey` belongs to the isolate, not to a request.
-    static IMPORTED: RefCell<Vec<(u32, CryptoKey)>> = const { RefCell::new(Vec::new()) };
+    /// Imported keys by their slot, each with its algorithm as WebCrypto names it: a `CryptoKey` belongs to the isolate, not to a request.
+    static IMPORTED: RefCell<Vec<(u32, JsValue)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Whether a signature verifies.
@@ -20,7 +20,7 @@ pub(super) async fn verify(key: &PublicKey, input: SigningInput<'_>, signature: 
         Some(imported) => imported,
         None => import(key.slot, &public_jwk(&key.members), key.algorithm, "verify").await?,
     };
-    let verified = glue::verify(&imported, key.algorithm.name(), signature, input.0.as_bytes()).await?;
+    let verified = Awaited::new(glue::verify(&imported, signature, input.0.as_bytes())?).await?;
     Ok(verified.is_truthy())
 }
 
@@ -30,16 +30,16 @@ pub(super) async fn sign(key: &PrivateKey, input: SigningInput<'_>) -> Result<Ve
         Some(imported) => imported,
         None => import(key.slot, key.jwk.expose(), key.algorithm, "sign").await?,
     };
-    let signature = glue::sign(&imported, key.algorithm.name(), input.0.as_bytes()).await?;
+    let signature = glue::sign(&imported, input.0.as_bytes()).await?;
     glue::bytes(&signature).ok_or(JsValue::UNDEFINED)
 }
 
-fn imported(slot: u32) -> Option<CryptoKey> {
+fn imported(slot: u32) -> Option<JsValue> {
     IMPORTED.with_borrow(|imported| imported.iter().find(|(own, _)| *own == slot).map(|(_, key)| key.clone()))
 }
 
-async fn import(slot: u32, jwk: &str, algorithm: Algorithm, usage: &str) -> Result<CryptoKey, JsValue> {
-    let key: CryptoKey = glue::import_key(jwk, algorithm.name(), usage).await?.unchecked_into();
+async fn import(slot: u32, jwk: &str, algorithm: Algorithm, usage: &str) -> Result<JsValue, JsValue> {
+    let key = glue::import_key(jwk, algorithm.name(), usage).await?;
     IMPORTED.with_borrow_mut(|imported| imported.push((slot, key.clone())));
     Ok(key)
 }
