@@ -67,9 +67,7 @@ fn twenty_clients_ask_a_failing_shard_a_handful_of_times() {
             let seen = clients(&platform, &isolate, freshness, Duration::from_secs(10));
             assert!(seen.iter().all(|seen| !seen.is_active));
             let calls = platform.asked.borrow().len();
-            // All twenty strong checks of the first moment ask, since no call has failed yet.
-            let first = if freshness == Strong { CLIENTS } else { 1 };
-            assert!(calls <= first + 14, "{calls} calls for {} checks: {fault:?}, {freshness:?}", seen.len());
+            assert!(calls <= 15, "{calls} calls for {} checks: {fault:?}, {freshness:?}", seen.len());
             assert!(seen.len() > 1_000, "they fail fast: {} checks", seen.len());
         }
     }
@@ -203,25 +201,25 @@ fn one_lost_connection_among_answered_calls_opens_nothing() {
         }
     };
     let (lost, ()) = run(futures_util::future::join(authority.status(&a, Strong, LIMIT), others));
-    assert_eq!(lost, Err(Doubt::Ledger(LedgerError::TimedOut)));
+    assert!(lost.is_ok(), "the others have synced for it");
 }
 
 #[test]
 fn one_shard_that_fails_is_no_matter_of_the_others() {
     let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(2));
     let tokens: Vec<_> = (0..40).map(|number| token(&number.to_string())).collect();
-    let of_issuer = tokens[0].keys().next().unwrap().digest.shard(2);
-    let needs_both = |token: &&Matchable| token.keys().any(|key| key.digest.shard(2) != of_issuer);
+    // The first shard has the cut-offs of issuers.
+    let needs_both = |token: &&Matchable| token.keys().last().unwrap().digest.shard(2) == 1;
     let (both, one): (Vec<_>, Vec<_>) = tokens.iter().partition(needs_both);
-    let overloaded = LedgerFault::Error(LedgerError::Overloaded);
-    let fault = |shard| if shard == of_issuer { LedgerFault::Takes(Duration::ZERO) } else { overloaded };
-    platform.ledger_faults.borrow_mut().extend((0..2).map(fault));
+    assert!(isolate.is_active(&platform, one[0], Strong));
+    platform.failing_shard.set(Some(1));
     let doubt = Err(Doubt::Ledger(LedgerError::Overloaded));
     assert_eq!(isolate.check(&platform, both[0], Strong), doubt);
     platform.asked.borrow_mut().clear();
+    platform.failing_shard.set(None);
     assert!(both.iter().all(|token| isolate.check(&platform, token, Strong) == doubt));
     assert!(one.iter().all(|token| isolate.is_active(&platform, token, Strong)));
-    assert!(platform.asked.borrow().iter().all(|(shard, _)| *shard == of_issuer));
+    assert!(platform.asked.borrow().iter().all(|(shard, _)| *shard == 0));
     platform.pass(millis(251));
     assert!(both.iter().all(|token| isolate.is_active(&platform, token, Strong)));
 }
@@ -278,7 +276,7 @@ fn a_clock_that_is_set_back_does_not_keep_the_breaker_open() {
 }
 
 #[test]
-fn feeds_are_not_refreshed_while_the_breaker_is_open() {
+fn nothing_is_synced_behind_answers_while_the_breaker_is_open() {
     let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
     assert!(isolate.is_active(&platform, &token("a"), BOUNDED));
     platform.ledger_down.set(Some(LedgerFault::Error(LedgerError::Overloaded)));
@@ -286,7 +284,7 @@ fn feeds_are_not_refreshed_while_the_breaker_is_open() {
     let second = Duration::from_secs(1);
     run(isolate.on(&platform).refresh(second));
     assert!(isolate.is_active(&platform, &token("a"), BOUNDED), "within the bound memory answers");
-    assert!(!isolate.memory.wants_refresh(second, platform.now()));
+    assert!(!isolate.replica.wants_refresh(second, platform.now()));
     platform.pass(millis(251));
-    assert!(isolate.memory.wants_refresh(second, platform.now()));
+    assert!(isolate.replica.wants_refresh(second, platform.now()));
 }

@@ -1,12 +1,13 @@
-//! Checks when ledger or index fail: a promise falls back to the stronger way, then to a doubt, and never to "active".
+//! Checks when ledger or index fail: another try where that may help, then a doubt, and never "active".
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::time::Duration;
 
-use crate::support::authority::{BOUNDED, Isolate, LIMIT, revocation, token};
+use crate::support::authority::{BOUNDED, Isolate, LIMIT, only, revocation, token};
 use crate::support::platform::{Fault, LedgerFault, TestPlatform};
 use crate::support::run;
+use crate::support::shards::setup;
 use edge_logout::ports::{Clock, IndexError, LedgerError};
 use edge_logout::revocation::Freshness::{Eventual, Strong};
 use edge_logout::revocation::{Doubt, Freshness, Known, Scope, Status};
@@ -28,21 +29,21 @@ fn out_of_step() -> (TestPlatform, Isolate) {
 }
 
 #[test]
-fn when_the_feed_does_not_answer_the_ledger_is_asked() {
-    for fault in [FAILED, LedgerFault::Says("{}"), LedgerFault::Says("no JSON")] {
+fn a_sync_that_fails_once_is_tried_again() {
+    for fault in [FAILED, LedgerFault::Says(b"{}"), LedgerFault::Says(&[])] {
         let (platform, isolate) = out_of_step();
         platform.ledger_faults.borrow_mut().push_back(fault);
-        assert_eq!(isolate.check(&platform, &token("a"), BOUNDED), Ok(known(Status::Active, Strong)), "{fault:?}");
+        assert_eq!(isolate.check(&platform, &token("a"), BOUNDED), Ok(known(Status::Active, BOUNDED)), "{fault:?}");
         let (platform, isolate) = out_of_step();
         Isolate::new(1).log_out(&platform, "a").unwrap();
         platform.ledger_faults.borrow_mut().push_back(fault);
-        let revoked = known(Status::Revoked(Scope::Token), Strong);
+        let revoked = known(Status::Revoked(Scope::Token), BOUNDED);
         assert_eq!(isolate.check(&platform, &token("a"), BOUNDED), Ok(revoked), "{fault:?}");
     }
 }
 
 #[test]
-fn a_check_that_has_waited_for_the_feed_does_not_wait_for_the_ledger_as_well() {
+fn a_check_that_has_waited_for_a_sync_in_vain_does_not_wait_for_another_one() {
     let (platform, isolate) = out_of_step();
     platform.ledger_faults.borrow_mut().push_back(LedgerFault::Hangs);
     let begin = platform.now();
@@ -50,14 +51,27 @@ fn a_check_that_has_waited_for_the_feed_does_not_wait_for_the_ledger_as_well() {
     assert_eq!(platform.now().since(begin), Duration::from_millis(1_500));
 }
 
+/// Whether Workers KV has to be asked as well is for the ledger to say.
 #[test]
-fn the_word_of_one_counts_when_the_other_hangs() {
+fn without_the_ledger_it_cannot_be_told() {
     for freshness in [BOUNDED, Strong] {
         let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
         Isolate::on_kv_alone().log_out(&platform, "a").unwrap();
         platform.ledger_down.set(Some(LedgerFault::Hangs));
-        let known = isolate.check(&platform, &token("a"), freshness).unwrap();
-        assert_eq!(known.status, Status::Revoked(Scope::Token), "{freshness:?}");
+        let doubt = isolate.check(&platform, &token("a"), freshness);
+        assert_eq!(doubt, Err(Doubt::Ledger(LedgerError::TimedOut)), "{freshness:?}");
+    }
+}
+
+#[test]
+fn what_is_known_to_be_revoked_is_refused_while_the_ledger_is_down() {
+    for freshness in [BOUNDED, Strong, Eventual] {
+        let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
+        Isolate::new(1).log_out(&platform, "a").unwrap();
+        assert!(!isolate.is_active(&platform, &token("a"), BOUNDED));
+        platform.ledger_down.set(Some(LedgerFault::Hangs));
+        platform.pass(Duration::from_mins(10));
+        assert!(!isolate.is_active(&platform, &token("a"), freshness), "{freshness:?}");
     }
 }
 
@@ -80,8 +94,8 @@ fn when_the_ledger_does_not_answer_either_it_cannot_be_told() {
         (LedgerFault::Error(Overloaded), Doubt::Ledger(Overloaded)),
         (LedgerFault::Error(Retryable), Doubt::Ledger(Retryable)),
         (LedgerFault::Hangs, Doubt::Ledger(LedgerError::TimedOut)),
-        (LedgerFault::Says("[]"), Doubt::Ledger(Failed)),
-        (LedgerFault::Says("[null,null,null]"), Doubt::Ledger(Failed)),
+        (LedgerFault::Says(&[1, 1]), Doubt::Ledger(Failed)),
+        (LedgerFault::Says(&[1, 3, 1, 0]), Doubt::Ledger(Failed)),
     ] {
         let (platform, isolate) = out_of_step();
         platform.ledger_down.set(Some(fault));
@@ -108,10 +122,11 @@ fn a_ledger_that_has_too_much_to_do_is_not_asked_twice() {
 
 #[test]
 fn a_cache_that_hangs_costs_a_tenth_of_a_second() {
-    let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
+    let (platform, isolate) = out_of_step();
+    let begin = platform.now();
     platform.sharing_hangs.set(true);
     assert_eq!(isolate.check(&platform, &token("a"), BOUNDED), Ok(known(Status::Active, BOUNDED)));
-    assert_eq!(platform.now().since(NOW), Duration::from_millis(100), "it is asked once");
+    assert_eq!(platform.now().since(begin), Duration::from_millis(100), "it is asked once");
 }
 
 #[test]
@@ -163,16 +178,16 @@ fn an_index_that_fails_or_hangs_is_a_doubt() {
 }
 
 #[test]
-fn one_word_that_it_is_revoked_outweighs_every_doubt() {
+fn while_it_imports_one_word_that_it_is_revoked_outweighs_every_doubt() {
     let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
     Isolate::new(1).log_out(&platform, "a").unwrap();
     platform.find_faults.borrow_mut().push_back(Fault::Error(IndexError::Transient));
     assert!(!isolate.is_active(&platform, &token("a"), Strong), "the ledger knows");
-    platform.find_faults.borrow_mut().push_back(Fault::Hangs);
-    assert!(!Isolate::new(1).is_active(&platform, &token("a"), Strong), "and its word counts when the index hangs");
-    platform.live_on(Duration::from_secs(1));
-    platform.ledger_down.set(Some(FAILED));
-    assert!(!Isolate::new(1).is_active(&platform, &token("a"), Strong), "the index knows");
+    platform.find_faults.borrow_mut().clear();
+    Isolate::on_kv_alone().log_out(&platform, "b").unwrap();
+    for freshness in [BOUNDED, Strong] {
+        assert!(!Isolate::new(1).is_active(&platform, &token("b"), freshness), "Workers KV knows");
+    }
 }
 
 #[test]
@@ -185,37 +200,77 @@ fn without_a_ledger_only_eventual_can_be_promised() {
 }
 
 #[test]
-fn a_feed_that_is_more_than_can_be_remembered_falls_back_to_strong_for_a_while() {
-    let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(64));
-    // With 64 shards each has room for 1,562 of the 100,000.
-    let name = |number: usize| format!("session-{number}");
-    let of_shard = |revocation: &edge_logout::revocation::Revocation, shard| {
-        edge_logout::revocation::Digest::of_key(&revocation.key).unwrap().shard(64) == shard
-    };
-    let a = token("a");
-    let shard = a.keys().next().unwrap().digest.shard(64);
-    let all = (0..).map(|number| revocation(Scope::Session, &name(number), None, NOW.plus(Duration::from_hours(1))));
-    let batch: Vec<_> = all.filter(|one| of_shard(one, shard)).take(1_563).collect();
-    platform.with_shard(shard, |ledger| ledger.record(&batch, NOW)).unwrap();
-    let polls = || platform.asked.borrow().iter().filter(|(of, text)| *of == shard && text.contains("Changes")).count();
-    for seconds in [0, 10, 19] {
-        platform.pass(Duration::from_secs(seconds));
-        assert_eq!(isolate.check(&platform, &a, BOUNDED), Ok(known(Status::Active, Strong)));
-        assert_eq!(polls(), 1, "it is left alone");
+fn a_log_that_is_more_than_an_isolate_holds_is_left_alone_for_a_while_and_the_shards_are_asked() {
+    for (freshness, is_imported) in [(BOUNDED, true), (Strong, true), (BOUNDED, false)] {
+        let platform = if is_imported { TestPlatform::imported_at(NOW) } else { TestPlatform::at(NOW) };
+        let isolate = Isolate::new(8);
+        // Of each shard an isolate holds 16,384 entries in any case.
+        let a = token("a");
+        let shard = a.keys().last().unwrap().digest.shard(8);
+        let ends =
+            |number: usize| revocation(Scope::Session, &number.to_string(), None, NOW.plus(Duration::from_hours(1)));
+        let batch = (0..).map(ends).filter(|one| one.digest.shard(8) == shard).take(16_385).map(only).collect();
+        platform.record(setup(shard, 8), batch);
+        Isolate::on_kv_alone().log_out(&platform, "in-kv").unwrap();
+        let in_kv = (0..).map(|number: usize| format!("kv-{number}"));
+        let in_kv = in_kv.into_iter().find(|name| token(name).keys().last().unwrap().digest.shard(8) == shard).unwrap();
+        Isolate::on_kv_alone().log_out(&platform, &in_kv).unwrap();
+        let syncs = || platform.asked_by_shard(8, "Sync")[shard as usize];
+        for seconds in [0, 10, 9] {
+            platform.pass(Duration::from_secs(seconds));
+            assert_eq!(isolate.check(&platform, &a, freshness), Ok(known(Status::Active, freshness)));
+            assert_eq!(syncs(), 5, "its pages are read once, then it is left alone");
+            assert_eq!(isolate.is_active(&platform, &token(&in_kv), freshness), is_imported, "{freshness:?}");
+        }
+        Isolate::new(8).log_out(&platform, "a").unwrap();
+        assert!(!isolate.is_active(&platform, &a, freshness));
+        platform.pass(Duration::from_secs(1));
+        let confirmed = platform.asked("Confirm");
+        assert!(!isolate.is_active(&platform, &a, freshness));
+        assert_eq!((syncs(), platform.asked("Confirm") > confirmed), (10, true));
+        platform.ledger_down.set(Some(FAILED));
+        assert!(isolate.check(&platform, &a, freshness).is_err(), "{freshness:?}");
     }
-    platform.pass(Duration::from_secs(1));
-    isolate.check(&platform, &a, BOUNDED).unwrap();
-    assert_eq!(polls(), 2);
 }
 
 #[test]
-fn a_first_feed_of_many_pages_is_read_to_its_end() {
-    let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
+fn a_shard_that_answers_something_else_about_what_is_not_held_is_a_doubt() {
+    for wrong in [&[1_u8, 5][..], &[1, 3, 0], &[1, 6, 2], &[1, 1]] {
+        let (platform, isolate) = (TestPlatform::imported_at(NOW), Isolate::new(1));
+        let ends =
+            |number: usize| revocation(Scope::Session, &number.to_string(), None, NOW.plus(Duration::from_hours(1)));
+        platform.record(setup(0, 1), (0..100_001).map(ends).map(only).collect());
+        assert!(isolate.is_active(&platform, &token("a"), BOUNDED));
+        platform.ledger_down.set(Some(LedgerFault::Says(wrong)));
+        assert_eq!(
+            isolate.check(&platform, &token("a"), BOUNDED),
+            Err(Doubt::Ledger(LedgerError::Failed)),
+            "{wrong:?}"
+        );
+    }
+}
+
+#[test]
+fn a_first_sync_of_many_pages_is_read_to_its_end() {
+    let (platform, isolate) = (TestPlatform::imported_at(NOW), Isolate::new(1));
     let ends = |number: usize| revocation(Scope::Session, &number.to_string(), None, NOW.plus(Duration::from_hours(1)));
-    let batch: Vec<_> = (0..5_000).map(ends).collect();
-    platform.with_shard(0, |ledger| ledger.record(&batch, NOW)).unwrap();
+    platform.record(setup(0, 1), (0..8_000).map(ends).map(only).collect());
     Isolate::new(1).log_out(&platform, "last").unwrap();
     assert_eq!(isolate.check(&platform, &token("last"), BOUNDED), Ok(known(Status::Revoked(Scope::Token), BOUNDED)));
-    assert_eq!(platform.asked("Changes"), 3);
-    assert!(!platform.shared.borrow().contains_key("feed-0"), "a thousand entries are not shared");
+    assert_eq!(platform.asked("Sync"), 3);
+    assert!(isolate.is_active(&platform, &token("x"), BOUNDED));
+    assert!(platform.shared.borrow().values().all(|bytes| bytes.len() < 10_000), "large answers are not shared");
+}
+
+/// What was asked first counts: in between, anything may have happened on the earlier pages.
+#[test]
+fn a_sync_of_many_pages_is_as_old_as_its_first_page() {
+    let (platform, isolate) = (TestPlatform::imported_at(NOW), Isolate::new(1));
+    let ends = |number: usize| revocation(Scope::Session, &number.to_string(), None, NOW.plus(Duration::from_hours(1)));
+    platform.record(setup(0, 1), (0..8_001).map(ends).map(only).collect());
+    platform.ledger_faults.borrow_mut().extend([LedgerFault::AnswersAfter(Duration::from_millis(400)); 3]);
+    assert!(isolate.is_active(&platform, &token("x"), Freshness::Bounded(Duration::from_secs(5))));
+    assert_eq!(platform.asked("Sync"), 3);
+    assert!(isolate.on(&platform).remembered(&token("x"), BOUNDED).is_none(), "1,200 ms ago");
+    assert!(isolate.on(&platform).remembered(&token("x"), Freshness::Bounded(Duration::from_millis(1_200))).is_some());
 }

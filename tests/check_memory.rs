@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::authority::{BOUNDED, Isolate, LIMIT, token};
 use crate::support::platform::{LedgerFault, TestPlatform};
 use crate::support::run;
-use crate::support::shards::SETTLING;
+use crate::support::shards::{SETTLING, SMALL};
 use edge_logout::ports::Clock;
 use edge_logout::revocation::Freshness::{Bounded, Eventual, Strong};
 use edge_logout::revocation::{Freshness, Scope, Status};
@@ -21,17 +21,18 @@ fn pass(platform: &TestPlatform, millis: u64) {
     platform.pass(Duration::from_millis(millis));
 }
 
-/// How many polls of the feed, questions to the ledger, and reads of the index there were.
+/// How many syncs, other calls of the ledger, and reads of the index there were.
 fn counts(platform: &TestPlatform) -> (usize, usize, usize) {
-    (platform.asked("Changes"), platform.asked("Contains"), platform.finds.borrow().len())
+    let (syncs, all) = (platform.asked("Sync"), platform.asked.borrow().len());
+    (syncs, all - syncs, platform.finds.borrow().len())
 }
 
 #[test]
 fn within_the_bound_nothing_outside_is_touched() {
-    let (platform, isolate, a) = (TestPlatform::at(NOW), Isolate::new(1), token("a"));
+    let (platform, isolate, a) = (TestPlatform::imported_at(NOW), Isolate::new(1), token("a"));
     assert!(isolate.is_active(&platform, &a, BOUNDED));
     let first = platform.calls();
-    assert_eq!(counts(&platform), (1, 0, 1), "the first check hears the feed and asks the index");
+    assert_eq!(counts(&platform), (1, 0, 0), "the first check syncs");
     for _ in 0..100 {
         pass(&platform, 10);
         assert!(isolate.is_active(&platform, &a, BOUNDED));
@@ -41,13 +42,13 @@ fn within_the_bound_nothing_outside_is_touched() {
 }
 
 #[test]
-fn the_feed_is_heard_once_a_bound_whatever_the_number_of_tokens() {
+fn the_ledger_is_synced_once_a_bound_whatever_the_number_of_tokens() {
     let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
     for bound in 0..10 {
         for name in ["a", "b", "c"] {
             assert!(isolate.is_active(&platform, &token(name), BOUNDED));
         }
-        assert_eq!(platform.asked("Changes"), bound + 1);
+        assert_eq!(platform.asked("Sync"), bound + 1);
         pass(&platform, 1_001);
     }
 }
@@ -58,19 +59,19 @@ fn each_bound_is_kept_by_itself() {
     isolate.is_active(&platform, &a, Bounded(Duration::from_mins(1)));
     pass(&platform, 5_000);
     isolate.is_active(&platform, &a, Bounded(Duration::from_secs(5)));
-    assert_eq!(platform.asked("Changes"), 1, "exactly as old as allowed");
+    assert_eq!(platform.asked("Sync"), 1, "exactly as old as allowed");
     isolate.is_active(&platform, &a, Bounded(Duration::from_millis(4_999)));
-    assert_eq!(platform.asked("Changes"), 2);
+    assert_eq!(platform.asked("Sync"), 2);
 }
 
 #[test]
-fn what_counts_is_when_the_feed_was_asked_and_not_when_it_answered() {
+fn what_counts_is_when_a_sync_was_asked_for_and_not_when_it_was_answered() {
     let (platform, isolate, a) = (TestPlatform::at(NOW), Isolate::new(1), token("a"));
     platform.ledger_faults.borrow_mut().push_back(LedgerFault::Takes(Duration::from_millis(700)));
     isolate.is_active(&platform, &a, BOUNDED);
     pass(&platform, 301);
     isolate.is_active(&platform, &a, BOUNDED);
-    assert_eq!(platform.asked("Changes"), 2);
+    assert_eq!(platform.asked("Sync"), 2);
 }
 
 #[test]
@@ -101,48 +102,76 @@ fn own_logouts_are_refused_at_once_under_every_freshness() {
 }
 
 #[test]
-fn what_the_index_said_counts_for_five_minutes() {
-    let (platform, isolate, a) = (TestPlatform::at(NOW), Isolate::new(1), token("a"));
-    for (seconds, reads) in [(0, 1), (299, 1), (1, 2), (299, 2), (1, 3)] {
-        platform.pass(Duration::from_secs(seconds));
-        assert!(isolate.is_active(&platform, &a, BOUNDED));
-        assert_eq!(platform.finds.borrow().len(), reads);
-    }
+fn a_token_that_was_never_seen_needs_no_read_of_the_index() {
+    let (platform, isolate) = (TestPlatform::imported_at(NOW), Isolate::new(1));
+    assert!(isolate.is_active(&platform, &token("a"), BOUNDED));
+    assert!(isolate.is_active(&platform, &token("b"), BOUNDED));
+    assert_eq!(counts(&platform), (1, 0, 0), "nor anything else");
+    assert!(isolate.is_active(&platform, &token("c"), Strong));
+    assert_eq!(counts(&platform), (2, 0, 0), "the ledger alone");
+    assert!(isolate.is_active(&platform, &token("d"), Eventual));
+    assert_eq!(counts(&platform), (2, 0, 1), "which is what Workers KV alone says");
 }
 
 #[test]
-fn what_the_index_said_counts_no_longer_after_a_gap() {
-    let (platform, here, elsewhere) = (TestPlatform::at(NOW), Isolate::new(1), Isolate::new(1));
-    platform.stale.set(Duration::from_mins(1));
+fn what_settled_long_ago_is_refused_without_the_index_by_who_has_never_seen_it() {
+    let platform = TestPlatform::imported_at(NOW);
+    Isolate::new(1).log_out(&platform, "a").unwrap();
+    platform.live_on(Duration::from_mins(30));
+    assert_eq!(platform.index.borrow().len(), 1);
+    platform.index.borrow_mut().clear();
+    for freshness in [BOUNDED, Strong] {
+        assert!(!Isolate::new(1).is_active(&platform, &token("a"), freshness));
+    }
+    let isolate = Isolate::new(1);
+    assert!(isolate.is_active(&platform, &token("b"), BOUNDED));
+    assert!(isolate.on(&platform).remembered(&token("a"), BOUNDED).is_some(), "from memory");
+    assert!(platform.finds.borrow().is_empty());
+}
+
+#[test]
+fn an_isolate_that_has_slept_while_entries_were_sealed_begins_anew() {
+    let (platform, here, elsewhere) = (TestPlatform::imported_at(NOW), Isolate::new(1), Isolate::new(1));
+    platform.stale.set(Duration::from_hours(9));
+    platform.sizes.set(Some(SMALL));
     let a = token("a");
     assert!(here.is_active(&platform, &a, BOUNDED));
-    elsewhere.log_out(&platform, "a").unwrap();
-    platform.live_on(Duration::from_secs(200));
-    assert_eq!(platform.asked("Changes"), 1, "it slept while the revocation was in the feed and left it");
-    assert!(!here.is_active(&platform, &a, BOUNDED));
-    assert_eq!(platform.finds.borrow().len(), 2);
-}
-
-#[test]
-fn another_epoch_of_the_ledger_is_a_gap() {
-    let (platform, isolate, a) = (TestPlatform::at(NOW), Isolate::new(1), token("a"));
-    isolate.is_active(&platform, &a, BOUNDED);
-    platform.with_shard(0, |ledger| "second".clone_into(&mut ledger.rows.head.epoch));
-    pass(&platform, 1_001);
+    for number in 0..40 {
+        elsewhere.log_out(&platform, if number == 7 { "a".to_owned() } else { number.to_string() }.as_str()).unwrap();
+        platform.live_on(Duration::from_millis(300));
+    }
+    platform.live_on(Duration::from_mins(1));
     platform.move_elsewhere();
-    assert!(isolate.is_active(&platform, &a, BOUNDED));
-    assert_eq!(counts(&platform), (2, 0, 2));
+    assert!(platform.with_shard(0, |ledger| ledger.rows.log.len() < 20), "most of it is in segments");
+    assert!(!here.is_active(&platform, &a, BOUNDED));
+    assert!(!here.is_active(&platform, &token("39"), BOUNDED) && here.is_active(&platform, &token("40"), BOUNDED));
+}
+
+/// Both instances of the ledger that an isolate meets here have one entry: the versions alone say nothing.
+#[test]
+fn another_history_of_the_ledger_is_noticed() {
+    for freshness in [BOUNDED, Strong] {
+        let (platform, isolate) = (TestPlatform::imported_at(NOW), Isolate::new(1));
+        Isolate::new(1).log_out(&platform, "lost").unwrap();
+        assert!(isolate.is_active(&platform, &token("a"), freshness));
+        platform.ledger.borrow_mut().clear();
+        platform.move_elsewhere();
+        Isolate::new(1).log_out(&platform, "a").unwrap();
+        pass(&platform, 1_001);
+        assert!(!isolate.is_active(&platform, &token("a"), freshness), "{freshness:?}");
+        assert!(isolate.is_active(&platform, &token("b"), freshness), "and it goes on");
+        assert!(!platform.finds.borrow().is_empty(), "Workers KV may have what the ledger has lost");
+    }
 }
 
 #[test]
-fn strong_asks_the_ledger_every_time_and_the_index_every_five_minutes() {
-    let (platform, isolate, a) = (TestPlatform::at(NOW), Isolate::new(1), token("a"));
-    for (seconds, reads) in [(0, 1), (0, 1), (299, 1), (1, 2), (10, 2)] {
+fn strong_syncs_every_time_and_asks_nobody_else() {
+    let (platform, isolate, a) = (TestPlatform::imported_at(NOW), Isolate::new(1), token("a"));
+    for seconds in [0, 0, 299, 1, 10] {
         platform.pass(Duration::from_secs(seconds));
         assert!(isolate.is_active(&platform, &a, Strong));
-        assert_eq!(platform.finds.borrow().len(), reads);
     }
-    assert_eq!(counts(&platform), (0, 5, 2));
+    assert_eq!(counts(&platform), (5, 0, 0));
     Isolate::new(1).log_out(&platform, "a").unwrap();
     assert!(!isolate.is_active(&platform, &a, Strong), "at once");
 }
@@ -162,19 +191,19 @@ fn eventual_asks_the_index_every_time_and_nobody_else() {
 
 #[test]
 fn about_half_way_through_the_bound_a_refresh_is_wanted_once() {
-    let (platform, isolate, a) = (TestPlatform::at(NOW), Isolate::new(1), token("a"));
-    let wants = |platform: &TestPlatform| isolate.memory.wants_refresh(BOUND, platform.now());
-    assert!(!wants(&platform), "a feed that nobody uses is not heard");
+    let (platform, isolate, a) = (TestPlatform::imported_at(NOW), Isolate::new(1), token("a"));
+    let wants = |platform: &TestPlatform| isolate.replica.wants_refresh(BOUND, platform.now());
+    assert!(!wants(&platform), "a ledger that nobody uses is not asked");
     isolate.is_active(&platform, &a, BOUNDED);
     pass(&platform, 399);
     assert!(!wants(&platform));
     pass(&platform, 202);
     assert!(wants(&platform));
     run(isolate.on(&platform).refresh(BOUND));
-    assert!(!wants(&platform) && platform.asked("Changes") == 2);
+    assert!(!wants(&platform) && platform.asked("Sync") == 2);
     pass(&platform, 999);
     assert!(isolate.is_active(&platform, &a, BOUNDED));
-    assert_eq!(platform.asked("Changes"), 2, "no check had to wait");
+    assert_eq!(platform.asked("Sync"), 2, "no check had to wait");
 }
 
 #[test]
@@ -184,14 +213,14 @@ fn a_refresh_that_fails_is_tried_again_and_harms_nobody() {
     pass(&platform, 601);
     platform.ledger_faults.borrow_mut().push_back(LedgerFault::Hangs);
     run(isolate.on(&platform).refresh(BOUND));
-    assert!(!isolate.memory.wants_refresh(BOUND, platform.now()), "the breaker pauses");
+    assert!(!isolate.replica.wants_refresh(BOUND, platform.now()), "the breaker pauses");
     pass(&platform, 250);
-    assert!(isolate.memory.wants_refresh(BOUND, platform.now()));
+    assert!(isolate.replica.wants_refresh(BOUND, platform.now()));
     assert_eq!(isolate.check(&platform, &a, BOUNDED).unwrap().freshness, BOUNDED);
 }
 
 #[test]
-fn a_clock_that_is_set_back_vouches_for_nothing() {
+fn a_clock_that_is_set_back_says_nothing_of_how_long_ago_a_sync_was() {
     let (platform, here, elsewhere) = (TestPlatform::at(NOW), Isolate::new(1), Isolate::new(1));
     platform.stale.set(Duration::from_hours(1));
     let a = token("a");
@@ -201,7 +230,6 @@ fn a_clock_that_is_set_back_vouches_for_nothing() {
     elsewhere.log_out(&platform, "a").unwrap();
     pass(&platform, 1_001);
     assert!(!here.is_active(&platform, &a, BOUNDED));
-    assert_eq!(platform.asked("Changes"), 2);
     assert!(here.is_active(&platform, &token("b"), BOUNDED), "and it goes on");
 }
 

@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::support::authority::{BOUNDED, Isolate, LIMIT, token};
+use crate::support::authority::{BOUNDED, Isolate, LIMIT, rules, token};
 use crate::support::platform::{LedgerFault, TestPlatform};
 use crate::support::run;
-use edge_logout::ports::LedgerError;
 use edge_logout::revocation::Freshness::{Eventual, Strong};
-use edge_logout::revocation::{Doubt, Freshness, Matchable, Status};
+use edge_logout::revocation::{Doubt, Freshness, Matchable, Scope, Status, cut_off};
 use edge_logout::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -31,58 +29,51 @@ fn check(
     known.into_iter().map(|known| known.map(|known| known.status)).collect()
 }
 
-/// How often each shard was asked.
-fn by_shard(platform: &TestPlatform, kind: &str) -> Vec<usize> {
-    let mut counts = (0..SHARDS).map(|shard| (shard, 0)).collect::<BTreeMap<_, _>>();
-    for (shard, question) in platform.asked.borrow().iter() {
-        *counts.get_mut(shard).unwrap() += usize::from(question.contains(kind));
-    }
-    counts.into_values().collect()
-}
-
 #[test]
-fn a_hundred_tokens_ask_every_shard_once_and_the_index_a_hundred_keys_at_a_time() {
-    for (freshness, polls, questions) in [(BOUNDED, 1, 0), (Strong, 0, 1), (Eventual, 0, 0)] {
+fn a_hundred_tokens_ask_every_shard_once_and_while_it_imports_the_index_a_hundred_keys_at_a_time() {
+    for (freshness, syncs) in [(BOUNDED, 1), (Strong, 1), (Eventual, 0)] {
         let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(SHARDS));
         let verdicts = check(&platform, &isolate, &tokens(100), freshness);
         assert_eq!(verdicts, vec![Ok(Status::Active); 100]);
-        assert_eq!(by_shard(&platform, "Changes"), [polls; SHARDS as usize], "{freshness:?}");
-        assert_eq!(by_shard(&platform, "Contains"), [questions; SHARDS as usize], "{freshness:?}");
+        assert_eq!(platform.asked_by_shard(SHARDS, "Sync"), [syncs; SHARDS as usize], "{freshness:?}");
+        assert_eq!(platform.asked("Confirm"), 0);
         let reads: Vec<_> = platform.finds.borrow().iter().map(Vec::len).collect();
         // The tokens' own keys, and the one of their issuer.
         assert_eq!(reads, [100, 1], "{freshness:?}");
     }
-}
-
-#[test]
-fn a_shard_is_asked_only_for_keys_of_its_own() {
-    let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(SHARDS));
-    check(&platform, &isolate, &tokens(100), Strong);
-    let all = tokens(100);
-    let shard_of: BTreeMap<_, _> =
-        all.iter().flat_map(Matchable::keys).map(|key| (key.text(), key.digest.shard(SHARDS))).collect();
-    let mut asked = 0;
-    for (shard, question) in platform.asked.borrow().iter() {
-        let question: BTreeMap<String, Vec<String>> = serde_json::from_str(question).unwrap();
-        for key in &question["Contains"] {
-            assert_eq!(shard_of[key], *shard);
-            asked += 1;
-        }
+    for freshness in [BOUNDED, Strong] {
+        let (platform, isolate) = (TestPlatform::imported_at(NOW), Isolate::new(SHARDS));
+        assert_eq!(check(&platform, &isolate, &tokens(100), freshness), vec![Ok(Status::Active); 100]);
+        assert!(platform.finds.borrow().is_empty());
     }
-    assert_eq!(asked, 101, "each key once");
 }
 
+/// The first shard has the cut-offs of issuers, and decides how many shards there are.
 #[test]
 fn one_token_asks_the_shards_of_its_keys_and_no_other() {
-    let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(64));
-    isolate.is_active(&platform, &token("a"), BOUNDED);
-    isolate.is_active(&platform, &token("a"), Strong);
-    assert_eq!((platform.asked("Changes"), platform.asked("Contains")), (2, 2));
+    let (platform, isolate, a) = (TestPlatform::at(NOW), Isolate::new(64), token("a"));
+    let own = a.keys().find(|key| key.scope == Scope::Token).unwrap().digest.shard(64);
+    assert_ne!(own, 0);
+    isolate.is_active(&platform, &a, BOUNDED);
+    isolate.is_active(&platform, &a, Strong);
+    let asked: Vec<_> = platform.asked.borrow().iter().map(|(shard, _)| *shard).collect();
+    assert_eq!(asked, [0, own, 0, own]);
+}
+
+#[test]
+fn issuer_cut_offs_are_known_to_whoever_asks_about_any_token() {
+    for freshness in [BOUNDED, Strong] {
+        let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(SHARDS));
+        run(Isolate::new(SHARDS).on(&platform).revoke_all(cut_off(&rules(), None, NOW, NOW), LIMIT)).unwrap();
+        assert_eq!(platform.asked("Record"), 1, "one call");
+        let revoked = vec![Ok(Status::Revoked(Scope::Issuer)); 50];
+        assert_eq!(check(&platform, &isolate, &tokens(50), freshness), revoked, "{freshness:?}");
+    }
 }
 
 #[test]
 fn a_second_batch_within_the_bound_asks_nobody() {
-    let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(SHARDS));
+    let (platform, isolate) = (TestPlatform::imported_at(NOW), Isolate::new(SHARDS));
     let tokens = tokens(100);
     check(&platform, &isolate, &tokens, BOUNDED);
     let before = platform.calls();
@@ -109,25 +100,61 @@ fn verdicts_have_the_order_of_the_tokens() {
 fn a_shard_that_fails_leaves_in_doubt_only_what_it_keeps() {
     let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(SHARDS));
     let all = tokens(100);
-    let of_issuer = all[0].keys().next().unwrap().digest.shard(SHARDS);
-    let bad = (0..SHARDS).find(|shard| *shard != of_issuer).unwrap();
-    let faults = (0..SHARDS).map(|shard| {
-        if shard == bad { LedgerFault::Error(LedgerError::Overloaded) } else { LedgerFault::Takes(Duration::ZERO) }
-    });
-    platform.ledger_faults.borrow_mut().extend(faults);
+    isolate.is_active(&platform, &all[0], BOUNDED);
+    let bad = 2;
+    platform.failing_shard.set(Some(bad));
+    for token in &all {
+        let is_kept = token.keys().any(|key| key.scope == Scope::Token && key.digest.shard(SHARDS) == bad);
+        assert_eq!(isolate.check(&platform, token, Strong).is_err(), is_kept, "{token:?}");
+    }
+}
+
+/// Which of them a shard keeps that fails is no reason to say less of the others.
+#[test]
+fn in_a_batch_too() {
+    let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(SHARDS));
+    let (all, bad) = (tokens(100), 2);
+    platform.failing_shard.set(Some(bad));
     for (token, verdict) in all.iter().zip(check(&platform, &isolate, &all, Strong)) {
-        let is_kept = token.keys().any(|key| key.digest.shard(SHARDS) == bad);
+        let is_kept = token.keys().any(|key| key.scope == Scope::Token && key.digest.shard(SHARDS) == bad);
         assert_eq!(verdict.is_err(), is_kept, "{token:?}");
     }
 }
 
+/// But for the first one, which has to say first how many there are.
 #[test]
 fn shards_are_asked_at_the_same_time() {
-    let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(SHARDS));
+    let (platform, isolate) = (TestPlatform::imported_at(NOW), Isolate::new(SHARDS));
     platform.ledger_down.set(Some(LedgerFault::Takes(Duration::from_millis(500))));
-    for (freshness, took) in [(BOUNDED, 500), (Strong, 500)] {
+    for (freshness, took) in [(BOUNDED, 1_000), (Strong, 500)] {
         let begin = edge_logout::ports::Clock::now(&platform);
         check(&platform, &isolate, &tokens(100), freshness);
         assert_eq!(edge_logout::ports::Clock::now(&platform).since(begin), Duration::from_millis(took));
+    }
+}
+
+/// The number of shards is decided when the ledger is new; the configuration only asks for it.
+#[test]
+fn another_number_of_shards_than_is_configured_is_followed() {
+    let name = |shard: u32| {
+        (0..10_000)
+            .map(|n: usize| n.to_string())
+            .find(|n| token(n).keys().last().unwrap().digest.shard(8) == shard)
+            .unwrap()
+    };
+    for configured in [1, 2, 5, 8] {
+        let platform = TestPlatform::at(NOW);
+        Isolate::new(SHARDS).log_out(&platform, "before").unwrap();
+        let isolate = Isolate::new(configured);
+        assert!(!isolate.is_active(&platform, &token("before"), BOUNDED), "{configured}");
+        for number in 0..8 {
+            let (here, elsewhere) = (Isolate::new(configured), Isolate::new(SHARDS));
+            let name = name(number);
+            assert_eq!(here.log_out(&platform, &name), Ok(()), "{configured}, {number}");
+            assert!(!elsewhere.is_active(&platform, &token(&name), Strong), "{configured}, {number}");
+            assert!(!Isolate::new(configured).is_active(&platform, &token(&name), Strong), "{configured}, {number}");
+        }
+        assert!(platform.ledger.borrow().keys().all(|shard| *shard < SHARDS), "no other shard was begun");
+        assert!(isolate.is_active(&platform, &token("good"), Strong));
     }
 }

@@ -9,7 +9,8 @@ use crate::support::shipped::{
 };
 use edge_logout::config::{AnyRoute, Config, Upstream};
 use edge_logout::revocation::Freshness;
-use edge_logout::revocation::ledger::SoleWriter;
+use edge_logout::revocation::ledger::LedgerRules;
+use edge_logout::time::Timestamp;
 use serde_json::{Value, json};
 
 /// What is refused of a guard with these settings besides; it is the sixth route.
@@ -36,7 +37,10 @@ fn the_ledgers_settings_have_limits() {
         (json!({ "shards": 65 }), "ledger.shards: must be 1 to 64"),
         (json!({ "shards": "4" }), "ledger.shards: must be a whole number"),
         (json!({ "settling_seconds": 3601 }), "ledger.settling_seconds: must be 0 to 3600"),
-        (json!({ "sole_writer": "yes" }), "ledger.sole_writer: must be true or false"),
+        (json!({ "kv_written_until": "2027-01-15" }), "ledger.kv_written_until: must be a whole number"),
+        (json!({ "kv_written_until": -1 }), "ledger.kv_written_until: must be a whole number"),
+        (json!({ "kv_written_until": 1_800_000_000_000_u64 }), "ledger.kv_written_until: must be a whole number"),
+        (json!({ "sole_writer": true }), "ledger.sole_writer: unknown setting `sole_writer`"),
         (json!({ "shard": 1 }), "ledger.shard: unknown setting `shard`"),
         (json!(4), "ledger: must be a table, { setting = value, ... }; got a number"),
     ] {
@@ -57,21 +61,11 @@ fn what_is_set_for_the_ledger_holds() {
         }
         parse(&table).unwrap().storage
     };
-    let shipped = storage(None).ledger.unwrap();
-    assert_eq!((shipped.shards, shipped.settling, shipped.sole_writer), (1, Duration::from_mins(2), false));
-    let rules = storage(Some(json!({ "shards": 64, "settling_seconds": 0 }))).ledger.unwrap();
-    assert_eq!((rules.shards, rules.settling), (64, Duration::ZERO));
-}
-
-#[test]
-fn a_sole_writer_waits_for_the_longest_lifetime_of_all() {
-    let mut table = table();
-    assert_eq!(parse(&table).unwrap().sole_writer(), None);
-    table["ledger"] = json!({ "sole_writer": true, "shards": 20 });
-    issuer(&mut table, "worth")["longest_lifetime_seconds"] = json!(5_000_000);
-    issuer(&mut table, "worth")["leeway_seconds"] = json!(30);
-    let history = Duration::from_secs(5_000_000 + 60 + 3_600);
-    assert_eq!(parse(&table).unwrap().sole_writer(), Some(SoleWriter { shards: 20, kept: 2_500, history }));
+    let of = |shards, kv_written_until| Some(LedgerRules { shards, kv_written_until });
+    let shipped = storage(None);
+    assert_eq!((shipped.ledger, shipped.settling), (of(1, None), Duration::from_mins(2)));
+    let set = storage(Some(json!({ "shards": 64, "settling_seconds": 0, "kv_written_until": 1_800_000_000 })));
+    assert_eq!((set.ledger, set.settling), (of(64, Some(Timestamp::from_seconds(1_800_000_000))), Duration::ZERO));
 }
 
 #[test]
@@ -116,8 +110,8 @@ fn what_needs_the_ledger_is_refused_without_it() {
     }
     let strong_for = refused_in(&environment, |table| add_guard(table, &json!({ "strong_for": ["POST"] })));
     expect(&strong_for, "routes[5].strong_for: needs the ledger");
-    let sole_writer = refused_in(&environment, |table| table["ledger"] = json!({ "sole_writer": true }));
-    expect(&sole_writer, "ledger.sole_writer: needs the ledger: bind the Durable Object `Ledger` as LEDGER");
+    let until = refused_in(&environment, |table| table["ledger"] = json!({ "kv_written_until": 1 }));
+    expect(&until, "ledger.kv_written_until: needs the ledger: bind the Durable Object `Ledger` as LEDGER");
     let settings = refused_in(&environment, |table| {
         issuer(table, "worth")["freshness"] = json!("eventual");
         table["ledger"] = json!({ "settling_seconds": 300 });

@@ -227,13 +227,19 @@ fn a_good_token_of_another_kind_is_forbidden_only_where_that_is_published() {
 type MakeFault = fn(&TestPlatform);
 
 /// What can go wrong with the ledger and, where that is all there is, with Workers KV.
-const OF_LEDGER: [MakeFault; 5] = [
+const OF_LEDGER: [MakeFault; 6] = [
     |platform| platform.ledger_down.set(Some(LedgerFault::Error(LedgerError::Failed))),
     |platform| platform.ledger_down.set(Some(LedgerFault::Error(LedgerError::Retryable))),
     |platform| platform.ledger_down.set(Some(LedgerFault::Error(LedgerError::Overloaded))),
     |platform| platform.ledger_down.set(Some(LedgerFault::Hangs)),
-    |platform| platform.ledger_down.set(Some(LedgerFault::Says("{}"))),
+    |platform| platform.ledger_down.set(Some(LedgerFault::Says(b"{}"))),
+    // Its storage is full: whoever syncs does not notice.
+    |platform| {
+        platform.ledger_faults.borrow_mut().extend([LedgerFault::Takes(Duration::ZERO), LedgerFault::Says(FULL)]);
+    },
 ];
+/// What a shard answers to a logout when its storage is full.
+const FULL: &[u8] = &[1, 7];
 const OF_INDEX: [MakeFault; 4] = [
     |platform| platform.find_faults.borrow_mut().push_back(Fault::Error(IndexError::Transient)),
     |platform| platform.find_faults.borrow_mut().push_back(Fault::Hangs),

@@ -32,6 +32,18 @@ fn worth() -> TestToken {
     TestToken::of("worth")
 }
 
+#[test]
+fn only_checks_and_guarded_requests_end_with_their_client() {
+    let service = service_with(|table| add_guard(table, &json!({ "upstream": { "service": "ORDERS" } })));
+    let must_finish = |method: &str, path: &str| service.must_finish(&TestRequest::new(method, path));
+    for path in ["/customer/logout", "/batch-check", "/nowhere"] {
+        assert!(must_finish("POST", path), "{path}");
+    }
+    for (method, path) in [("POST", "/check"), ("POST", "/check/x"), ("POST", "/api/orders"), ("GET", "/api/orders")] {
+        assert!(!must_finish(method, path), "{method} {path}");
+    }
+}
+
 /// Whether a request is passed on, and what is answered otherwise.
 fn passes(asking: &Asking, request: &TestRequest) -> Result<(), u16> {
     let answer = asking.send(request);
@@ -48,12 +60,12 @@ fn a_good_token_is_passed_on_with_what_is_known_of_it() {
         headers,
         [
             ("X-Auth-Issuer", "worth"),
+            ("X-Auth-Verified", "true"),
+            ("X-Auth-Freshness", "bounded"),
             ("X-Auth-Subject", "user-1"),
             ("X-Auth-Session", "session-1"),
             ("X-Auth-Token-Id", "token-1"),
             ("X-Auth-Expires", "1800003600"),
-            ("X-Auth-Verified", "true"),
-            ("X-Auth-Freshness", "bounded"),
         ]
     );
     assert_eq!(answer.reply.status, 502, "what is answered when nobody answers there");

@@ -60,7 +60,7 @@ fn what_guards_and_directories_need_is_told_as_well() {
 }
 
 #[test]
-fn a_feed_is_heard_behind_an_answer_once_about_half_the_shortest_bound_has_passed() {
+fn the_ledger_is_synced_behind_an_answer_once_about_half_the_shortest_bound_has_passed() {
     let platform = TestPlatform::at(NOW);
     let service = service_with(|table| shipped::issuer(table, "worth")["bound_milliseconds"] = json!(400));
     let check = TestRequest::new("GET", "/check").bearer(&TestToken::of("worth").sign());
@@ -69,7 +69,7 @@ fn a_feed_is_heard_behind_an_answer_once_about_half_the_shortest_bound_has_passe
     platform.pass(std::time::Duration::from_millis(241)); // 0.4 to 0.6 of it, by chance
     assert!(service.wants_refresh(&platform));
     run(service.refresh(&platform));
-    assert!(!service.wants_refresh(&platform) && platform.asked("Changes") == 2);
+    assert!(!service.wants_refresh(&platform) && platform.asked("Sync") == 2);
     let without = service_on_kv_alone();
     run(without.answer(&check, &platform));
     platform.pass(std::time::Duration::from_mins(1));
@@ -151,7 +151,7 @@ fn what_is_not_well_is_told_to_clients_and_in_time() {
             "/ledger/1",
             "ledger_unreachable",
         ),
-        (|platform| platform.ledger_down.set(Some(LedgerFault::Says("[]"))), "/ledger/1", "ledger_failed"),
+        (|platform| platform.ledger_down.set(Some(LedgerFault::Says(b"[]"))), "/ledger/1", "ledger_failed"),
         (|platform| platform.find_faults.borrow_mut().push_back(Fault::Hangs), "/kv", "index_timed_out"),
         (
             |platform| platform.find_faults.borrow_mut().push_back(Fault::Error(IndexError::Transient)),

@@ -22,7 +22,7 @@ fn fetches(asking: &Asking) -> usize {
 fn shared(asking: &Asking) -> (String, String) {
     let shared = asking.platform.shared.borrow();
     let (name, text) = shared.iter().find(|(name, _)| name.starts_with("keys-")).unwrap();
-    (name.clone(), text.clone())
+    (name.clone(), String::from_utf8(text.clone()).unwrap())
 }
 
 /// A new isolate that finds this as shared.
@@ -31,7 +31,7 @@ fn finding(text: impl Fn(&str) -> String) -> Asking {
     publish(&asking, &[&one]);
     check(&asking, &signed(&one, "a"));
     let (name, before) = shared(&asking);
-    asking.platform.shared.borrow_mut().insert(name, text(&before));
+    asking.platform.shared.borrow_mut().insert(name, text(&before).into_bytes());
     start_anew(&mut asking);
     asking
 }

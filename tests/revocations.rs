@@ -8,17 +8,19 @@
     clippy::arithmetic_side_effects
 )]
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::support::platform::{Fault, TestPlatform};
 use crate::support::run;
+use crate::support::shards::SETTLING;
 use crate::support::shipped;
 use crate::support::tokens::{NOW, TestToken, now};
 use edge_logout::config::Tokens;
 use edge_logout::ports::{Clock, IndexError};
 use edge_logout::revocation::{
-    Authority, Ended, Freshness, KvLifetime, Matchable, Memory, Revocation, RevocationRules, Scope, Status,
-    revocations_for, write,
+    Authority, Ended, Freshness, KvEntry, KvLifetime, Logout, Matchable, Replica, RevocationRules, Scope, Status,
+    logout_of, write,
 };
 use edge_logout::time::Timestamp;
 use edge_logout::token::{OpaqueToken, VerifiedToken, verify};
@@ -29,7 +31,8 @@ const MONTH: i64 = 30 * 24 * 3600;
 
 fn rules() -> RevocationRules {
     let leeway = Duration::from_secs(5);
-    RevocationRules { issuer: "pos".to_owned(), leeway, longest_lifetime: Duration::from_secs(MONTH.unsigned_abs()) }
+    let longest_lifetime = Duration::from_secs(MONTH.unsigned_abs());
+    RevocationRules { issuer: "pos".to_owned(), leeway, longest_lifetime, digests: Rc::default() }
 }
 
 fn verified(token: &TestToken) -> VerifiedToken {
@@ -45,22 +48,24 @@ fn pos() -> TestToken {
 
 /// Whether KV alone says of a token that it is revoked.
 fn status(platform: &TestPlatform, token: &VerifiedToken) -> Status {
-    let memory = Memory::new(0);
-    let authority = Authority { platform, memory: &memory, ledger: None };
-    let matchable = Matchable::new(Ended::Jwt(token), "pos");
+    let replica = Replica::new(0);
+    let authority = Authority { platform, replica: &replica, ledger: None, settling: SETTLING };
+    let matchable = Matchable::new(Ended::Jwt(token), &rules());
     run(authority.status(&matchable, Freshness::Eventual, LIMIT)).unwrap().status
 }
 
 fn scopes(token: &TestToken, wanted: &[Scope]) -> Vec<Scope> {
     let token = verified(token);
-    revocations_for(Ended::Jwt(&token), wanted, &rules(), NOW).iter().map(|revocation| revocation.scope).collect()
+    let logout = logout_of(Ended::Jwt(&token), wanted, &rules(), NOW);
+    let of_token = logout.of_token();
+    [Some(logout.widest), of_token].into_iter().flatten().map(|revocation| revocation.scope).collect()
 }
 
 #[test]
 fn a_token_without_what_is_wanted_is_ended_by_what_it_has() {
     use Scope::{Session, Subject, Token};
     let without = |names: &[&str]| names.iter().fold(pos(), |token, name| token.claim(name, Value::Null));
-    assert_eq!(scopes(&pos(), &[Token, Session]), [Session, Token], "the broad one is written first");
+    assert_eq!(scopes(&pos(), &[Token, Session]), [Session, Token], "the widest one, and the token's own");
     assert_eq!(scopes(&pos(), &[Session]), [Session]);
     assert_eq!(scopes(&without(&["sid"]), &[Token, Session]), [Token]);
     assert_eq!(scopes(&without(&["sid"]), &[Session]), [Subject], "every token of the user issued up to now");
@@ -72,22 +77,27 @@ fn a_token_without_what_is_wanted_is_ended_by_what_it_has() {
 #[test]
 fn revocations_live_as_long_as_what_they_end() {
     let token = verified(&pos());
-    let all = revocations_for(Ended::Jwt(&token), &[Scope::Token, Scope::Session, Scope::Subject], &rules(), NOW);
-    let expiry: Vec<_> = all.iter().map(|revocation| (revocation.scope, revocation.expires_at)).collect();
+    let of = |scopes: &[Scope]| logout_of(Ended::Jwt(&token), scopes, &rules(), NOW);
     // A cut-off: a clock that is ahead by the leeway, a check that is behind by it, and a double click.
     let cut_off = Timestamp::from_seconds(now() + MONTH + 13);
     let of_token = Timestamp::from_seconds(now() + 3600 + 5);
-    assert_eq!(expiry, [(Scope::Subject, cut_off), (Scope::Session, cut_off), (Scope::Token, of_token)]);
-    assert_eq!(all[2].entry(NOW).lifetime, KvLifetime::Until(u32::try_from(now() + 3605).unwrap()));
-    let opaque = revocations_for(Ended::Opaque(OpaqueToken("x")), &[Scope::Token], &rules(), NOW);
-    assert_eq!(opaque[0].expires_at, cut_off);
+    let expiry = |scopes: &[Scope]| (of(scopes).widest.scope, of(scopes).widest.expires_at);
+    assert_eq!(expiry(&[Scope::Token, Scope::Session, Scope::Subject]), (Scope::Subject, cut_off));
+    assert_eq!(expiry(&[Scope::Session, Scope::Token]), (Scope::Session, cut_off));
+    assert_eq!(expiry(&[Scope::Token]), (Scope::Token, of_token));
+    let own = of(&[Scope::Token, Scope::Session]).of_token().unwrap();
+    assert_eq!((own.scope, own.expires_at, own.digest), (Scope::Token, of_token, of(&[Scope::Token]).widest.digest));
+    assert_eq!(KvEntry::of(&own, NOW).lifetime, KvLifetime::Until(u32::try_from(now() + 3605).unwrap()));
+    assert_eq!(of(&[Scope::Session]).of_token(), None, "nobody asked for it");
+    let opaque = logout_of(Ended::Opaque(OpaqueToken("x")), &[Scope::Token], &rules(), NOW);
+    assert_eq!((opaque.widest.expires_at, opaque.token), (cut_off, None));
 }
 
 #[test]
 fn a_cut_off_ends_what_was_issued_up_to_it() {
     let platform = TestPlatform::at(NOW);
     let ended = verified(&pos().claim("sid", Value::Null));
-    run(write(&platform, &revocations_for(Ended::Jwt(&ended), &[Scope::Session], &rules(), NOW), LIMIT)).unwrap();
+    run(write(&platform, &logout_of(Ended::Jwt(&ended), &[Scope::Session], &rules(), NOW), LIMIT)).unwrap();
     let active = |token: TestToken| {
         let token = verified(&token);
         status(&platform, &token) == Status::Active
@@ -104,7 +114,7 @@ fn a_later_logout_takes_nothing_back() {
     let platform = TestPlatform::at(NOW);
     let log_out = |iat: i64| {
         let token = verified(&pos().claim("sid", Value::Null).claim("iat", json!(iat)));
-        run(write(&platform, &revocations_for(Ended::Jwt(&token), &[Scope::Session], &rules(), NOW), LIMIT)).unwrap();
+        run(write(&platform, &logout_of(Ended::Jwt(&token), &[Scope::Session], &rules(), NOW), LIMIT)).unwrap();
         token
     };
     let from_a_clock_ahead = log_out(now() + 4);
@@ -116,14 +126,14 @@ fn a_later_logout_takes_nothing_back() {
 fn a_value_that_cannot_be_read_revokes() {
     let platform = TestPlatform::at(NOW);
     let token = verified(&pos());
-    run(write(&platform, &revocations_for(Ended::Jwt(&token), &[Scope::Session], &rules(), NOW), LIMIT)).unwrap();
+    run(write(&platform, &logout_of(Ended::Jwt(&token), &[Scope::Session], &rules(), NOW), LIMIT)).unwrap();
     platform.index.borrow_mut().values_mut().for_each(|entry| "?".clone_into(&mut entry.value));
     assert_eq!(status(&platform, &token), Status::Revoked(Scope::Session));
 }
 
-fn two() -> Vec<Revocation> {
+fn two() -> Logout {
     let token = verified(&pos());
-    revocations_for(Ended::Jwt(&token), &[Scope::Token, Scope::Session], &rules(), NOW)
+    logout_of(Ended::Jwt(&token), &[Scope::Token, Scope::Session], &rules(), NOW)
 }
 
 /// Writes two revocations with these faults in the way: what came of it, how many puts, how long.
@@ -173,18 +183,13 @@ fn too_many_writes_of_what_is_there_already_count_as_done() {
     run(write(&platform, &two(), LIMIT)).unwrap();
     platform.pass(Duration::from_millis(20));
     platform.put_faults.borrow_mut().extend([Fault::Error(IndexError::RateLimited); 2]);
-    let again =
-        revocations_for(Ended::Jwt(&verified(&pos())), &[Scope::Token, Scope::Session], &rules(), platform.now());
+    let again = logout_of(Ended::Jwt(&verified(&pos())), &[Scope::Token, Scope::Session], &rules(), platform.now());
     assert_eq!(run(write(&platform, &again, LIMIT)), Ok(()));
     assert_eq!(platform.puts.borrow().len(), 4, "neither was tried twice");
     // What is there but ends sooner does not count.
     platform.put_faults.borrow_mut().push_back(Fault::Error(IndexError::RateLimited));
-    let longer = revocations_for(
-        Ended::Jwt(&verified(&pos().claim("exp", json!(now() + 7200)))),
-        &[Scope::Token],
-        &rules(),
-        NOW,
-    );
+    let longer =
+        logout_of(Ended::Jwt(&verified(&pos().claim("exp", json!(now() + 7200)))), &[Scope::Token], &rules(), NOW);
     assert_eq!(run(write(&platform, &longer, LIMIT)), Ok(()));
     assert_eq!(platform.puts.borrow().len(), 6);
 }

@@ -12,7 +12,7 @@ use crate::support::shards::SETTLING;
 use crate::support::shipped::{self, service, service_on_kv_alone, service_with};
 use crate::support::tokens::{NOW, TestToken};
 use edge_logout::ports::{Clock, LedgerError};
-use edge_logout::revocation::{Digest, Doubt, Effective, Freshness, Revocation, Scope};
+use edge_logout::revocation::{Doubt, Effective, Freshness, KvEntry, KvLifetime, Logout, Scope, TokenEntry};
 use edge_logout::time::Timestamp;
 
 /// Logs a session out with these faults in the way: what came of it, how often the ledger was tried, how long it took.
@@ -25,7 +25,7 @@ fn log_out_through(faults: &[LedgerFault]) -> (Result<(), Doubt>, usize, Duratio
 }
 
 fn recorded(platform: &TestPlatform) -> usize {
-    platform.with_shard(0, |ledger| ledger.rows.rows.len())
+    platform.ledger.borrow().get(&0).map_or(0, |shard| shard.borrow().rows.log.len())
 }
 
 #[test]
@@ -46,9 +46,9 @@ fn what_may_be_gone_at_the_next_try_is_tried_again() {
 }
 
 #[test]
-fn a_lost_answer_leaves_one_row_of_one_version() {
+fn a_lost_answer_leaves_one_entry() {
     let (_, _, _, platform, _) = log_out_through(&[LedgerFault::DoneBut(LedgerError::Retryable); 2]);
-    let versions: Vec<_> = platform.with_shard(0, |ledger| ledger.rows.rows.values().map(|row| row.version).collect());
+    let versions: Vec<u64> = platform.with_shard(0, |ledger| ledger.rows.log.keys().copied().collect());
     assert_eq!(versions, [1]);
 }
 
@@ -60,7 +60,8 @@ fn what_does_not_pass_is_told_and_leaves_nothing_in_memory() {
         (LedgerFault::Error(Failed), Failed, 3),
         (LedgerFault::Error(Retryable), Retryable, 3),
         (LedgerFault::Hangs, TimedOut, 2),
-        (LedgerFault::Says("{}"), Failed, 1),
+        (LedgerFault::Says(b"{}"), Failed, 1),
+        (LedgerFault::Says(&[1, 7]), LedgerError::Full, 1),
     ] {
         let (result, tried, took, platform, isolate) = log_out_through(&[fault; 9]);
         assert_eq!((result, tried), (Err(Doubt::Ledger(error)), tries), "{fault:?}");
@@ -71,32 +72,26 @@ fn what_does_not_pass_is_told_and_leaves_nothing_in_memory() {
     }
 }
 
+/// The widest revocation is enough, and the token's own goes into Workers KV with the expiry of the token.
 #[test]
-fn the_broad_one_is_recorded_before_the_narrow_one() {
-    let of_shard = |scope, shard| {
-        let all = (0..).map(|number| revocation(scope, &number.to_string(), None, NOW.plus(Duration::from_hours(1))));
-        let shard_of = |one: &Revocation| Digest::of_key(&one.key).unwrap().shard(2);
-        all.into_iter().find(|one| shard_of(one) == shard).unwrap()
-    };
-    for (broad, narrow) in [(0, 1), (1, 0)] {
-        let batch = [of_shard(Scope::Session, broad), of_shard(Scope::Token, narrow)];
-        let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(2));
-        run(isolate.on(&platform).revoke(&batch, LIMIT)).unwrap();
-        let order: Vec<_> = platform.asked.borrow().iter().map(|(shard, _)| *shard).collect();
-        assert_eq!(order, [broad, narrow]);
-        let platform = TestPlatform::at(NOW);
-        platform.ledger_faults.borrow_mut().push_back(LedgerFault::Error(LedgerError::Overloaded));
-        assert!(run(isolate.on(&platform).revoke(&batch, LIMIT)).is_err());
-        assert_eq!(platform.asked.borrow().len(), 1, "the narrow one is never there without the broad one");
+fn a_logout_is_one_call_and_one_entry_whatever_its_scopes() {
+    for shards in [1, 8] {
+        let (platform, isolate) = (TestPlatform::imported_at(NOW), Isolate::new(shards));
+        let later = |minutes| NOW.plus(Duration::from_mins(minutes));
+        let of_token = revocation(Scope::Token, "t", None, later(20));
+        let token = Some(TokenEntry { digest: of_token.digest, expires_at: of_token.expires_at });
+        let logout = Logout { widest: revocation(Scope::Session, "s", None, later(60)), token };
+        run(isolate.on(&platform).revoke(&logout, LIMIT)).unwrap();
+        let entries: usize = platform.ledger.borrow().values().map(|shard| shard.borrow().rows.log.len()).sum();
+        assert_eq!((platform.asked("Record"), entries), (1, 1));
+        platform.live_on(Duration::from_secs(1));
+        let until = |entry: &KvEntry| entry.lifetime;
+        let at = |time: Timestamp| KvLifetime::Until(u32::try_from(time.as_millis() / 1000).unwrap());
+        let index = platform.index.borrow();
+        assert_eq!(index.get(&logout.widest.key()).map(until), Some(at(later(60))));
+        assert_eq!(index.get(&of_token.key()).map(until), Some(at(later(20))));
+        assert_eq!(index.len(), 2);
     }
-}
-
-#[test]
-fn what_one_shard_keeps_is_recorded_in_one_call() {
-    let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
-    let ends = |scope| revocation(scope, "x", None, NOW.plus(Duration::from_hours(1)));
-    run(isolate.on(&platform).revoke(&[ends(Scope::Session), ends(Scope::Token)], LIMIT)).unwrap();
-    assert_eq!(platform.asked.borrow().len(), 1);
 }
 
 #[test]

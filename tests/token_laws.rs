@@ -5,7 +5,8 @@
 
 use crate::support::issuers::{check, issuer};
 use crate::support::tokens::sign_parts;
-use edge_logout::token::{Algorithm, JwtRules, bearer_token};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use edge_logout::token::{Algorithm, JwtRules, TokenProblem, bearer_token};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -50,6 +51,17 @@ proptest! {
         let _ = check(&token, &rules);
         let _ = check(&good.sign_claims_text(&claims), &rules);
         prop_assert!(check(&good.sign_header_text(&header), &rules).is_err(), "alg is missing");
+    }
+
+    #[test]
+    fn base64url_has_one_spelling(text in "[A-Za-z0-9_-]{0,12}[A-Za-z0-9_=+/ \\n-]{0,4}") {
+        // The fast reader against the strict one.
+        let (rules, good) = issuer(Algorithm::Hs256);
+        let is_one = Base64UrlUnpadded::decode_vec(&text).is_ok();
+        let (head, _) = good.sign().rsplit_once('.').map(|(head, tail)| (head.to_owned(), tail.to_owned())).unwrap();
+        let found = check(&format!("{head}.{text}"), &rules).err();
+        let expected = if is_one { TokenProblem::BadSignature } else { TokenProblem::Malformed };
+        prop_assert_eq!(found, Some(expected));
     }
 
     #[test]

@@ -121,6 +121,24 @@ fn a_stray_bit_in_base64_is_no_second_spelling() {
 }
 
 #[test]
+fn a_header_is_judged_alike_every_time() {
+    let (rules, good) = issuer(Algorithm::Hs256);
+    for turn in 0..3 {
+        assert!(check(&good.sign(), &rules).is_ok(), "{turn}");
+        for (name, value) in [("crit", json!(["b64"])), ("typ", json!("dpop+jwt")), ("alg", json!("HS384"))] {
+            let mut header = good.header.clone();
+            header[name] = value;
+            assert!(check(&good.sign_header_text(&header.to_string()), &rules).is_err(), "{name}, {turn}");
+        }
+        // More headers than are remembered, and one that is too long for that.
+        for kid in (0..100).map(|kid| kid.to_string()).chain(["k".repeat(1000)]) {
+            let token = good.sign_header_text(&json!({ "alg": "HS256", "kid": kid }).to_string());
+            assert_eq!(problem(&token, &rules), Some(TokenProblem::UnknownKey), "{kid}");
+        }
+    }
+}
+
+#[test]
 fn no_key_is_taken_from_a_header() {
     let (rules, good) = issuer(Algorithm::Hs256);
     let attacker = json!({ "kty": "oct", "k": encode(&"a".repeat(64)) });

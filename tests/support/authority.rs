@@ -1,11 +1,12 @@
 //! Isolates to order: their memory, and what they know of tokens that need no signature.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use edge_logout::revocation::ledger::LedgerRules;
 use edge_logout::revocation::{
-    Authority, Digest, Doubt, Ended, Freshness, Known, Matchable, Memory, Revocation, RevocationRules, Scope, Status,
-    revocations_for,
+    Authority, DigestRules, Doubt, Ended, Freshness, Known, Logout, Matchable, Replica, Revocation, RevocationRules,
+    Scope, Status, logout_of,
 };
 use edge_logout::time::Timestamp;
 use edge_logout::token::OpaqueToken;
@@ -23,32 +24,24 @@ pub const BOUNDED: Freshness = Freshness::DEFAULT;
 
 /// An isolate that knows nothing yet.
 pub struct Isolate {
-    pub memory: Memory,
-    ledger: Option<LedgerRules>,
+    pub replica: Replica,
+    pub ledger: Option<LedgerRules>,
 }
 
 impl Isolate {
     /// With a ledger of so many shards.
     pub fn new(shards: u32) -> Self {
-        Self {
-            memory: Memory::new(shards),
-            ledger: Some(LedgerRules { shards, settling: SETTLING, sole_writer: false }),
-        }
-    }
-
-    /// With a ledger that is promised to be the sole writer of the index.
-    pub fn trusting(shards: u32) -> Self {
-        Self { memory: Memory::new(shards).trusting(true), ..Self::new(shards) }
+        Self { replica: Replica::new(shards), ledger: Some(LedgerRules { shards, kv_written_until: None }) }
     }
 
     /// Without a ledger.
     pub fn on_kv_alone() -> Self {
-        Self { memory: Memory::new(0), ledger: None }
+        Self { replica: Replica::new(0), ledger: None }
     }
 
     /// Its authority.
     pub fn on<'a>(&'a self, platform: &'a TestPlatform) -> Authority<'a, TestPlatform> {
-        Authority { platform, memory: &self.memory, ledger: self.ledger }
+        Authority { platform, replica: &self.replica, ledger: self.ledger, settling: SETTLING }
     }
 
     /// What a check says.
@@ -56,7 +49,7 @@ impl Isolate {
         run(self.on(platform).status(token, freshness, LIMIT))
     }
 
-    /// Whether a check says that the token is active; a doubt is told.
+    /// Whether a check says that the token is active; a doubt fails the test.
     pub fn is_active(&self, platform: &TestPlatform, token: &Matchable, freshness: Freshness) -> bool {
         self.check(platform, token, freshness).unwrap().status == Status::Active
     }
@@ -64,6 +57,11 @@ impl Isolate {
     /// Logs out.
     pub fn log_out(&self, platform: &TestPlatform, name: &str) -> Result<(), Doubt> {
         run(self.on(platform).revoke(&ending(name, now(platform)), LIMIT))
+    }
+
+    /// Does what is done behind an answer.
+    pub fn refresh(&self, platform: &TestPlatform, bound: Duration) {
+        run(self.on(platform).refresh(bound));
     }
 }
 
@@ -73,24 +71,24 @@ fn now(platform: &TestPlatform) -> Timestamp {
 
 /// What is known of the opaque token of this name.
 pub fn token(name: &str) -> Matchable {
-    Matchable::new(Ended::Opaque(OpaqueToken(name)), ISSUER)
+    Matchable::new(Ended::Opaque(OpaqueToken(name)), &rules())
 }
 
 /// What its logout records.
-pub fn ending(name: &str, now: Timestamp) -> Vec<Revocation> {
-    revocations_for(Ended::Opaque(OpaqueToken(name)), &[Scope::Token], &rules(), now)
+pub fn ending(name: &str, now: Timestamp) -> Logout {
+    logout_of(Ended::Opaque(OpaqueToken(name)), &[Scope::Token], &rules(), now)
 }
 
 /// The rules of the issuer.
 pub fn rules() -> RevocationRules {
     let (leeway, longest_lifetime) = (Duration::from_secs(5), Duration::from_hours(1));
-    RevocationRules { issuer: ISSUER.to_owned(), leeway, longest_lifetime }
+    RevocationRules { issuer: ISSUER.to_owned(), leeway, longest_lifetime, digests: Rc::default() }
 }
 
 /// A revocation of any scope.
 pub fn revocation(scope: Scope, name: &str, cut_off: Option<Timestamp>, expires_at: Timestamp) -> Revocation {
     Revocation {
-        key: Digest::of(ISSUER, scope, name).key(ISSUER, scope),
+        digest: DigestRules::default().recorded(ISSUER, scope, name),
         issuer: ISSUER.to_owned(),
         scope,
         revoked_at: Timestamp::from_millis(0),
@@ -98,4 +96,9 @@ pub fn revocation(scope: Scope, name: &str, cut_off: Option<Timestamp>, expires_
         expires_at,
         spare: Duration::ZERO,
     }
+}
+
+/// A logout of nothing else.
+pub fn only(widest: Revocation) -> Logout {
+    Logout { widest, token: None }
 }

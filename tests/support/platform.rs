@@ -2,15 +2,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use std::time::Duration;
 
 use edge_logout::ports::{
-    Bindings, Clock, Directory, Index, IndexError, LedgerError, RateLimits, SessionStore, Signatures, Unavailable,
+    Bindings, Clock, Directory, Index, IndexError, LedgerError, RateLimits, SessionStore, Signatures, Unavailable, Wake,
 };
-use edge_logout::revocation::ledger::{Ledger, SoleWriter};
-use edge_logout::revocation::{Entry, KvLifetime};
+use edge_logout::revocation::ledger::{Call, Ledger, Sizes};
+use edge_logout::revocation::{KvEntry, KvLifetime};
 use edge_logout::time::Timestamp;
 use edge_logout::token::{PrivateKey, PublicKey, Secret, SigningInput};
+use futures_util::future::LocalBoxFuture;
 
 use super::rows::MemoryRows;
 use super::{clock, crypto};
@@ -39,15 +41,17 @@ pub enum LedgerFault {
     Hangs,
     /// It takes so long.
     Takes(Duration),
+    /// It is done at once, and the answer takes so long.
+    AnswersAfter(Duration),
     /// It answers this.
-    Says(&'static str),
+    Says(&'static [u8]),
 }
 
 /// The platform of a test.
 #[derive(Default)]
 pub struct TestPlatform {
     /// What is in the index.
-    pub index: RefCell<BTreeMap<String, Entry>>,
+    pub index: RefCell<BTreeMap<String, KvEntry>>,
     /// What the next puts do.
     pub put_faults: RefCell<VecDeque<Fault>>,
     /// What the next reads do.
@@ -67,23 +71,37 @@ pub struct TestPlatform {
     /// The keys of all reads that were tried, in order.
     pub finds: RefCell<Vec<Vec<String>>>,
     /// The shards of the ledger.
-    pub ledger: RefCell<BTreeMap<u32, Ledger<MemoryRows>>>,
-    /// What a new shard is promised of the index.
-    pub sole_writer: Cell<Option<SoleWriter>>,
+    pub ledger: RefCell<BTreeMap<u32, Rc<RefCell<Ledger<MemoryRows>>>>>,
+    /// When each shard's alarm goes off.
+    pub alarms: RefCell<BTreeMap<u32, Timestamp>>,
+    /// How large the runs of new shards are, where they are not as large as those of a real ledger.
+    pub sizes: Cell<Option<Sizes>>,
+    /// Whether a new shard has imported everything already that is in the index.
+    pub imported: Cell<bool>,
+    /// What the next listings of the index do.
+    pub list_faults: RefCell<VecDeque<Fault>>,
+    /// What the shards have noted of the index, and of what it has refused.
+    pub failures: RefCell<Vec<(&'static str, IndexError)>>,
+    /// The published segments.
+    pub segments: RefCell<BTreeMap<String, Vec<u8>>>,
+    /// How often somebody looked for a published segment.
+    pub segment_reads: Cell<usize>,
     /// What the next calls to the ledger do.
     pub ledger_faults: RefCell<VecDeque<LedgerFault>>,
     /// What all calls to the ledger do.
     pub ledger_down: Cell<Option<LedgerFault>>,
+    /// The shard that fails whatever it is asked.
+    pub failing_shard: Cell<Option<u32>>,
     /// All calls to the ledger that were tried, in order.
-    pub asked: RefCell<Vec<(u32, String)>>,
+    pub asked: RefCell<Vec<(u32, Call)>>,
     /// What isolates of this location share.
-    pub shared: RefCell<BTreeMap<String, String>>,
+    pub shared: RefCell<BTreeMap<String, Vec<u8>>>,
     /// Whether sharing never ends.
     pub sharing_hangs: Cell<bool>,
     /// How often somebody looked for what is shared.
     pub recalls: Cell<usize>,
     /// All that was ever written to the index, and when.
-    pub written: RefCell<Vec<(Timestamp, Entry)>>,
+    pub written: RefCell<Vec<(Timestamp, KvEntry)>>,
     /// How long this location does not see what was written to the index.
     pub stale: Cell<Duration>,
     /// How far this machine's clock is off, in milliseconds.
@@ -107,13 +125,20 @@ impl TestPlatform {
         Self::default()
     }
 
+    /// A platform at this time, whose ledger has imported everything that was in the index before.
+    pub fn imported_at(now: Timestamp) -> Self {
+        let platform = Self::at(now);
+        platform.imported.set(true);
+        platform
+    }
+
     /// Lets time pass.
     pub fn pass(&self, duration: Duration) {
         clock::set(clock::now().plus(duration));
     }
 
     /// What this location sees of a key of the index.
-    fn seen(&self, key: &str) -> Option<Entry> {
+    pub fn seen(&self, key: &str) -> Option<KvEntry> {
         if self.stale.get().is_zero() {
             return self.index.borrow().get(key).cloned();
         }
@@ -152,9 +177,13 @@ impl Clock for TestPlatform {
     async fn sleep(duration: Duration) {
         clock::sleep(duration).await;
     }
+
+    fn signal() -> (Wake, LocalBoxFuture<'static, ()>) {
+        clock::signal()
+    }
 }
 
-async fn fail(fault: Option<Fault>) -> Result<Option<IndexError>, IndexError> {
+pub async fn fail(fault: Option<Fault>) -> Result<Option<IndexError>, IndexError> {
     match fault {
         None | Some(Fault::Short) => Ok(None),
         Some(Fault::Error(error)) => Err(error),
@@ -170,7 +199,7 @@ impl Index for TestPlatform {
         let fault = self.find_faults.borrow_mut().pop_front();
         fail(fault).await?;
         let now = self.now();
-        let is_live = |entry: &Entry| match entry.lifetime {
+        let is_live = |entry: &KvEntry| match entry.lifetime {
             KvLifetime::Until(second) => Timestamp::from_seconds(second.into()) > now,
             KvLifetime::Seconds(_) => true,
         };
@@ -179,13 +208,20 @@ impl Index for TestPlatform {
         Ok(keys.iter().skip(short).map(read).collect())
     }
 
-    async fn put(&self, entry: &Entry) -> Result<(), IndexError> {
+    async fn put(&self, entry: &KvEntry) -> Result<(), IndexError> {
         self.puts.borrow_mut().push(entry.key.clone());
         let fault = self.put_faults.borrow_mut().pop_front();
         let lost_answer = fail(fault).await?;
         self.index.borrow_mut().insert(entry.key.clone(), entry.clone());
         self.written.borrow_mut().push((clock::now(), entry.clone()));
         lost_answer.map_or(Ok(()), Err)
+    }
+
+    async fn segment(&self, key: &str) -> Result<Option<Vec<u8>>, IndexError> {
+        self.segment_reads.set(self.segment_reads.get() + 1);
+        let fault = self.find_faults.borrow_mut().pop_front();
+        fail(fault).await?;
+        Ok(self.segments.borrow().get(key).cloned())
     }
 }
 
