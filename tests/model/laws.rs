@@ -1,15 +1,26 @@
 //! What must hold in every state, and what must be reached in some.
 
-use edge_logout::revocation::feed::Follower;
-use edge_logout::revocation::ledger::{Ledger, Row};
-use edge_logout::revocation::{Limits, Revocation};
-use edge_logout::time::Timestamp;
-use stateright::{Model, Property};
 use std::time::Duration;
 
-use crate::rows::Tables;
+use edge_logout::revocation::ledger::{Answer, Call, Position, Question};
+use edge_logout::revocation::steps::Lookup;
+use edge_logout::revocation::{Limits, Logout, Status};
+use stateright::{Model, Property};
+
+use crate::isolate::{bounded as bounded_check, strongest, weakest};
+use crate::mutations::Mutation;
+use crate::shard::is_unwritten;
 use crate::steps::Step;
-use crate::world::{Isolate, Progress, Says, Scene, World};
+use crate::world::{Progress, Scene, World, revocations};
+
+/// How long an isolate remembers what it has answered itself.
+const OWN: Duration = Duration::from_mins(5);
+
+macro_rules! laws {
+    ($($name:literal,)*) => {
+        vec![$(Property::always($name, |_: &Scene, world: &World| world.broken != Some($name))),*]
+    };
+}
 
 impl Model for Scene {
     type State = World;
@@ -24,21 +35,26 @@ impl Model for Scene {
     }
 
     fn next_state(&self, world: &World, step: Step) -> Option<World> {
-        Some(self.take(world, step))
+        let mut next = self.take(world, step);
+        self.judge_all(&mut next);
+        Some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut laws = vec![
-            Property::always("no false success", no_false_success),
-            Property::always("nothing between feed and index", nothing_between_feed_and_index),
-            Property::always("strong", strong),
-            Property::always("bounded", bounded),
-            Property::always("eventual", eventual),
-            Property::always("what the index has it keeps", the_index_keeps),
-            Property::always("revoked stays revoked", revoked_stays_revoked),
-            Property::always("recording twice is recording once", recording_twice),
-            Property::always("the outbox wakes while there is work, and only then", the_outbox_wakes),
-            Property::always("in the end the ledger is empty", empty_in_the_end),
+        let mut laws = laws![
+            "no false success",
+            "one log, no gaps",
+            "strong",
+            "bounded",
+            "eventual",
+            "own logouts",
+            "from before the ledger",
+            "nobody else",
+            "recording twice is recording once",
+            "order of each key",
+            "the outbox wakes",
+            "in the end Workers KV has the widest",
+            "in the end the ledger is empty",
         ];
         // Who looks for a counterexample need not look for these as well.
         if self.mutation.is_none() {
@@ -48,242 +64,237 @@ impl Model for Scene {
     }
 }
 
-fn covers(limits: Option<Limits>, revocation: &Revocation) -> bool {
-    limits.is_some_and(|limits| limits.cover(&revocation.limits(), Duration::ZERO))
+/// What a check says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
+    Active,
+    Revoked,
+    /// Active, unless Workers KV has a revocation.
+    AsksIndex,
 }
 
-fn row<'a>(scene: &Scene, world: &'a World, key: &str) -> Option<&'a Row> {
-    world.shards[scene.shard_of(key)].ledger.rows.rows.get(key)
+/// Judges the verdict of a strong check that relies on a sync which was asked for when these logouts were answered.
+pub fn judge(scene: &Scene, world: &mut World, token: usize, answered: u32, says: Says) {
+    if let Some(law) = broken_by(scene, world, token, answered, says) {
+        world.break_law(law);
+    }
 }
 
-fn index_has(world: &World, revocation: &Revocation) -> bool {
-    world.index.readable(&revocation.key).into_iter().all(|limits| covers(limits, revocation))
-}
-
-/// Answered means durable: in the ledger, or, had that lost its storage, in the index.
-fn no_false_success(scene: &Scene, world: &World) -> bool {
-    let is_durable = |revocation: &Revocation| {
-        covers(row(scene, world, &revocation.key).map(|row| row.revocation.limits()), revocation)
-            || (scene.faults.losses > world.faults.losses && index_has(world, revocation))
-    };
-    let answered = scene.recorded(world).filter(|(_, progress)| matches!(progress, Progress::Answered(_)));
-    answered.filter(|(revocation, _)| revocation.expires_at > world.now).all(|(revocation, _)| is_durable(revocation))
-}
-
-/// What the feed no longer tells, the index tells everywhere.
-fn nothing_between_feed_and_index(scene: &Scene, world: &World) -> bool {
-    let is_told = |row: &Row| row.in_feed || index_has(world, &row.revocation);
-    let lost = scene.recorded(world).filter(|(revocation, progress)| {
-        matches!(progress, Progress::Answered(_)) && row(scene, world, &revocation.key).is_none()
-    });
-    live_rows(world).all(is_told)
-        && lost.filter(|(one, _)| one.expires_at > world.now).all(|(one, _)| index_has(world, one))
-}
-
-fn live_rows(world: &World) -> impl Iterator<Item = &Row> {
-    let rows = world.shards.iter().flat_map(|shard| shard.ledger.rows.rows.values());
-    rows.filter(|row| row.revocation.expires_at > world.now)
-}
-
-/// Asking the ledger is enough for what it has recorded.
-fn strong(scene: &Scene, world: &World) -> bool {
-    let is_ended = |token: &crate::world::Token| {
-        token.keys.iter().any(|key| {
-            let Ok(found) = world.shards[scene.shard_of(key)].ledger.contains(std::slice::from_ref(key));
-            found.into_iter().any(|limits| token.is_ended_within(limits))
-        })
-    };
-    let has_lost = scene.faults.losses > world.faults.losses;
-    has_lost || scene.tokens.iter().all(|token| scene.ended_at(world, token).next().is_none() || is_ended(token))
-}
-
-/// Memory says active only as of when the feed was asked: nothing that was answered before is missing. A bound of so
-/// many milliseconds only demands that this was not longer ago.
-fn bounded(scene: &Scene, world: &World) -> bool {
-    let holds = |isolate: &Isolate, number: usize| match isolate.says(scene, number, world) {
-        Says::Active(synced_at) => scene.ended_at(world, &scene.tokens[number]).all(|answered| answered >= synced_at),
-        Says::Revoked | Says::Nothing => true,
-    };
-    world.isolates.iter().all(|isolate| (0..scene.tokens.len()).all(|number| holds(isolate, number)))
-}
-
-/// Once the index had the settling time, nobody is told anything less.
-fn eventual(_: &Scene, world: &World) -> bool {
-    let settled = |row: &&Row| row.indexed_at.is_some();
-    let mut rows = world
-        .shards
-        .iter()
-        .flat_map(|shard| shard.ledger.rows.rows.values().filter(settled).map(|row| (row, shard.ledger.settling)));
-    rows.all(|(row, settling)| {
-        let is_young = row.indexed_at.is_some_and(|since| since.plus(settling) > world.now);
-        is_young || row.revocation.expires_at <= world.now || index_has(world, &row.revocation)
-    })
-}
-
-/// Once the ledger takes a revocation for indexed, no write that is still under way can take it back.
-fn the_index_keeps(_: &Scene, world: &World) -> bool {
-    live_rows(world).filter(|row| row.indexed_at.is_some()).all(|row| {
-        let key = &row.revocation.key;
-        let late = world.index.strays.iter().filter(|stray| stray.key == *key).map(|stray| Some(stray.limits));
-        late.chain([world.index.latest(key)]).all(|limits| covers(limits, &row.revocation))
-    })
-}
-
-/// Whatever was recorded, the ledger has it at its widest until it expires.
-fn revoked_stays_revoked(scene: &Scene, world: &World) -> bool {
-    let has_lost = scene.faults.losses > world.faults.losses;
-    has_lost
-        || scene.recorded(world).all(|(revocation, progress)| {
-            progress == Progress::Idle
-                || revocation.expires_at <= world.now
-                || covers(row(scene, world, &revocation.key).map(|row| row.revocation.limits()), revocation)
-        })
-}
-
-fn recording_twice(scene: &Scene, world: &World) -> bool {
-    let has_lost = scene.faults.losses > world.faults.losses;
-    let recorded =
-        scene.recorded(world).filter(|(one, progress)| *progress != Progress::Idle && one.expires_at > world.now);
-    has_lost
-        || recorded.map(|(one, _)| one).all(|revocation| {
-            let before = &world.shards[scene.shard_of(&revocation.key)].ledger;
-            let mut after = before.clone();
-            let Ok(()) = after.record(std::slice::from_ref(revocation), world.now);
-            // A version may be spent on it, and nothing else.
-            let stays = after.rows.head.first_expiry == before.rows.head.first_expiry;
-            stays && after.rows.rows == before.rows.rows
-        })
-}
-
-fn the_outbox_wakes(_: &Scene, world: &World) -> bool {
-    world.shards.iter().all(|shard| {
-        let ledger = &shard.ledger;
-        let Ok(next) = ledger.next_alarm();
-        let Ok(due) = ledger.due(world.now, usize::MAX);
-        let mut tidied = ledger.clone();
-        let Ok(()) = tidied.tidy(world.now);
-        let Ok(after) = tidied.next_alarm();
-        // While there is a row there is an alarm, in time; and one at which there is nothing to do sets none for at once.
-        let mut in_feed = ledger.rows.rows.values().filter(|row| row.in_feed);
-        next.is_some() != ledger.rows.rows.is_empty()
-            && in_feed.all(|row| next.is_some_and(|at| at <= row.due_at))
-            && (!due.is_empty() || after.is_none_or(|at| at > world.now))
-    })
-}
-
-/// Where the world ends, the rest of the ledger's life is played with an index that takes every write.
-fn empty_in_the_end(scene: &Scene, world: &World) -> bool {
-    world.moves > 0 || world.shards.iter().all(|shard| empties(shard.ledger.clone(), scene, world.now))
-}
-
-fn empties(mut ledger: Ledger<Tables>, scene: &Scene, now: Timestamp) -> bool {
-    let last = scene.logouts.iter().flatten().map(|revocation| revocation.expires_at).max();
-    let latest = last.unwrap_or(now).max(now).plus(scene.settling * 12);
-    for _ in 0..100 {
-        let Ok(next) = ledger.next_alarm();
-        let Some(now) = next.filter(|at| *at <= latest) else { break };
-        let Ok(due) = ledger.due(now, usize::MAX);
-        for row in due {
-            let Ok(()) = ledger.indexed(&row.revocation.key, row.version, now, now);
+fn broken_by(scene: &Scene, world: &World, token: usize, answered: u32, says: Says) -> Option<&'static str> {
+    let token = &scene.tokens[token];
+    let ends = |logout: &Logout| token.is_ended_by_logout(logout) && logout.widest.expires_at > world.now;
+    if says == Says::Revoked {
+        let mut recorded =
+            scene.logouts.iter().zip(&world.logouts).filter(|(_, progress)| **progress != Progress::Idle);
+        return if recorded.any(|(logout, _)| token.is_ended_by_logout(logout)) { None } else { Some("nobody else") };
+    }
+    if says == Says::AsksIndex && !kv_may_miss(scene, world, token) {
+        return None;
+    }
+    for (place, (logout, progress)) in scene.logouts.iter().zip(&world.logouts).enumerate() {
+        let Progress::Answered(at) = progress else { continue };
+        if place < scene.before {
+            if ends(logout) && at.plus(scene.settling) <= world.now {
+                return Some("from before the ledger");
+            }
+        } else if ends(logout) && answered & (1 << place) != 0 {
+            return Some("strong");
         }
-        let Ok(()) = ledger.tidy(now);
     }
-    ledger.rows.rows.is_empty()
+    None
 }
 
-/// What must happen in some world for the laws to mean anything.
-pub mod reached {
-    use super::{Follower, Progress, Row, Says, Scene, Timestamp, World, live_rows};
+/// Whether a reader of Workers KV may find nothing that ends a token.
+fn kv_may_miss(scene: &Scene, world: &World, token: &crate::world::Token) -> bool {
+    token.digests.iter().all(|(_, digest)| {
+        let readable = world.kv.readable(digest, world.now, scene.settling);
+        readable.into_iter().any(|entry| entry.is_none_or(|entry| !token.is_ended_by(digest, &entry.limits())))
+    })
+}
 
-    fn says(scene: &Scene, world: &World, wanted: fn(Says) -> bool) -> bool {
-        let tokens = 0..scene.tokens.len();
-        world.isolates.iter().any(|isolate| tokens.clone().any(|number| wanted(isolate.says(scene, number, world))))
+/// What a replica is that has synced: every live revocation that was answered before it asked is in its entries, its
+/// cut-offs or its segments.
+pub fn no_gaps(scene: &Scene, world: &mut World, isolate: usize) {
+    let state = &world.isolates[isolate];
+    let Some(asked) = weakest(state) else { return };
+    let answered =
+        |place: usize| asked.answered & (1 << place) != 0 && matches!(world.logouts[place], Progress::Answered(_));
+    let is_known = |place: usize| {
+        let widest = &scene.logouts[place].widest;
+        let (upto, maybe) = state.memory.find(scene.shard_of(place, state.memory.shards()), &widest.digest);
+        let covers = upto.is_some_and(|upto| widest.cut_off.is_none_or(|cut_off| cut_off <= upto));
+        maybe || covers || widest.expires_at <= world.now
+    };
+    if !scene.of_ledger().filter(|place| answered(*place)).all(is_known) {
+        world.break_law("one log, no gaps");
+    }
+}
+
+fn covers(limits: Option<Limits>, other: &Limits) -> bool {
+    limits.is_some_and(|limits| limits.cover(other, Duration::ZERO))
+}
+
+impl Scene {
+    fn judge_all(&self, world: &mut World) {
+        if world.broken.is_some() {
+            return;
+        }
+        for isolate in 0..world.isolates.len() {
+            self.judge_isolate(world, isolate);
+        }
+        if !self.is_durable(world) {
+            world.break_law("no false success");
+        }
+        if !self.kv_keeps(world) {
+            world.break_law("eventual");
+        }
+        if self.alarms {
+            self.judge_alarms(world);
+        }
     }
 
-    fn any_feed(world: &World, wanted: impl Fn(&Follower, Option<Timestamp>) -> bool) -> bool {
-        let mut feeds = world.isolates.iter().flat_map(|isolate| &isolate.feeds);
-        feeds.any(|feed| feed.follower.as_ref().is_some_and(|follower| wanted(follower, feed.begun_at)))
+    fn judge_isolate(&self, world: &mut World, isolate: usize) {
+        for token in 0..self.tokens.len() {
+            if let Some((asked, lookup)) = strongest(self, world, isolate, token) {
+                let says = match lookup {
+                    Lookup::Is(Status::Active) => Some(Says::Active),
+                    Lookup::Is(Status::Revoked(_)) => Some(Says::Revoked),
+                    Lookup::AskIndex => Some(Says::AsksIndex),
+                    Lookup::Confirm(_) => None,
+                };
+                if let Some(says) = says {
+                    judge(self, world, token, asked.answered, says);
+                }
+                if self.is(Mutation::StrongByTheClock) && says == Some(Says::Active) {
+                    self.judge_by_clock(world, isolate, token);
+                }
+            }
+            self.judge_bounded(world, isolate, token);
+        }
     }
 
-    pub fn active(scene: &Scene, world: &World) -> bool {
-        says(scene, world, |says| matches!(says, Says::Active(_)))
+    /// A strong check of now that takes any sync for good which bears the same millisecond.
+    fn judge_by_clock(&self, world: &mut World, isolate: usize, token: usize) {
+        use edge_logout::revocation::steps::{Required, look};
+        let state = &world.isolates[isolate];
+        let (replica, now) = (state.memory.replica(), world.clock(isolate));
+        let matchable = self.tokens[token].matchable(&state.remembered[token]);
+        if look(&replica, &matchable, Required::Since(now, u64::MAX), now) == Some(Lookup::Is(Status::Active)) {
+            let answered = world.answered();
+            judge(self, world, token, answered, Says::Active);
+        }
     }
 
-    pub fn revoked_from_memory(scene: &Scene, world: &World) -> bool {
-        says(scene, world, |says| says == Says::Revoked)
-    }
-
-    pub fn memory_cannot_tell(scene: &Scene, world: &World) -> bool {
-        let answered = world.logouts.iter().any(|progress| matches!(progress, Progress::Answered(_)));
-        answered && says(scene, world, |says| says == Says::Nothing)
-    }
-
-    pub fn out_of_the_feed(_: &Scene, world: &World) -> bool {
-        live_rows(world).any(|row| !row.in_feed)
-    }
-
-    pub fn forgotten(_: &Scene, world: &World) -> bool {
-        any_feed(world, |follower, begun_at| begun_at.is_some_and(|begun_at| follower.floor() > begun_at))
-    }
-
-    pub fn gap(_: &Scene, world: &World) -> bool {
-        world.isolates.iter().any(|isolate| isolate.feeds.iter().any(|feed| feed.has_gap))
-    }
-
-    pub fn half_of_the_feed(_: &Scene, world: &World) -> bool {
-        any_feed(world, |follower, _| follower.synced_at().is_none())
-    }
-
-    pub fn restart(_: &Scene, world: &World) -> bool {
-        world.isolates.iter().any(|isolate| isolate.has_restarted)
-    }
-
-    pub fn shared(_: &Scene, world: &World) -> bool {
-        world.shared.is_some()
-    }
-
-    /// The index has less than it had been given.
-    pub fn late_write(_: &Scene, world: &World) -> bool {
-        let narrowed = |row: &Row| {
-            let values = world.index.readable(&row.revocation.key);
-            let wide = |limits: &Option<_>| *limits == Some(row.revocation.limits());
-            values.iter().any(wide) && values.last().is_some_and(|last| !wide(last))
+    /// What memory says under the bound, and of the isolate's own logouts.
+    fn judge_bounded(&self, world: &mut World, isolate: usize, token: usize) {
+        let known = bounded_check(self, world, isolate, token);
+        let state = &world.isolates[isolate];
+        let status = known.map(|known| known.status);
+        let ends = |place: usize| {
+            let logout = &self.logouts[place];
+            self.tokens[token].is_ended_by_logout(logout) && logout.widest.expires_at > world.now
         };
-        live_rows(world).any(narrowed)
+        let is_own = |(place, at): &(usize, _)| ends(*place) && world.now.since(*at) < OWN;
+        let is_judged = !self.is(Mutation::StepsBackAreNotSeen);
+        if is_judged && state.own.iter().any(is_own) && !matches!(status, Some(Status::Revoked(_))) {
+            return world.break_law("own logouts");
+        }
+        if status != Some(Status::Active) {
+            return;
+        }
+        let clock = world.clock(isolate);
+        let is_seen = clock < state.looked;
+        let late = self.bound + if is_seen { Duration::ZERO } else { state.unseen };
+        let is_missed = |place: usize| match world.logouts[place] {
+            Progress::Answered(at) => {
+                let late = if place < self.before { self.settling } else { late };
+                ends(place) && world.now > at.plus(late)
+            }
+            _ => false,
+        };
+        let missed = (0..self.logouts.len()).find(|place| is_missed(*place));
+        if let Some(place) = missed {
+            world.break_law(if place < self.before { "from before the ledger" } else { "bounded" });
+        } else if is_seen && !self.is(Mutation::StepsBackAreNotSeen) {
+            // A clock that was set back says nothing.
+            world.break_law("bounded");
+        }
     }
 
-    pub fn empty_again(scene: &Scene, world: &World) -> bool {
-        world.logouts.iter().all(|progress| matches!(progress, Progress::Answered(_)))
-            && world.shards.iter().all(|shard| shard.ledger.rows.rows.is_empty())
-            && scene.faults.losses == world.faults.losses
-    }
-
-    /// Memory says active, though the index was never asked.
-    pub fn active_without_the_index(scene: &Scene, world: &World) -> bool {
-        let tokens = 0..scene.tokens.len();
-        world.isolates.iter().any(|isolate| {
-            let is_unasked = isolate.asked.iter().all(Option::is_none);
-            is_unasked && tokens.clone().any(|number| matches!(isolate.says(scene, number, world), Says::Active(_)))
+    /// Answered means durable until it expires: whoever asks the shard is told of it.
+    fn is_durable(&self, world: &World) -> bool {
+        self.of_ledger().all(|place| {
+            let widest = &self.logouts[place].widest;
+            let is_promised = matches!(world.logouts[place], Progress::Answered(_) | Progress::Unanswered);
+            if !is_promised || widest.expires_at <= world.now {
+                return true;
+            }
+            let shards = self.layout(world);
+            let shard = self.shard_of(place, shards);
+            let question = Question::Confirm(Position::default(), vec![widest.digest]);
+            let call = Call { setup: self.setup(shard, shards), question };
+            match world.shards[shard].ledger.clone().answer(&call, world.now) {
+                Ok(Answer::Confirmed(found)) => found[0].is_some_and(|upto| widest.cut_off.is_none_or(|at| at <= upto)),
+                _ => false,
+            }
         })
     }
 
-    fn hears_that_it_is_whole(scene: &Scene, world: &World) -> impl Iterator<Item = bool> {
-        let feeds = world.isolates.iter().flat_map(|isolate| &isolate.feeds);
-        let known = feeds.filter(|feed| feed.follower.as_ref().is_some_and(|follower| follower.synced_at().is_some()));
-        known.map(|feed| feed.is_whole(scene))
+    /// Once the ledger takes a revocation for written, Workers KV has it, and no write that is under way narrows it.
+    fn kv_keeps(&self, world: &World) -> bool {
+        self.of_ledger().all(|place| {
+            let is_promised = matches!(world.logouts[place], Progress::Answered(_) | Progress::Unanswered);
+            let shard = &world.shards[self.shard_of(place, self.layout(world))];
+            !is_promised
+                || revocations(&self.logouts[place]).all(|revocation| {
+                    let (digest, limits) = (revocation.digest, revocation.limits());
+                    let late = world.kv.late.iter().map(|(late, _)| late);
+                    let under_way =
+                        shard.batches.iter().filter(|batch| !batch.has_landed).flat_map(|batch| &batch.writes);
+                    let mut writes = late.chain(under_way.map(|write| &write.revocation));
+                    revocation.expires_at <= world.now
+                        || is_unwritten(shard, &digest)
+                        || covers(world.kv.latest(&digest), &limits)
+                            && writes.all(|write| write.digest != digest || covers(Some(write.limits()), &limits))
+                })
+        })
     }
 
-    pub fn not_whole(scene: &Scene, world: &World) -> bool {
-        hears_that_it_is_whole(scene, world).any(|is_whole| !is_whole)
-    }
-
-    /// Though something has left the feed.
-    pub fn whole_again(scene: &Scene, world: &World) -> bool {
-        let has_left = world.shards.iter().all(|shard| shard.ledger.rows.head.trimmed > 0);
-        has_left && hears_that_it_is_whole(scene, world).any(|is_whole| is_whole)
-    }
-
-    pub fn another_life(_: &Scene, world: &World) -> bool {
-        world.shards.iter().any(|shard| shard.lives > 0)
+    fn judge_alarms(&self, world: &mut World) {
+        for shard in &world.shards {
+            let rows = &shard.ledger.rows.rows;
+            let has_rest =
+                !(rows.log.is_empty() && rows.pending.is_empty() && rows.runs.is_empty() && rows.cut_offs.is_empty());
+            if has_rest && !shard.is_working && shard.alarm.is_none() {
+                return world.break_law("the outbox wakes");
+            }
+        }
+        let is_quiet = |shard: &std::sync::Arc<crate::world::Shard>| shard.batches.is_empty() && !shard.is_working;
+        if world.moves > 0 || !world.shards.iter().all(is_quiet) {
+            return;
+        }
+        let (settled, end) = self.play(world);
+        let is_empty = |shard: &std::sync::Arc<crate::world::Shard>| {
+            let rows = &shard.ledger.rows.rows;
+            rows.log.is_empty()
+                && rows.pending.is_empty()
+                && rows.runs.is_empty()
+                && rows.blocks.is_empty()
+                && rows.cut_offs.is_empty()
+        };
+        let is_written = self.of_ledger().all(|place| {
+            let is_promised = matches!(world.logouts[place], Progress::Answered(_) | Progress::Unanswered);
+            !is_promised
+                || revocations(&self.logouts[place]).all(|revocation| {
+                    revocation.expires_at <= settled.now
+                        || covers(settled.kv.latest(&revocation.digest), &revocation.limits())
+                })
+        });
+        if !is_written {
+            world.break_law("in the end Workers KV has the widest");
+        }
+        if !end.shards.iter().all(is_empty) {
+            world.break_law("in the end the ledger is empty");
+        }
     }
 }

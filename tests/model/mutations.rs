@@ -1,4 +1,4 @@
-//! Every guard of the protocol, broken.
+//! Every rule of the protocol, broken.
 
 use crate::scenes;
 use crate::world::Scene;
@@ -6,105 +6,80 @@ use crate::world::Scene;
 /// What is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mutation {
-    // In the ledger.
     AnsweredBeforeRecorded,
-    RecordedInMemory,
     NarrowerReplacesWider,
-    VersionStays,
-    LeavesTheFeedAtOnce,
-    TrimmedIsNotKept,
-    EpochStays,
-    PagesAreWhole,
-    FailedWritesCount,
+    LineageStays,
+    SealsWhatIsNotWritten,
+    MergeLosesTheWidest,
+    DropsWhatIsLive,
+    CutOffsAreNotListed,
+    ReplacedInstanceAnswers,
+    PendingIsNotWidened,
     LateWritesAreIgnored,
-    SentCountsAsWhenAnswered,
-    NobodyWakesTheOutbox,
-    SweptBeforeExpiry,
-    NeverSwept,
-    IndexedThoughChanged,
-    UntoldIsNotKept,
-    HistoryIsForgotten,
-    // In the isolate.
-    GapsAreIgnored,
-    AnyPageBegins,
-    SyncedWhenReceived,
+    NobodySetsTheAlarm,
+    ListsTooEarly,
+    NeverImports,
+    SyncCountsFromItsAnswer,
+    FirstPageIsAll,
+    AnythingJoins,
+    LateAnswersAreApplied,
+    GenerationIsNotChecked,
+    GenerationStays,
+    GenerationIsNotedAfterTheWait,
+    VerdictIsNotComputedAgain,
+    ConfirmationCountsToTheLatest,
+    SyncWithoutLineage,
+    ConfirmWithoutLineage,
+    NamesAreUsedAgain,
+    FilterOfAnother,
+    StrongByTheClock,
+    StepsBackAreNotSeen,
+    OwnLogoutsAreForgotten,
+    SharedWithoutDirectory,
     SharedCountsAsFresh,
-    FailedPollsCount,
-    FloorIsWhenAsked,
-    OldAnswersCount,
-    ForgottenWhileInTheFeed,
-    ForgettingLeavesTheFloor,
-    NeitherAgeNorFloor,
-    AnswersOfTheIndexNeverAge,
-    AlwaysWhole,
+    ClocksAreOne,
+    LayoutIsNotWaitedFor,
 }
 
 impl Mutation {
-    /// Without these guards every law holds all the same: others stand behind them.
-    pub const HARMLESS: [Self; 2] = [Self::IndexedThoughChanged, Self::AnswersOfTheIndexNeverAge];
-    /// Without these some law does not hold.
-    pub const HARMFUL: [Self; 27] = [
-        Self::AnsweredBeforeRecorded,
-        Self::RecordedInMemory,
-        Self::NarrowerReplacesWider,
-        Self::VersionStays,
-        Self::LeavesTheFeedAtOnce,
-        Self::TrimmedIsNotKept,
-        Self::EpochStays,
-        Self::PagesAreWhole,
-        Self::FailedWritesCount,
-        Self::LateWritesAreIgnored,
-        Self::SentCountsAsWhenAnswered,
-        Self::NobodyWakesTheOutbox,
-        Self::SweptBeforeExpiry,
-        Self::NeverSwept,
-        Self::GapsAreIgnored,
-        Self::AnyPageBegins,
-        Self::SyncedWhenReceived,
-        Self::SharedCountsAsFresh,
-        Self::FailedPollsCount,
-        Self::FloorIsWhenAsked,
-        Self::OldAnswersCount,
-        Self::ForgottenWhileInTheFeed,
-        Self::ForgettingLeavesTheFloor,
-        Self::NeitherAgeNorFloor,
-        Self::UntoldIsNotKept,
-        Self::HistoryIsForgotten,
-        Self::AlwaysWhole,
+    /// Without these rules a law does not hold, in this world.
+    pub const HARMFUL: [(Self, fn() -> Scene); 26] = [
+        (Self::AnsweredBeforeRecorded, scenes::strong),
+        (Self::NarrowerReplacesWider, scenes::repeats),
+        (Self::LineageStays, scenes::restore),
+        (Self::SealsWhatIsNotWritten, scenes::outbox),
+        (Self::MergeLosesTheWidest, scenes::merges),
+        (Self::DropsWhatIsLive, scenes::strong),
+        (Self::CutOffsAreNotListed, scenes::shards),
+        (Self::ReplacedInstanceAnswers, scenes::crash),
+        (Self::PendingIsNotWidened, scenes::outbox),
+        (Self::LateWritesAreIgnored, scenes::outbox),
+        (Self::NobodySetsTheAlarm, scenes::outbox),
+        (Self::ListsTooEarly, scenes::import_alone),
+        (Self::NeverImports, scenes::import_alone),
+        (Self::SyncCountsFromItsAnswer, scenes::strong),
+        (Self::FirstPageIsAll, scenes::pages),
+        (Self::AnythingJoins, scenes::restore),
+        (Self::GenerationStays, scenes::restore_check),
+        (Self::GenerationIsNotedAfterTheWait, scenes::remembered),
+        (Self::VerdictIsNotComputedAgain, scenes::restore_sealed),
+        (Self::SyncWithoutLineage, scenes::restore),
+        (Self::FilterOfAnother, scenes::filters),
+        (Self::StrongByTheClock, scenes::clocks),
+        (Self::StepsBackAreNotSeen, scenes::clocks),
+        (Self::OwnLogoutsAreForgotten, scenes::clocks),
+        (Self::SharedCountsAsFresh, scenes::shared),
+        (Self::LayoutIsNotWaitedFor, scenes::layout),
     ];
-
-    /// Those that are found as well where nobody asks the index while a feed is whole.
-    pub const HARMFUL_ALONE: [(Self, fn() -> Scene); 7] = [
-        (Self::AnsweredBeforeRecorded, scenes::whole),
-        (Self::GapsAreIgnored, scenes::whole_pages),
-        (Self::SyncedWhenReceived, scenes::whole),
-        (Self::FailedPollsCount, scenes::whole_loss),
-        (Self::SharedCountsAsFresh, scenes::whole_shared),
-        (Self::PagesAreWhole, scenes::whole_pages),
-        (Self::EpochStays, scenes::whole_loss),
+    /// The same, in a world that takes long to search.
+    pub const DEEP: [(Self, fn() -> Scene); 1] = [(Self::ConfirmationCountsToTheLatest, scenes::versions_again)];
+    /// Without these every law holds all the same: others stand behind them.
+    pub const HARMLESS: [(Self, fn() -> Scene); 6] = [
+        (Self::ConfirmWithoutLineage, scenes::restore_sealed),
+        (Self::SharedWithoutDirectory, scenes::shared_sealed),
+        (Self::LateAnswersAreApplied, scenes::pages),
+        (Self::GenerationIsNotChecked, scenes::restore),
+        (Self::NamesAreUsedAgain, scenes::filters),
+        (Self::ClocksAreOne, scenes::shared),
     ];
-
-    /// What it breaks is found in this world.
-    pub fn scene(self) -> Scene {
-        let scene = match self {
-            Self::NarrowerReplacesWider
-            | Self::FailedWritesCount
-            | Self::LateWritesAreIgnored
-            | Self::SentCountsAsWhenAnswered
-            | Self::NobodyWakesTheOutbox
-            | Self::IndexedThoughChanged => scenes::outbox(),
-            Self::RecordedInMemory => scenes::crash(),
-            Self::SweptBeforeExpiry | Self::NeverSwept => scenes::expiry(),
-            Self::VersionStays => scenes::widening(),
-            Self::EpochStays => scenes::loss(),
-            Self::PagesAreWhole => scenes::pages(),
-            Self::AnyPageBegins | Self::SharedCountsAsFresh => scenes::shared(),
-            Self::FailedPollsCount => scenes::restart(),
-            Self::ForgettingLeavesTheFloor => scenes::capacity(),
-            Self::UntoldIsNotKept | Self::AlwaysWhole => scenes::whole(),
-            Self::HistoryIsForgotten => scenes::whole_loss(),
-            _ => scenes::memory(),
-        };
-        Scene { mutation: Some(self), ..scene }
-    }
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use edge_logout::revocation::feed::Follower;
-use edge_logout::time::Timestamp;
+use edge_logout::revocation::ledger::Sizes;
+use edge_logout::revocation::steps::Lookup;
 
-use crate::world::{Feed, Flight, Isolate, POLL_LIMIT, Poll, Progress, Scene, Shard, World};
+use crate::isolate::strongest;
+use crate::mutations::Mutation;
+use crate::world::{Isolate, Progress, Scene, Shard, Waits, World};
 
 /// One step. Numbers are places in the world's lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,72 +16,132 @@ pub enum Step {
     Tick {
         by: Duration,
     },
-    /// A logout is recorded and answered. An answer that comes later, or never, promises less.
+    /// A logout is recorded by a ledger, and answered or not.
     LogOut {
         logout: usize,
+        isolate: usize,
+        is_answered: bool,
     },
-    /// The alarm begins to write what is due.
+    /// A version without a ledger writes a logout to Workers KV.
+    LogOutBefore {
+        logout: usize,
+    },
+    /// A logout that was recorded is sent again.
+    Repeat {
+        logout: usize,
+    },
+    /// The alarm begins.
     Alarm {
         shard: usize,
     },
-    /// A write takes effect at the index; its writer does not know yet.
+    /// The shard seals, merges, drops or trims a bit.
+    Work {
+        shard: usize,
+    },
+    /// The outbox hands out a batch.
+    TakeBatch {
+        shard: usize,
+    },
+    /// The writes of a batch take effect; the shard does not know yet.
     Land {
         shard: usize,
-        flight: usize,
+        batch: usize,
     },
-    /// The writer hears that a write has succeeded.
-    PutDone {
+    /// The shard hears that a batch is written.
+    BatchDone {
         shard: usize,
-        flight: usize,
+        batch: usize,
     },
-    /// The writer hears that it has failed, or hears nothing.
-    PutFails {
+    /// The shard hears that a batch was refused.
+    BatchFails {
         shard: usize,
-        flight: usize,
+        batch: usize,
+    },
+    /// The shard gives up waiting. What has not landed may land later.
+    BatchTimesOut {
+        shard: usize,
+        batch: usize,
     },
     /// A write takes effect that was given up.
     LandLate {
-        stray: usize,
+        late: usize,
     },
-    /// The end of an alarm.
-    Tidy {
+    /// A page of Workers KV is listed, as the newest or the oldest that a reader may see.
+    List {
+        shard: usize,
+        newest: bool,
+    },
+    /// The shard takes in a page.
+    NoteListing {
+        shard: usize,
+    },
+    LoseListing {
         shard: usize,
     },
     Crash {
         shard: usize,
     },
-    LoseStorage {
+    Backup {
         shard: usize,
     },
-    SendPoll {
+    Restore {
+        shard: usize,
+    },
+    BeginSync {
         isolate: usize,
         shard: usize,
     },
-    AnswerPoll {
+    /// A shard answers a sync.
+    AnswerSync {
         isolate: usize,
-        shard: usize,
+        sync: usize,
     },
-    ReceivePoll {
+    /// An instance that was replaced answers it.
+    ReplacedAnswers {
         isolate: usize,
-        shard: usize,
+        sync: usize,
     },
-    SharePoll {
+    ReceiveSync {
         isolate: usize,
-        shard: usize,
+        sync: usize,
+        is_shared: bool,
     },
-    LosePoll {
+    LoseSync {
         isolate: usize,
-        shard: usize,
+        sync: usize,
     },
     TakeShared {
         isolate: usize,
     },
-    /// The index is asked about a token and knows nothing of it.
-    AskIndex {
+    /// An isolate loads the filter of a segment.
+    Load {
+        isolate: usize,
+        published: bool,
+    },
+    /// A check from memory, whose traces are kept.
+    Look {
         isolate: usize,
         token: usize,
     },
-    Restart {
+    /// A strong check that needs a confirmation.
+    BeginCheck {
+        isolate: usize,
+        token: usize,
+    },
+    AnswerCheck {
+        isolate: usize,
+    },
+    ReceiveCheck {
+        isolate: usize,
+    },
+    /// A check that has waited for a sync goes on.
+    LookAgain {
+        isolate: usize,
+    },
+    ClockBack {
+        isolate: usize,
+    },
+    RestartIsolate {
         isolate: usize,
     },
 }
@@ -87,97 +149,186 @@ pub enum Step {
 impl Scene {
     /// Everything that can happen now.
     pub fn steps(&self, world: &World, steps: &mut Vec<Step>) {
-        let waits = |by: &Duration| self.may_wait(world, world.now.plus(*by));
-        let ticks = self.ticks.iter().filter(|by| world.moves > 0 && waits(by));
-        steps.extend(ticks.map(|by| Step::Tick { by: *by }));
-        for (logout, progress) in world.logouts.iter().enumerate() {
-            let waits = self.in_order && logout > 0 && world.logouts[logout - 1] == Progress::Idle;
-            if *progress == Progress::Idle && !waits {
-                steps.push(Step::LogOut { logout });
-            }
+        if world.broken.is_some() {
+            return;
         }
+        if world.moves > 0 {
+            steps.extend(self.ticks.iter().map(|by| Step::Tick { by: *by }));
+        }
+        self.steps_of_logouts(world, steps);
         for (shard, state) in world.shards.iter().enumerate() {
             self.steps_of_shard(world, shard, state, steps);
         }
-        steps.extend((0..world.index.strays.len()).map(|stray| Step::LandLate { stray }));
+        steps.extend((0..world.kv.late.len()).map(|late| Step::LandLate { late }));
         for (isolate, state) in world.isolates.iter().enumerate() {
-            self.steps_of_isolate(world, isolate, state, steps);
+            self.steps_of_syncs(world, isolate, state, steps);
+            self.steps_of_checks(world, isolate, state, steps);
+        }
+    }
+
+    fn steps_of_logouts(&self, world: &World, steps: &mut Vec<Step>) {
+        let mut is_first = true;
+        for (logout, progress) in world.logouts.iter().enumerate() {
+            match progress {
+                Progress::Idle if logout < self.before => {
+                    if self.kv_written_until.is_none_or(|until| world.now <= until)
+                        && world.shards[0].ledger.rows.rows.head.is_none()
+                        || self.kv_written_until.is_some_and(|until| world.now <= until)
+                    {
+                        steps.push(Step::LogOutBefore { logout });
+                    }
+                }
+                Progress::Idle if !self.in_order || is_first => {
+                    is_first = false;
+                    // Behind the last one: elsewhere.
+                    let isolates = 0..world.isolates.len() + usize::from(world.isolates.is_empty() || self.moves > 0);
+                    steps.extend(isolates.map(|isolate| Step::LogOut { logout, isolate, is_answered: true }));
+                    if world.faults.unanswered > 0 {
+                        steps.push(Step::LogOut { logout, isolate: 0, is_answered: false });
+                    }
+                }
+                Progress::Answered(_) | Progress::Unanswered if world.faults.repeats > 0 && logout >= self.before => {
+                    steps.push(Step::Repeat { logout });
+                }
+                _ => {}
+            }
         }
     }
 
     fn steps_of_shard(&self, world: &World, shard: usize, state: &Shard, steps: &mut Vec<Step>) {
-        for (flight, Flight { has_landed, .. }) in state.flights.iter().enumerate() {
-            steps.push(if *has_landed || !self.slow_writes {
-                Step::PutDone { shard, flight }
+        let rows = &state.ledger.rows.rows;
+        if state.is_working && rows.head.is_some() {
+            if self.does_something(state, world) {
+                steps.push(Step::Work { shard });
+            }
+            if (self.slow_kv || self.jobs) && has_unwritten(state, world) {
+                steps.push(Step::TakeBatch { shard });
+            }
+            if state.listing.is_none() && self.imports(world, state) {
+                steps.push(Step::List { shard, newest: true });
+                steps.push(Step::List { shard, newest: false });
+            }
+        } else if state.alarm.is_some_and(|at| at <= world.now) {
+            steps.push(Step::Alarm { shard });
+        }
+        for (place, batch) in state.batches.iter().enumerate() {
+            if batch.has_landed {
+                steps.push(Step::BatchDone { shard, batch: place });
             } else {
-                Step::Land { shard, flight }
-            });
+                steps.push(Step::Land { shard, batch: place });
+            }
             if world.faults.puts > 0 {
-                steps.push(Step::PutFails { shard, flight });
+                if !batch.has_landed {
+                    steps.push(Step::BatchFails { shard, batch: place });
+                }
+                steps.push(Step::BatchTimesOut { shard, batch: place });
             }
         }
-        let Ok(next) = state.ledger.next_alarm();
-        if self.index_works && state.flights.is_empty() && next.is_some_and(|at| at <= soon(world.now)) {
-            let Ok(due) = state.ledger.due(soon(world.now), usize::MAX);
-            steps.push(if due.is_empty() { Step::Tidy { shard } } else { Step::Alarm { shard } });
+        if state.listing.is_some() {
+            steps.push(Step::NoteListing { shard });
+            if world.faults.listings > 0 {
+                steps.push(Step::LoseListing { shard });
+            }
         }
-        if world.faults.crashes > 0 {
+        if world.faults.crashes > 0 && rows.head.is_some() {
             steps.push(Step::Crash { shard });
         }
-        if world.faults.losses > 0 {
-            steps.push(Step::LoseStorage { shard });
+        if world.faults.restores > 0 {
+            let is_other = state.backup.as_ref().is_none_or(|backup| backup.0 != state.ledger.rows);
+            if state.backup.is_none() && rows.head.is_some() {
+                steps.push(Step::Backup { shard });
+            } else if state.backup.is_some() && is_other {
+                steps.push(Step::Restore { shard });
+            }
         }
     }
 
-    /// Whether nobody gives up before then.
-    fn may_wait(&self, world: &World, until: Timestamp) -> bool {
-        let mut flights = world.shards.iter().flat_map(|shard| &shard.flights);
-        let feeds = world.isolates.iter().flat_map(|isolate| &isolate.feeds);
-        flights.all(|flight| until <= flight.begun_at.plus(self.put_limit))
-            && feeds.filter_map(|feed| feed.poll.as_ref()).all(|poll| until <= poll.asked_at.plus(POLL_LIMIT))
+    /// Whether a step of the shard's work changes anything; otherwise it only says when there is more to do.
+    fn does_something(&self, state: &Shard, world: &World) -> bool {
+        let mut ledger = state.ledger.clone();
+        let next = ledger.step(self.work_clock(world));
+        self.alarms || !matches!(next, Ok(edge_logout::revocation::ledger::Step::Idle(_)))
     }
 
-    fn steps_of_isolate(&self, world: &World, isolate: usize, state: &Isolate, steps: &mut Vec<Step>) {
-        for (shard, feed) in state.feeds.iter().enumerate() {
-            match &feed.poll {
-                None if world.faults.polls == Some(0) => {}
-                None if feed.synced_at() != Some(world.now) => steps.push(Step::SendPoll { isolate, shard }),
-                None => {}
-                Some(Poll { answer: None, .. }) => {
-                    steps.push(Step::AnswerPoll { isolate, shard });
-                    steps.extend(world.faults.polls.is_none().then_some(Step::LosePoll { isolate, shard }));
+    fn imports(&self, world: &World, state: &Shard) -> bool {
+        matches!(state.ledger.clone().take_import(world.now), Ok(Some(_)))
+    }
+
+    fn steps_of_syncs(&self, world: &World, isolate: usize, state: &Isolate, steps: &mut Vec<Step>) {
+        if world.faults.syncs > 0 && state.syncs.len() < self.at_once {
+            let is_known = state.memory.is_layout_known() || self.is(Mutation::LayoutIsNotWaitedFor);
+            let shards = if is_known { state.memory.shards() } else { 1 };
+            steps.extend((0..shards.min(world.shards.len())).map(|shard| Step::BeginSync { isolate, shard }));
+        }
+        for (place, sync) in state.syncs.iter().enumerate() {
+            if sync.answer.is_none() {
+                steps.push(Step::AnswerSync { isolate, sync: place });
+                if self.is(Mutation::ReplacedInstanceAnswers) && world.shards[sync.shard].replaced.is_some() {
+                    steps.push(Step::ReplacedAnswers { isolate, sync: place });
                 }
-                Some(Poll { answer: Some(_), .. }) => {
-                    steps.push(Step::ReceivePoll { isolate, shard });
-                    if world.faults.shares > 0 {
-                        steps.push(Step::SharePoll { isolate, shard });
+            } else {
+                steps.push(Step::ReceiveSync { isolate, sync: place, is_shared: false });
+                if world.faults.shares > 0 {
+                    steps.push(Step::ReceiveSync { isolate, sync: place, is_shared: true });
+                }
+            }
+            if world.faults.lost > 0 {
+                steps.push(Step::LoseSync { isolate, sync: place });
+            }
+        }
+        if world.shared.is_some() {
+            steps.push(Step::TakeShared { isolate });
+        }
+        let now = world.clock(isolate);
+        if let Some((_, segment)) = edge_logout::revocation::steps::next_to_load(&state.memory.replica(), now) {
+            steps.push(Step::Load { isolate, published: false });
+            let is_there = if self.takes_any_filter() {
+                !world.kv.filters.is_empty()
+            } else {
+                world.kv.filters.contains_key(&segment.name)
+            };
+            if self.published && is_there {
+                steps.push(Step::Load { isolate, published: true });
+            }
+        }
+        if world.faults.clocks > 0 {
+            steps.push(Step::ClockBack { isolate });
+        }
+        if world.faults.isolates > 0 {
+            steps.push(Step::RestartIsolate { isolate });
+        }
+    }
+
+    fn steps_of_checks(&self, world: &World, isolate: usize, state: &Isolate, steps: &mut Vec<Step>) {
+        match &state.check {
+            Some(check) => match &check.waits {
+                Waits::Confirmation(_, None) => steps.push(Step::AnswerCheck { isolate }),
+                Waits::Confirmation(_, Some(_)) => steps.push(Step::ReceiveCheck { isolate }),
+                Waits::Sync => steps.push(Step::LookAgain { isolate }),
+            },
+            None => {
+                for token in 0..self.tokens.len() {
+                    let Some((_, Lookup::Confirm(_))) = strongest(self, world, isolate, token) else { continue };
+                    if world.faults.checks > 0 {
+                        steps.push(Step::BeginCheck { isolate, token });
                     }
                 }
             }
         }
-        let shared = world.shared.as_ref().filter(|shared| state.feeds[shared.shard].leads_on(self, &shared.changes));
-        if shared.is_some() {
-            steps.push(Step::TakeShared { isolate });
-        }
-        for (token, asked_at) in state.asked.iter().enumerate() {
-            if self.index_works && *asked_at != Some(world.now) && world.index_may_miss(&self.tokens[token]) {
-                steps.push(Step::AskIndex { isolate, token });
-            }
-        }
-        let remembers = state.feeds.iter().any(|feed| feed.follower.is_some());
-        if world.faults.restarts > 0 && remembers {
-            steps.push(Step::Restart { isolate });
-        }
+        steps.extend((0..self.tokens.len()).map(|token| Step::Look { isolate, token }));
+    }
+
+    pub fn is(&self, mutation: Mutation) -> bool {
+        self.mutation == Some(mutation)
+    }
+
+    pub fn takes_any_filter(&self) -> bool {
+        self.is(Mutation::NamesAreUsedAgain) || self.is(Mutation::FilterOfAnother)
     }
 }
 
-/// What is gathered for a moment before it is written is due within the same tick.
-pub fn soon(now: Timestamp) -> Timestamp {
-    now.plus(Duration::from_millis(100))
-}
+pub const TINY: Sizes = Sizes { sealed: 2, run: 2, slice: 1, page: 100 };
 
-impl Feed {
-    fn synced_at(&self) -> Option<Timestamp> {
-        self.follower.as_ref().and_then(Follower::synced_at)
-    }
+fn has_unwritten(shard: &Shard, world: &World) -> bool {
+    shard.ledger.clone().take_batch(world.now).is_ok_and(|batch| !batch.is_empty())
 }

@@ -1,52 +1,61 @@
-//! The state of the world: what is durable, what is under way, and what each isolate remembers.
+//! The state of the world: what is durable, what is under way, and what each isolate knows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edge_logout::revocation::feed::{Changes, Follower};
-use edge_logout::revocation::ledger::{Ledger, Since, SoleWriter};
-use edge_logout::revocation::{Digest, Limits, Revocation};
+use edge_logout::revocation::ledger::{
+    Answer, Call, Import, Ledger, Listed, Position, Question, Setup, Sizes, SyncQuestion, Write,
+};
+use edge_logout::revocation::steps::{Confirmation, Pages, Remembered, Replica, Snapshot, matchable};
+use edge_logout::revocation::{Digest, Limits, Logout, Matchable, Revocation, Scope, shard_of};
 use edge_logout::time::Timestamp;
 
-use crate::index::Index;
+use crate::kv::Kv;
 use crate::mutations::Mutation;
-use crate::rows::Tables;
+use crate::tables::Tables;
 
 /// When every world begins.
 pub const BEGIN: Timestamp = Timestamp::from_seconds(1_800_000_000);
-/// How long an isolate waits for an answer of the feed.
-pub const POLL_LIMIT: Duration = Duration::from_mins(1);
-/// How long a write to the index may still arrive that was given up.
-pub const LATE_WRITE: Duration = Duration::from_mins(1);
 
 /// What can happen in a world, and how often.
 #[derive(Clone, Debug)]
 pub struct Scene {
     pub name: &'static str,
+    pub shards: u32,
+    /// The isolates, by the number of shards that they are configured with.
+    pub isolates: Vec<u32>,
+    pub sizes: Sizes,
+    pub settling: Duration,
+    pub kv_written_until: Option<Timestamp>,
+    /// What a bounded check promises.
+    pub bound: Duration,
     /// How far the clock may move at once, and how many times it moves.
     pub ticks: Vec<Duration>,
     pub moves: u8,
-    pub settling: Duration,
-    /// How long a write to the index may take before it is given up.
-    pub put_limit: Duration,
-    /// Whether the index can be written at all.
-    pub index_works: bool,
-    /// Whether the index may have a write before its writer hears of it.
-    pub slow_writes: bool,
-    pub shards: u32,
-    pub isolates: usize,
-    /// Each is recorded at once, at most once, in any order and at any time.
-    pub logouts: Vec<Vec<Revocation>>,
-    /// Whether the logouts happen in their order.
+    /// Each is recorded at most once, but for what is repeated.
+    pub logouts: Vec<Logout>,
+    /// Whether they happen in their order.
     pub in_order: bool,
+    /// Whether nobody has called the ledger yet. Otherwise it has imported what was in Workers KV.
+    pub is_new: bool,
+    /// Whether every isolate has synced before the world begins.
+    pub is_synced: bool,
+    /// So many of them were written to Workers KV by a version without a ledger.
+    pub before: usize,
     pub tokens: Vec<Token>,
-    /// What is promised of a ledger that is the sole writer of the index.
-    pub sole_writer: Option<SoleWriter>,
-    /// How many entries an answer of the feed has at the most; the service has 2,000.
-    pub page: usize,
-    pub overlap: usize,
-    /// How many revocations an isolate remembers.
-    pub capacity: usize,
+    /// Whether writes to Workers KV take time, fail and arrive late. Otherwise they are done at once.
+    pub slow_kv: bool,
+    /// Whether the shard's work is interrupted at every bit; otherwise a run is made at once.
+    pub jobs: bool,
+    /// Whether the shard works only while its alarm runs. Otherwise it does at any time.
+    pub alarms: bool,
+    /// Whether filters can be had from Workers KV as well.
+    pub published: bool,
+    /// How many syncs may be under way in an isolate.
+    pub at_once: usize,
+    /// By how much the clock of the second isolate is ahead.
+    pub ahead: Duration,
     pub faults: Faults,
     pub mutation: Option<Mutation>,
     /// What must be seen in it, for its laws to mean anything.
@@ -59,25 +68,36 @@ pub type Sight = (&'static str, fn(&Scene, &World) -> bool);
 /// A token that is asked about: active unless a logout ends it.
 #[derive(Clone, Debug)]
 pub struct Token {
-    pub keys: Vec<String>,
+    pub digests: Vec<(Scope, Digest)>,
     pub issued_at: Option<Timestamp>,
 }
 
 /// How many of each there may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Faults {
-    /// The ledger's process ends: what it was doing is lost, what it stored is not.
+    /// Syncs that are begun.
+    pub syncs: u8,
+    /// Syncs whose answer is lost.
+    pub lost: u8,
+    /// Checks that wait for a confirmation.
+    pub checks: u8,
+    /// Logouts whose answer is lost, and logouts that are sent again.
+    pub unanswered: u8,
+    pub repeats: u8,
+    /// The object ends: what it was doing is lost, what it stored is not.
     pub crashes: u8,
-    /// Writes to the index that fail, lost, late or with their answer lost.
+    /// The object's storage is set back to an earlier state.
+    pub restores: u8,
+    /// Batches of the outbox that fail, are late or have their answer lost.
     pub puts: u8,
-    /// Isolates that begin anew.
-    pub restarts: u8,
-    /// The ledger's storage is lost.
-    pub losses: u8,
-    /// Answers of the feed that are shared between isolates, held back as long as one likes.
+    /// Answers that are shared between isolates, held back as long as one likes.
     pub shares: u8,
-    /// Polls; as many as one likes when `None`.
-    pub polls: Option<u8>,
+    /// An isolate's clock is set back.
+    pub clocks: u8,
+    /// Isolates that begin anew.
+    pub isolates: u8,
+    /// Listings of Workers KV that are lost.
+    pub listings: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -86,146 +106,217 @@ pub struct World {
     /// How often the clock may still move.
     pub moves: u8,
     pub shards: Vec<Arc<Shard>>,
-    pub index: Index,
     pub isolates: Vec<Arc<Isolate>>,
-    /// The answer that lies in the location's cache.
-    pub shared: Option<Arc<Shared>>,
+    pub kv: Arc<Kv>,
+    /// The answer of shard 0 that lies in the location's cache.
+    pub shared: Option<Arc<Vec<u8>>>,
     pub logouts: Vec<Progress>,
     pub faults: Faults,
+    /// The law that a step has broken.
+    pub broken: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shard {
     pub ledger: Ledger<Tables>,
-    /// Writes to the index that the outbox waits for.
-    pub flights: Vec<Flight>,
-    /// How many storages it has lost.
-    pub lives: u8,
+    /// Batches that the outbox waits for.
+    pub batches: Vec<Batch>,
+    /// A listing of Workers KV that is under way, and its page once that is read.
+    pub listing: Option<Listing>,
+    pub alarm: Option<Timestamp>,
+    /// Whether an alarm runs.
+    pub is_working: bool,
+    /// A state of the storage that it can be set back to, and which logouts it has.
+    pub backup: Option<Arc<(Tables, Vec<Progress>)>>,
+    /// The instance that another one has replaced.
+    pub replaced: Option<Arc<Ledger<Tables>>>,
+    /// The logouts in the order of their versions: for the law of order.
+    pub restored: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Flight {
-    pub key: String,
-    pub version: u64,
-    pub limits: Limits,
-    pub begun_at: Timestamp,
+pub struct Batch {
+    pub writes: Vec<Write>,
+    pub sent_at: Timestamp,
     pub has_landed: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Listing {
+    pub import: Import,
+    pub page: Vec<Revocation>,
+    pub cursor: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Progress {
     Idle,
+    /// It is recorded; whoever sent it does not know.
+    Unanswered,
     Answered(Timestamp),
-    /// The ledger's storage was lost before the index had it: nothing is promised.
+    /// It was recorded after the state that the storage was set back to: nothing is promised.
     Void,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Shared {
-    pub shard: usize,
-    pub asked_at: Timestamp,
-    pub changes: Changes,
-}
-
-/// What an isolate remembers; `src/revocation/memory.rs` keeps the same.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Isolate {
-    pub feeds: Vec<Feed>,
-    /// When the index was asked last that knew nothing of each token.
-    pub asked: Vec<Option<Timestamp>>,
-    pub has_restarted: bool,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Feed {
-    pub follower: Option<Follower>,
-    /// Which of the tokens it ends: the follower's own hash has its versions alone, and worlds differ in what they mean.
-    pub ends: Vec<bool>,
-    /// When it began.
-    pub begun_at: Option<Timestamp>,
-    pub poll: Option<Poll>,
-    /// Whether it has missed something and has to begin anew.
-    pub has_gap: bool,
-    /// What a mutation takes for the time of the last sync.
-    pub believed: Option<Timestamp>,
+    pub memory: Snapshot,
+    /// What is remembered of each token.
+    pub remembered: Vec<Remembered>,
+    pub syncs: Vec<Sync>,
+    /// What was answered when syncs were asked for, by their numbers.
+    pub asked: Vec<Asked>,
+    pub check: Option<Check>,
+    /// Its clock beside the world's, in milliseconds.
+    pub offset: i64,
+    /// What its clock said when it was looked at last.
+    pub looked: Timestamp,
+    /// By how much its clock was set back that nobody could see.
+    pub unseen: Duration,
+    /// The logouts that it has answered.
+    pub own: Vec<(usize, Timestamp)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Poll {
-    pub asked_at: Timestamp,
-    pub since: Since,
-    pub answer: Option<Changes>,
+pub struct Sync {
+    pub shard: usize,
+    pub pages: Pages,
+    pub question: SyncQuestion,
+    /// The replica that has asked.
+    pub generation: u64,
+    pub answer: Option<Answer>,
 }
 
-/// What an isolate's memory says of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Says {
-    Revoked,
-    /// As of when the feeds were asked.
-    Active(Timestamp),
-    /// Others have to be asked.
-    Nothing,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Asked {
+    pub shard: usize,
+    pub number: u64,
+    /// The logouts that were answered by then, a bit for each.
+    pub answered: u32,
+}
+
+/// A strong check that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Check {
+    pub token: usize,
+    /// Its number.
+    pub begun: u64,
+    /// The logouts that were answered when it began.
+    pub answered: u32,
+    pub waits: Waits,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Waits {
+    /// For a shard to confirm something, with its answer once it has.
+    Confirmation(Confirmation, Option<Answer>),
+    /// For a sync.
+    Sync,
 }
 
 impl Scene {
     pub fn begin(&self) -> World {
-        let ledger = self.ledger("life-0", BEGIN);
-        let shard = || Arc::new(Shard { ledger: ledger.clone(), flights: Vec::new(), lives: 0 });
-        let isolate = || Arc::new(self.fresh_isolate(false));
-        World {
+        let shard = |place: u64| {
+            Arc::new(Shard {
+                ledger: self.ledger(place),
+                batches: Vec::new(),
+                listing: None,
+                alarm: None,
+                is_working: !self.alarms,
+                backup: None,
+                replaced: None,
+                restored: false,
+            })
+        };
+        let ahead = [0, self.ahead.as_millis() as i64];
+        let isolate = |(place, configured): (usize, &u32)| Arc::new(self.fresh_isolate(*configured, ahead[place % 2]));
+        let mut world = World {
             now: BEGIN,
             moves: self.moves,
-            shards: (0..self.shards).map(|_| shard()).collect(),
-            index: Index::default(),
-            isolates: (0..self.isolates).map(|_| isolate()).collect(),
+            shards: (0..u64::from(self.shards)).map(shard).collect(),
+            isolates: self.isolates.iter().enumerate().map(isolate).collect(),
+            kv: Arc::new(Kv::default()),
             shared: None,
             logouts: vec![Progress::Idle; self.logouts.len()],
             faults: self.faults,
+            broken: None,
+        };
+        for isolate in 0..if self.is_synced { self.isolates.len() } else { 0 } {
+            world.faults.syncs += 1;
+            self.begin_sync(&mut world, isolate, 0);
+            self.answer_sync(&mut world, isolate, 0, false);
+            self.receive_sync(&mut world, isolate, 0, false);
         }
+        world
     }
 
-    /// The ledger of a new storage, as the object prepares it.
-    pub fn ledger(&self, epoch: &str, now: Timestamp) -> Ledger<Tables> {
-        let rows = Tables::new(epoch, self.overlap, self.mutation);
-        let mut ledger = Ledger { rows, settling: self.settling, sole_writer: self.sole_writer };
-        if self.mutation == Some(Mutation::HistoryIsForgotten) {
-            ledger.sole_writer = self.sole_writer.map(|sole| SoleWriter { history: Duration::ZERO, ..sole });
+    fn ledger(&self, place: u64) -> Ledger<Tables> {
+        let mut ledger = Ledger::new(Tables::new(place + 1, self.mutation), self.sizes);
+        if !self.is_new {
+            let began_at = BEGIN.minus(Duration::from_hours(1));
+            let question = Question::Record(Vec::new());
+            let call = Call { setup: self.setup(place as usize, self.shards as usize), question };
+            ledger.answer(&call, began_at).unwrap();
+            let import = Import { began_at: BEGIN.minus(self.settling), cursor: None };
+            ledger.note_import(&import, Listed { entries: Vec::new(), cursor: None }, BEGIN).unwrap();
+            ledger.rows.rows.written = 0;
+            ledger = Ledger::new(ledger.rows, self.sizes);
         }
-        let Ok(()) = ledger.begin(now);
         ledger
     }
 
-    pub fn fresh_isolate(&self, has_restarted: bool) -> Isolate {
-        let feeds = vec![Feed::default(); self.shards as usize];
-        Isolate { feeds, asked: vec![None; self.tokens.len()], has_restarted }
+    pub fn fresh_isolate(&self, configured: u32, offset: i64) -> Isolate {
+        let replica = Replica::seeded(configured, 0);
+        let looked = Timestamp::from_millis(BEGIN.as_millis() + offset);
+        edge_logout::revocation::steps::look_at_clock(&replica, looked);
+        Isolate {
+            memory: Snapshot::of(&replica),
+            remembered: vec![Remembered::default(); self.tokens.len()],
+            syncs: Vec::new(),
+            asked: Vec::new(),
+            check: None,
+            offset,
+            looked,
+            unseen: Duration::ZERO,
+            own: Vec::new(),
+        }
     }
 
-    pub fn shard_of(&self, key: &str) -> usize {
-        Digest::of_key(key).unwrap().shard(self.shards) as usize
+    pub fn setup(&self, shard: usize, shards: usize) -> Setup {
+        let (settling, kv_written_until) = if self.is(Mutation::ListsTooEarly) {
+            (Duration::ZERO, None)
+        } else {
+            (self.settling, self.kv_written_until)
+        };
+        Setup { shard: shard as u32, shards: shards as u32, settling, kv_written_until }
     }
 
-    /// The revocations of all logouts that the ledger took or may have taken, with how far they are.
-    pub fn recorded<'a>(&'a self, world: &'a World) -> impl Iterator<Item = (&'a Revocation, Progress)> {
-        let with_progress = self.logouts.iter().zip(&world.logouts);
-        with_progress.flat_map(|(batch, progress)| batch.iter().map(|revocation| (revocation, *progress)))
+    /// Where a logout is recorded in a ledger of so many shards.
+    pub fn shard_of(&self, logout: usize, shards: usize) -> usize {
+        let widest = &self.logouts[logout].widest;
+        shard_of(widest.scope, &widest.digest, shards as u32) as usize
     }
 
-    /// When the logouts were answered that end a token and are not expired.
-    pub fn ended_at<'a>(&'a self, world: &'a World, token: &'a Token) -> impl Iterator<Item = Timestamp> + 'a {
-        self.recorded(world).filter_map(|(revocation, progress)| match progress {
-            Progress::Answered(at) if revocation.expires_at > world.now && token.is_ended_by(revocation) => Some(at),
-            _ => None,
-        })
+    /// The logouts that were recorded by the ledger, by their places.
+    pub fn of_ledger(&self) -> std::ops::Range<usize> {
+        self.before..self.logouts.len()
     }
 }
 
 impl Token {
-    fn is_ended_by(&self, revocation: &Revocation) -> bool {
-        self.keys.contains(&revocation.key) && revocation.limits().match_token(self.issued_at)
+    pub fn matchable(&self, remembered: &Remembered) -> Matchable {
+        let token = matchable(&self.digests, self.issued_at);
+        edge_logout::revocation::steps::remember(&token, remembered);
+        token
     }
 
-    pub fn is_ended_within(&self, limits: Option<Limits>) -> bool {
-        limits.is_some_and(|limits| limits.match_token(self.issued_at))
+    pub fn is_ended_by(&self, digest: &Digest, limits: &Limits) -> bool {
+        self.digests.iter().any(|(_, own)| own == digest) && limits.match_token(self.issued_at)
+    }
+
+    pub fn is_ended_by_logout(&self, logout: &Logout) -> bool {
+        self.is_ended_by(&logout.widest.digest, &logout.widest.limits())
+            || logout.of_token().is_some_and(|token| self.is_ended_by(&token.digest, &token.limits()))
     }
 }
 
@@ -238,8 +329,25 @@ impl World {
         Arc::make_mut(&mut self.isolates[number])
     }
 
-    /// Whether the index may say that it knows nothing of a token.
-    pub fn index_may_miss(&self, token: &Token) -> bool {
-        token.keys.iter().all(|key| self.index.readable(key).into_iter().any(|limits| !token.is_ended_within(limits)))
+    /// What the clock of an isolate says.
+    pub fn clock(&self, isolate: usize) -> Timestamp {
+        Timestamp::from_millis(self.now.as_millis() + self.isolates[isolate].offset)
+    }
+
+    /// The logouts that are answered, a bit for each.
+    pub fn answered(&self) -> u32 {
+        let bit = |(place, progress): (usize, &Progress)| u32::from(matches!(progress, Progress::Answered(_))) << place;
+        self.logouts.iter().enumerate().map(bit).sum()
+    }
+
+    pub fn break_law(&mut self, law: &'static str) {
+        self.broken.get_or_insert(law);
     }
 }
+
+/// Which logouts end a digest within which limits.
+pub fn revocations(logout: &Logout) -> impl Iterator<Item = Revocation> {
+    [Some(logout.widest.clone()), logout.of_token()].into_iter().flatten()
+}
+
+pub type ByDigest<T> = BTreeMap<Digest, T>;
