@@ -92,6 +92,11 @@ test("an issuer with several keys finds the one that is meant, with and without 
     MARZIPAN.assertSuccess(await worker.post("/several", { token: tokenOf(key, { jti: `${key.kid} a` }) }));
     MARZIPAN.assertSuccess(await worker.post("/several", { token: tokenOf(key, { jti: `${key.kid} b` }, { kid: undefined }) }));
   }
+  for (const key of [old, young]) {
+    // Without a kid both ES256 keys are tried, one after the other.
+    const authorization = `Bearer ${tokenOf(key, { jti: `${key.kid} c` }, { kid: undefined })}`;
+    for (const method of ["GET", "POST"]) assert.equal((await worker.fetch("/check", { method, headers: { authorization } })).status, 200, `${method} ${key.kid}`);
+  }
   assertAnswer(await worker.post("/several", { token: tokenOf(old, {}, { kid: "2026" }) }), MARZIPAN.refusals.bad);
   assertAnswer(await worker.post("/several", { token: tokenOf(newKey("ES256", "2025")) }), MARZIPAN.refusals.bad);
   assertAnswer(await worker.post("/several", { token: tokenOf(newKey("ES256"), {}, { kid: undefined }) }), MARZIPAN.refusals.bad);

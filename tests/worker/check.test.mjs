@@ -24,6 +24,15 @@ beforeEach(() => {
 /** @param {import("./harness/answer.mjs").Answer} got @returns {Record<string, string>} */
 const facts = (got) => Object.fromEntries([...got.headers].filter(([name]) => name.startsWith("x-auth-")).map(([name, value]) => [name.slice(7), value]));
 
+test("a request is read to its end, however long its URL is", async () => {
+  const token = await mint(WORTH.name);
+  const headers = { authorization: `Bearer ${token}` };
+  for (const length of [4_000, 4_100, 12_000]) {
+    assert.equal((await worker.fetch(`/check/${"a".repeat(length)}`, { headers })).status, 200, `${length}`);
+    assert.equal((await worker.fetch(`/check/${"a".repeat(length)}`)).status, 401, `${length}, without a token`);
+  }
+});
+
 for (const contract of CONTRACTS) {
   test(`${contract.name}: what is known of a token`, async () => {
     const token = await mint(contract.name, { claims: { scope: "read write" } });
@@ -138,7 +147,8 @@ test("the headers of a proxy name the guard's rule by which it is judged", async
   assert.deepEqual([await below(worth, "api.example"), await below(worth, "api.example", "POST"), await below(marzipan, "api.example")], ["bounded", "strong", null]);
 });
 
-test("a token that is known takes neither KV nor more of the ledger than the feed", async () => {
+test("a token that is known takes neither KV nor more of the ledger than syncs", async () => {
+  await worker.imported();
   const known = await subjects(25);
   await forAll(known, (subject) => check(worker, subject));
   kv.operations.length = 0;
@@ -146,41 +156,46 @@ test("a token that is known takes neither KV nor more of the ledger than the fee
   const begun = performance.now();
   for (let round = 0; round < 8; round++) for (const got of await forAll(known, (subject) => check(worker, subject))) assertActive(got, "bounded");
   const rounds = Math.ceil((performance.now() - begun) / 400); // at the most, as it is heard again after 0.4 to 0.6 of a second
-  assert.deepEqual([kv.operations.length, ledger.count("Contains"), ledger.count("Record")], [0, 0, 0]);
-  assert.ok(ledger.count("Changes") <= rounds + 8, `${ledger.count("Changes")} polls in ${rounds} rounds`);
+  assert.deepEqual([kv.operations.length, ledger.count("Confirm"), ledger.count("Record")], [0, 0, 0]);
+  assert.ok(ledger.count("Sync") <= rounds + 8, `${ledger.count("Sync")} syncs in ${rounds} rounds`);
 });
 
-test("a hundred checks at once of an isolate that knows nothing take one poll of the feed", async (t) => {
+test("a hundred checks at once of an isolate that knows nothing take one sync", async (t) => {
   const asked = new SteeredLedger();
   const { cold } = await startLocations(t, ["cold"], { ledger: asked, namespaces: { REVOCATIONS: kv } });
   const known = await subjects(100);
   const begun = performance.now();
   for (const got of await forAll(known, (subject) => check(cold, subject, "bound_milliseconds=60000"), 100)) assertActive(got, "bounded");
-  // After 0.4 to 0.6 of a second, by chance, the feed is heard again behind the answers.
-  assert.ok(asked.count("Changes") <= 1 + (performance.now() - begun) / 400, `${asked.count("Changes")} polls`);
+  // After 0.4 to 0.6 of a second, by chance, it syncs again behind the answers.
+  assert.ok(asked.count("Sync") <= 1 + (performance.now() - begun) / 400, `${asked.count("Sync")} syncs`);
 });
 
-test("two isolates of one location share what one of them has heard of the feed", async (t) => {
+test("two isolates of one location share what one of them has synced", async (t) => {
   const shared = new SteeredLedger();
   const { one, other } = await startLocations(t, ["one", "other"], { ledger: shared, isOneLocation: true, namespaces: { REVOCATIONS: kv } });
-  const [subject, ended] = [await subjectOf(STOREFRONT), await subjectOf(WORTH)];
-  for (const asked of [subject, ended]) assertActive(await check(one, asked, "bound_milliseconds=60000"), "bounded");
-  const polls = shared.count("Changes");
-  assert.ok(polls > 0);
-  for (const asked of [subject, ended]) assertActive(await check(other, asked, "bound_milliseconds=60000"), "bounded");
-  assert.equal(shared.count("Changes"), polls, "the other has asked nobody");
+  const [subject, ended, before] = [await subjectOf(STOREFRONT), await subjectOf(WORTH), await subjectOf(WORTH)];
+  await logOut(one, before);
+  // What leads on from what somebody knows is of use to those who know it: each begins by itself.
+  for (const isolate of [one, other]) for (const asked of [subject, ended]) assertActive(await check(isolate, asked), "bounded");
+  await sleep(1_005);
+  assertActive(await check(one, subject), "bounded");
+  const syncs = shared.count("Sync", "other");
+  assertActive(await check(other, subject), "bounded");
+  assert.equal(shared.count("Sync", "other"), syncs, "the other has asked nobody");
   await logOut(one, ended);
-  // What is shared counts as old as its poll.
+  // What is shared counts as old as its sync.
   await sleep(205);
   assertRevoked(await check(other, ended, "bound_milliseconds=200"));
   assertActive(await check(other, subject, "bound_milliseconds=200"), "bounded");
 });
 
-test("while KV is not heard, a token that is known stays as it was, and one that is not is in doubt", async () => {
-  const [known, unknown] = [await subjectOf(WORTH), await subjectOf(WORTH)];
-  assertActive(await check(worker, known));
+test("a check that relies on the ledger does without KV, and one that relies on KV is in doubt while that fails", async () => {
+  await worker.imported();
+  kv.operations.length = 0;
   kv.on("bulk", () => ({ status: 500 }));
-  assertActive(await check(worker, known));
-  const got = await check(worker, unknown);
+  const unknown = await subjectOf(WORTH);
+  for (const freshness of /** @type {const} */ (["bounded", "strong"])) assertActive(await check(worker, unknown, freshness), freshness);
+  assert.equal(kv.operations.length, 0);
+  const got = await check(worker, unknown, "eventual");
   assert.deepEqual([got.status, got.json, got.headers.get("retry-after")], [503, { error: "temporarily_unavailable", reason: "index_transient" }, "1"]);
 });

@@ -7,10 +7,11 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { assertRevoked, logOut, subjectOf } from "./harness/asking.mjs";
 import { answer, assertSound } from "./harness/answer.mjs";
 import { MARZIPAN, POS, WORTH } from "./harness/contracts.mjs";
-import { FakeKv, always } from "./harness/fake-kv.mjs";
+import { always } from "./harness/fake-kv.mjs";
+import { SteeredLedger } from "./harness/steered-ledger.mjs";
 import { claimsOf, mint } from "./harness/tokens.mjs";
 import { KINDS, Upstream, guarded } from "./harness/upstream.mjs";
-import { fakeKv, start } from "./harness/worker.mjs";
+import { start } from "./harness/worker.mjs";
 import { send } from "./harness/raw.mjs";
 
 const { upstream, ...workers } = await guarded({ after });
@@ -149,12 +150,10 @@ test("another Worker, by a service binding", async (t) => {
 });
 
 test("closed when it cannot be told whether a token is revoked, and open only where that is configured", async (t) => {
-  const kv = await fakeKv(t);
-  assert.ok(kv instanceof FakeKv);
-  kv.on("bulk", always({ status: 503 }));
   for (const isOpen of [false, true]) {
+    const ledger = new SteeredLedger().onAll(always({ error: "broken" }));
     const worker = await start(t, {
-      namespaces: { REVOCATIONS: kv },
+      ledger,
       configure: (table) => void table.routes.push({ kind: "guard", paths: ["/api/*"], issuers: ["worth"], strong_for: ["POST"], fail_open: isOpen, upstream: { url: `http://127.0.0.1:${upstream.port}` } }),
     });
     upstream.reset();
@@ -162,13 +161,12 @@ test("closed when it cannot be told whether a token is revoked, and open only wh
     await got.text();
     assert.deepEqual([got.status, upstream.header("x-auth-freshness")], isOpen ? [200, "none"] : [503, undefined]);
     const ended = await subjectOf(WORTH);
-    await worker.askLedger({ Record: [] });
     for (const [method, token] of [["POST", bearer], ["GET", await mint(WORTH.name, { claims: { role: "x" } })], ["GET", "x"]]) {
       assert.notEqual((await worker.raw("/api/x", { method, headers: { authorization: `Bearer ${token}` } })).status, 200, method);
     }
-    kv.heal();
+    ledger.heal();
     await logOut(worker, ended);
-    kv.on("bulk", always({ status: 503 }));
+    ledger.onAll(always({ error: "broken" }));
     await sleep(20);
     assert.equal((await worker.raw("/api/x", { headers: { authorization: `Bearer ${ended.token}` } })).status, 401, "what is known to be revoked passes nowhere");
   }

@@ -49,7 +49,7 @@ function end(url, agent, merchant, session) {
 /** Where a session's revocation is found, as docs/storage.md has it. @param {string} session */
 const keyOf = (session) => `v1:loyaltydog-sessions:token:${createHash("sha256").update(`loyaltydog-sessions\ntoken\nopaque:${session}`).digest("base64url")}`;
 
-test("no answered logout is lost", { timeout: 110_000 }, async (t) => {
+test("no answered logout is lost", { timeout: 240_000 }, async (t) => {
   const begun = performance.now();
   const folder = await scratch(t);
   const merchant = await mint(LOYALTYDOG.name);

@@ -19,29 +19,33 @@ import { fakeKv } from "./harness/worker.mjs";
 /** A logout has three seconds for ledger and KV, a check as many; the rest is for a machine that does other things too. */
 const GIVES_UP_WITHIN_MS = 6_000;
 
+/** The kinds of answers, as bytes. */
+const [RECORDED, SYNCED, CONFIRMED, OTHER_HISTORY, FULL] = [1, 2, 3, 5, 7];
+
 const FAULTS = /** @type {Record<string, Fault>} */ ({
   "an error that may be tried again": { error: "retryable" },
   "an overload": { error: "overloaded" },
   "any other error": { error: "broken" },
   "an error although it was done": { error: "broken", done: true },
   "no answer": { hang: true },
-  "no text": { answer: "" },
-  "no JSON": { answer: "{" },
-  "an answer to something else": { answer: '"yes"' },
-  "an answer of another form": { answer: '{"epoch":1}' },
+  "no bytes": { answer: "" },
+  nonsense: { answer: "nonsense" },
+  "a format of another version": { answer: Uint8Array.of(2, 1) },
+  "an answer to something else": { answer: Uint8Array.of(1, CONFIRMED, 0) },
+  "an answer with something behind it": { answer: Uint8Array.of(1, RECORDED, 0) },
+  "another history, whatever is asked": { answer: Uint8Array.of(1, OTHER_HISTORY) },
+  "full storage": { answer: Uint8Array.of(1, FULL) },
 });
-/** What only reading can meet: for writing, an answer that is `null` is success. */
+/** What only reading can meet: for writing, this is success. */
 const READING_FAULTS = /** @type {Record<string, Fault>} */ ({
   ...FAULTS,
-  "an empty list": { answer: "[]" },
-  "a list that is too short": { answer: "[null]" },
-  "a list that is too long": { answer: `[${Array(40).fill("null").join()}]` },
-  null: { answer: "null" },
-  "an empty object": { answer: "{}" },
+  "the answer to a logout": { answer: Uint8Array.of(1, RECORDED) },
+  "an answer that is cut short": { answer: Uint8Array.of(1, SYNCED, 7) },
+  "an answer that is longer than any": { answer: Uint8Array.of(1, SYNCED, 1, 0, 0, 1, 0, 1, 1, 0, 255, 255, 255, 255, 15) },
 });
 
 const ledger = new SteeredLedger();
-const { here, there } = await startLocations({ after }, ["here", "there"], { ledger, settling: 3600 });
+const { here, there } = await startLocations({ after }, ["here", "there"], { ledger });
 beforeEach(async () => {
   ledger.reset();
   for (const worker of [here, there]) await recovered(worker);
@@ -125,11 +129,11 @@ async function assertCannotTell(subject, freshness) {
   assert.match(got.json.reason, /^ledger_\w+$/);
 }
 
-/** Why the ledger is not asked for each token where its feed fails like that. @param {Fault} fault */
-function reasonNotToAsk({ error, hang }) {
-  if (error === "overloaded") return "it would make the overload worse";
-  return hang ? "whoever has waited for the feed does not wait for the ledger as well" : undefined;
-}
+/** @param {import("./harness/asking.mjs").Subject} subject @param {string} freshness */
+const assertStillRevoked = async (subject, freshness) => assertRevoked(await inTime(() => check(there, subject, freshness)));
+
+/** @param {import("./harness/asking.mjs").Subject} subject @param {string} freshness */
+const assertNotActive = async (subject, freshness) => assert.ok([401, 503].includes((await inTime(() => check(there, subject, freshness))).status));
 
 describe("a check of what is revoked never says active", () => {
   for (const [what, fault] of Object.entries(READING_FAULTS)) {
@@ -138,44 +142,36 @@ describe("a check of what is revoked never says active", () => {
       for (const subject of [ended, active, cutOff]) assertActive(await check(there, subject, "strong"), "strong");
       for (const subject of [ended, cutOff]) await logOut(here, subject);
 
-      // Not even the feed: what was promised is told by asking for each token.
-      ledger.on("Changes", always(fault));
-      await pass();
-      const isKnown = reasonNotToAsk(fault) === undefined;
-      if (!isKnown) {
-        for (const subject of [ended, active, cutOff]) await assertCannotTell(subject, BOUNDED);
-        assert.equal(ledger.count("Contains", "there"), 3, "those of `strong` before");
-      } else {
-        for (const subject of [ended, cutOff]) assertRevoked(await inTime(() => check(there, subject, BOUNDED)));
-        assertActive(await inTime(() => check(there, active, BOUNDED)), "strong");
-      }
-
       ledger.onAll(always(fault));
-      // What was found revoked once stays so; of all else nothing can be told.
-      for (const freshness of ["strong", BOUNDED]) {
-        for (const subject of [ended, cutOff]) {
-          if (isKnown) assertRevoked(await check(there, subject, freshness));
-          else await assertCannotTell(subject, freshness);
-        }
-        await assertCannotTell(active, freshness);
-      }
+      await pass();
+      for (const freshness of ["strong", BOUNDED]) for (const subject of [ended, active, cutOff]) await assertCannotTell(subject, freshness);
       assertActive(await check(there, active, "eventual"), "eventual");
 
       ledger.heal();
       await recovered(there);
       for (const subject of [ended, cutOff]) assertRevoked(await check(there, subject, BOUNDED));
       assertActive(await check(there, active, BOUNDED), "bounded");
+
+      // What was found revoked once stays so; of all else nothing can be told.
+      ledger.onAll(always(fault));
+      await pass();
+      // Whoever hears of another history begins anew, and knows nothing then.
+      const assertRefused = what.startsWith("another") ? assertNotActive : assertStillRevoked;
+      for (const freshness of ["strong", BOUNDED]) {
+        for (const subject of [ended, cutOff]) await assertRefused(subject, freshness);
+        await assertCannotTell(active, freshness);
+      }
     });
   }
 
-  test("a feed that answers too late is too old", async () => {
+  test("a sync that is answered too late is too old", async () => {
     const subject = await subjectOf(WORTH);
     assertActive(await check(there, subject, BOUNDED));
     const { opened, open } = gate();
     await pass();
-    ledger.on("Changes", always({ done: true, until: opened }));
+    ledger.on("Sync", always({ done: true, until: opened }));
     const checking = check(there, subject, BOUNDED);
-    await eventually("the feed is asked", () => ledger.count("Changes", "there") > 0);
+    await eventually("it syncs", () => ledger.count("Sync", "there") > 0);
     await logOut(here, subject);
     open();
     // It began before the logout: either answer is right, and the next one is not.
@@ -192,10 +188,9 @@ describe("the logout's own check of its token", () => {
       const subject = await subjectOf(POS);
       await logOut(here, subject);
       await sleep(1_005); // the bound of the logouts' own checks
-      ledger.on("Changes", always(fault)).on("Contains", always(fault));
+      ledger.on("Sync", always(fault)).on("Confirm", always(fault));
       const [got, other] = await inTime(() => Promise.all([there.post(POS.paths[0], subject.logout), logout(there, LOYALTYDOG)]));
-      // KV may have it already, and its word is enough.
-      assertAnswer(got, got.status === 401 ? POS.refusals.revoked : POS.refusals.unavailable);
+      assertAnswer(got, POS.refusals.unavailable);
       assertAnswer(other, LOYALTYDOG.refusals.unavailable);
       assert.equal(ledger.count("Record", "there"), 0);
     });
@@ -217,21 +212,20 @@ for (const contract of BEARER_CONTRACTS) {
   });
 }
 
-test("where KV is down as well, the ledger alone revokes, and nothing is active", async (t) => {
+test("where KV is down, the ledger alone revokes and answers", async (t) => {
   const kv = await fakeKv(t);
-  const pair = await startLocations(t, ["here", "there"], { settling: 3600, namespaces: { REVOCATIONS: kv } });
+  const pair = await startLocations(t, ["here", "there"], { namespaces: { REVOCATIONS: kv } });
+  await pair.here.imported();
+  for (const kind of /** @type {const} */ (["bulk", "get", "put", "list"])) kv.on(kind, always({ status: 503 }));
   const [ended, active] = [await subjectOf(WORTH), await subjectOf(WORTH)];
   assertActive(await check(pair.there, active), "bounded");
   await logOut(pair.here, ended);
-  kv.on("bulk", always({ status: 503 }));
   await pass();
   for (const freshness of ["strong", BOUNDED]) assertRevoked(await check(pair.there, ended, freshness));
-  // What KV has said not long ago still counts: the feed tells what is new.
-  assertActive(await check(pair.there, active, BOUNDED), "bounded");
-  assertActive(await check(pair.there, active, "strong"), "strong");
-  const unseen = await subjectOf(WORTH);
-  for (const freshness of ["strong", "bounded", "eventual"]) {
-    const got = await inTime(() => check(pair.there, unseen, freshness));
+  for (const subject of [active, await subjectOf(WORTH)]) {
+    assertActive(await check(pair.there, subject, BOUNDED), "bounded");
+    assertActive(await check(pair.there, subject, "strong"), "strong");
+    const got = await inTime(() => check(pair.there, subject, "eventual"));
     assert.deepEqual([got.status, got.json.reason], [503, "index_transient"]);
   }
 });

@@ -55,7 +55,7 @@ test("a token of the wrong kind is told from a bad one", async () => {
 });
 
 test("a failure of KV is told from a refusal", async (t) => {
-  const lacking = await start(t, { namespaces: { REVOCATIONS: "missing" } });
+  const lacking = await start(t, { ledger: "missing", namespaces: { REVOCATIONS: "missing" } });
   const line = await lacking.logOf(await logout(lacking, LOYALTYDOG));
   assert.deepEqual([line.status, line.outcome, line.reason], [503, "failed", "index_refused"]);
 });

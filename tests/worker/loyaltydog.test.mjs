@@ -51,7 +51,8 @@ test("sessions are told apart by every character", async () => {
   assert.equal((await worker.stored()).length, before + sessions.length);
 });
 
-test("a merchant's token that is revoked is refused", async () => {
+test("a merchant's token that another service revoked in Workers KV is refused, while the table says that there is one", async (t) => {
+  const worker = await start(t, { configure: (table) => void (table.ledger = { kv_written_until: now() + 3600 }) });
   const revoked = await mint(LOYALTYDOG.name);
   // As docs/storage.md has it, and as another service of the merchant would write it.
   const digest = createHash("sha256").update(`loyaltydog\ntoken\njti:${claimsOf(revoked).jti}`).digest("base64url");

@@ -39,12 +39,17 @@ test("/healthz knows a user directory's binding", async (t) => {
   });
 });
 
-test("without KV, /healthz is 503 and every logout is its contract's failure", async (t) => {
+test("without KV, /healthz is 503, and the ledger records logouts all the same", async (t) => {
   const lacking = await start(t, { namespaces: { REVOCATIONS: "missing" } });
   const got = await lacking.fetch("/healthz");
   assertAnswer(got, { status: 503, body: { status: "degraded", version, configuration: "ok", bindings: { LEDGER: "ok", REVOCATIONS: "missing" } } });
   const asked = await lacking.fetch("/healthz", { method: "HEAD" });
   assert.deepEqual([asked.status, asked.text], [503, ""]);
+  for (const contract of CONTRACTS) contract.assertSuccess(await logout(lacking, contract));
+});
+
+test("without KV and without a ledger, every logout is its contract's failure", async (t) => {
+  const lacking = await start(t, { ledger: "missing", namespaces: { REVOCATIONS: "missing" } });
   for (const contract of CONTRACTS) assertAnswer(await logout(lacking, contract), contract.refusals.unavailable);
 });
 

@@ -64,7 +64,7 @@ test("it looks at most once a second, whoever asks", async (t) => {
     assert.ok(answers.every(({ status }) => status === 200));
   }
   const rounds = 1 + Math.floor((performance.now() - begun) / 1_000);
-  assert.ok(ledger.count("Contains") <= rounds, `${ledger.count("Contains")} calls`);
+  assert.ok(ledger.count("Confirm") <= rounds, `${ledger.count("Confirm")} calls`);
   assert.ok(kv.count("bulk") + kv.count("get") <= rounds, `${kv.operations.length} reads`);
 });
 

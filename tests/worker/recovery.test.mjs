@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { assertActive, assertRevoked, check, logOut, subjects } from "./harness/asking.mjs";
 import { eventually } from "./harness/eventually.mjs";
+import { digestFor, writeCall } from "./harness/wire.mjs";
 import { start } from "./harness/worker.mjs";
 
 /** The bound, and a little for two clocks. */
@@ -26,6 +27,8 @@ function trapOnce() {
 
 let trapsAlarm = false;
 
+const CALL = Uint8Array.of(${writeCall({}, "Confirm", { digests: [digestFor("any")] })});
+
 export class Ledger extends Real {
   async alarm() {
     if (!trapsAlarm) return super.alarm();
@@ -35,10 +38,10 @@ export class Ledger extends Real {
     return super.alarm();
   }
 
-  async ask(question) {
-    if (question !== "trap") return super.ask(question);
+  async ask(call) {
+    if (call !== "trap") return super.ask(call);
     trapOnce();
-    return super.ask('{"Contains":["v1:worth:token:x"]}');
+    return super.ask(CALL);
   }
 }
 

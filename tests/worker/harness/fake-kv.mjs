@@ -1,11 +1,12 @@
 // Workers KV as the runtime's own KVNamespace speaks to it, over HTTP, so that every fault reaches the Worker as in
 // production: `KV PUT failed: 429 Too Many Requests`, `Network connection lost.` It has the platform's limits as well.
+import { isUtf8 } from "node:buffer";
 import { once } from "node:events";
 import { STATUS_CODES, createServer } from "node:http";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 
-/** @typedef {"get" | "bulk" | "put"} Kind */
-/** @typedef {{ kind: Kind, keys: string[] }} Operation */
+/** @typedef {"get" | "bulk" | "put" | "list"} Kind */
+/** @typedef {{ kind: Kind, keys: string[] }} Operation of a listing: the cursor, which is empty at first */
 /**
  * What goes wrong. Without a status the operation is done once it may go on.
  * @typedef {object} Fault
@@ -17,7 +18,7 @@ import { text } from "node:stream/consumers";
  * @property {Promise<unknown>} [until] is waited for
  */
 /** @typedef {(operation: Operation) => Fault | undefined} Rule */
-/** @typedef {{ value: string, metadata: unknown, expiration?: number, writtenAt: number }} Entry */
+/** @typedef {{ value: string, bytes?: Buffer, metadata: unknown, expiration?: number, writtenAt: number }} Entry `bytes`: a value that is no text */
 
 /** The first operations, not the later ones. @template Any @param {number} count @param {Any} fault @returns {() => Any | undefined} */
 export function times(count, fault) {
@@ -34,6 +35,7 @@ export const ofScope = (scope, rule) => (operation) => operation.keys.some((key)
 const KV_SHORTEST_SECONDS = 60;
 const KV_MAX_KEY_BYTES = 512;
 const KV_MAX_METADATA_BYTES = 1024;
+const KV_MAX_LISTED = 1000;
 
 export class FakeKv {
   /** @type {Map<string, Entry>} */
@@ -42,6 +44,8 @@ export class FakeKv {
   operations = [];
   /** Whether a second write to a key within a second is answered with 429, as in production. */
   limitsWrites = false;
+  /** How many keys a page of a listing has at most. */
+  mostListed = KV_MAX_LISTED;
   /** @type {Partial<Record<Kind, Rule>>} */
   #rules = {};
 
@@ -57,6 +61,7 @@ export class FakeKv {
     this.operations.length = 0;
     this.#rules = {};
     this.limitsWrites = false;
+    this.mostListed = KV_MAX_LISTED;
   }
 
   /** From now on everything is as it should be. */
@@ -89,7 +94,7 @@ export class FakeKv {
 
   /** @param {import("node:http").IncomingMessage} request @param {import("node:http").ServerResponse} response */
   async #serve(request, response) {
-    const body = await text(request);
+    const body = await buffer(request);
     if (!request.headers["mf-url"]) return void response.writeHead(426).end(); // Miniflare's other way, for bindings that are no KV
     const url = new URL(String(request.headers["mf-url"]));
     const operation = read(String(request.method), url, body);
@@ -100,15 +105,32 @@ export class FakeKv {
     if (fault.stored) store();
     if (goesWrong(fault, response)) return;
     if (operation.kind === "put") answerWith(response, store());
+    else if (operation.kind === "list") this.#answerList(url.searchParams, response);
     else this.#answerRead(fault.partial ? { ...operation, keys: operation.keys.slice(0, -1) } : operation, response);
   }
 
   /** @param {Operation} operation @param {import("node:http").ServerResponse} response */
   #answerRead({ kind, keys }, response) {
-    const values = keys.map((key) => this.look(key)?.value ?? null);
-    if (kind === "bulk") return void response.end(JSON.stringify(Object.fromEntries(keys.map((key, index) => [key, values[index]]))));
-    if (values[0] === null) return void response.writeHead(404).end();
-    response.end(values[0]);
+    const found = keys.map((key) => this.look(key));
+    if (kind === "bulk") return void response.end(JSON.stringify(Object.fromEntries(keys.map((key, index) => [key, found[index]?.value ?? null]))));
+    if (!found[0]) return void response.writeHead(404).end();
+    response.end(found[0].bytes ?? found[0].value);
+  }
+
+  /** A page of the keys in their order; the cursor is the last key. @param {URLSearchParams} options @param {import("node:http").ServerResponse} response */
+  #answerList(options, response) {
+    const [prefix, cursor] = [options.get("prefix") ?? "", options.get("cursor") ?? ""];
+    const limit = Math.min(Number(options.get("key_count_limit") ?? KV_MAX_LISTED), this.mostListed);
+    const all = [...this.entries.keys()].filter((key) => key.startsWith(prefix) && key > cursor).sort();
+    const found = all.slice(0, limit).map((name) => ({ name, entry: this.peek(name) }));
+    const keys = found.flatMap(({ name, entry }) => entry ? [{ name, expiration: entry.expiration, metadata: JSON.stringify(entry.metadata ?? undefined) }] : []);
+    const isLast = all.length <= limit;
+    response.end(JSON.stringify({ keys, list_complete: isLast, ...(!isLast && { cursor: all[limit - 1] }) }));
+  }
+
+  /** What a listing finds. @param {string} key @returns {Entry | undefined} */
+  peek(key) {
+    return this.entries.get(key);
   }
 
   /** What a read finds. @param {string} key @returns {Entry | undefined} */
@@ -121,8 +143,8 @@ export class FakeKv {
     this.entries.set(key, entry);
   }
 
-  /** @param {string} key @param {string} value @param {URLSearchParams} options @param {string} metadata @returns {number} status */
-  #take(key, value, options, metadata) {
+  /** @param {string} key @param {Buffer} bytes @param {URLSearchParams} options @param {string} metadata @returns {number} status */
+  #take(key, bytes, options, metadata) {
     const writtenAt = Date.now();
     const expiration = expirationIn(options, Math.floor(writtenAt / 1000));
     if (Buffer.byteLength(key) > KV_MAX_KEY_BYTES) return 414;
@@ -130,7 +152,8 @@ export class FakeKv {
     if (expiration < Math.floor(writtenAt / 1000) + KV_SHORTEST_SECONDS) return 400;
     const before = this.entries.get(key)?.writtenAt ?? 0;
     if (this.limitsWrites && writtenAt - before < 1_000) return 429;
-    this.store(key, { value, metadata: JSON.parse(metadata), expiration, writtenAt });
+    const value = bytes.toString();
+    this.store(key, { value, ...(!isUtf8(bytes) && { bytes }), metadata: JSON.parse(metadata), expiration, writtenAt });
     return 200;
   }
 }
@@ -141,9 +164,10 @@ function expirationIn(options, second) {
   return ttl === null ? Number(options.get("expiration") ?? Infinity) : second + Number(ttl);
 }
 
-/** @param {string} method @param {URL} url @param {string} body @returns {Operation} */
+/** @param {string} method @param {URL} url @param {Buffer} body @returns {Operation} */
 function read(method, url, body) {
-  if (method === "POST" && url.pathname === "/bulk/get") return { kind: "bulk", keys: JSON.parse(body).keys };
+  if (method === "POST" && url.pathname === "/bulk/get") return { kind: "bulk", keys: JSON.parse(body.toString()).keys };
+  if (method === "GET" && url.pathname === "/") return { kind: "list", keys: [url.searchParams.get("cursor") ?? ""] };
   const key = decodeURIComponent(url.pathname.slice(1));
   if (method === "PUT") return { kind: "put", keys: [key] };
   if (method === "GET") return { kind: "get", keys: [key] };

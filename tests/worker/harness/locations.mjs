@@ -25,7 +25,9 @@ export async function startLocations(owner, names, { kv, isOneLocation = false, 
   await host.run(options, workers);
   const found = await Promise.all(names.map(async (name, index) => {
     const worker = new Worker();
-    Object.assign(worker, { logs: host.logs, miniflare: host.miniflare, hasLedger: options.ledger !== "missing" });
+    Object.assign(worker, { logs: host.logs, miniflare: host.miniflare, folder: host.folder });
+    worker.configure(options);
+    if (kv) worker.kv = kv;
     return [name, await worker.at(index === 0 ? MAIN : name)];
   }));
   return /** @type {Record<Name, Worker>} */ (Object.fromEntries(found));

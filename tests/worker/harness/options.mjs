@@ -38,10 +38,12 @@ function kvNamespaces(namespaces) {
   return Object.fromEntries(bound.map(([name, kind]) => [name, kind instanceof FakeKv ? { id: name, remoteProxyConnectionString: /** @type {any} */ (kind.url) } : name]));
 }
 
-/** @param {Options} options */
-function tableOf({ configure, settling }) {
+/** The table. Where there is a ledger, what Workers KV had before is imported at once unless a test says otherwise.
+ * @param {Options} options */
+export function tableOf({ configure, settling, ledger }) {
   const table = shippedTable();
-  if (settling !== undefined) table.ledger = { settling_seconds: settling };
+  const seconds = settling ?? (ledger === "missing" ? undefined : 0);
+  if (seconds !== undefined) table.ledger = { settling_seconds: seconds };
   configure?.(table);
   return table;
 }

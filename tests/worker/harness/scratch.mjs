@@ -17,9 +17,12 @@ function isPlenty() {
 // Miniflare keeps there what is not to be kept.
 if (isPlenty()) process.env.TMPDIR ??= MEMORY;
 
+/** A folder that whoever asks for it removes. */
+export const scratchFolder = () => mkdtemp(join(tmpdir(), "edge-logout-"));
+
 /** A folder that is removed with its owner. @param {import("./worker.mjs").Owner} owner */
 export async function scratch(owner) {
-  const folder = await mkdtemp(join(tmpdir(), "edge-logout-"));
+  const folder = await scratchFolder();
   owner.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }

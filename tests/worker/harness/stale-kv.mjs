@@ -81,6 +81,11 @@ export class KvLocation extends FakeKv {
     return write?.entry;
   }
 
+  /** As late as a read, but without what the location has read before. @override @param {string} key */
+  peek(key) {
+    return this.world.arrived(key, this, Date.now())?.entry;
+  }
+
   /** @override @param {string} key @param {Entry} entry */
   store(key, entry) {
     this.world.write(key, { entry, at: entry.writtenAt, from: this });

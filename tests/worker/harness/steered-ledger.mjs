@@ -2,14 +2,15 @@
 // answer that is lost although the work was done; and otherwise the real one.
 import { Response } from "miniflare";
 import { modulesBehind } from "./entry.mjs";
+import { readCall } from "./wire.mjs";
 
-/** @typedef {"Record" | "Contains" | "Changes"} Kind */
-/** @typedef {{ kind: Kind, shard: string, question: any, from: string }} Question */
+/** @typedef {import("./wire.mjs").Kind} Kind */
+/** @typedef {{ kind: Kind, shard: string, from: string }} Question */
 /**
  * What goes wrong. Without any of it the real ledger answers, once it may.
  * @typedef {object} Fault
  * @property {"retryable" | "overloaded" | "broken"} [error] as the runtime marks its errors; `broken` has no mark
- * @property {string} [answer] in place of the ledger's
+ * @property {string | Uint8Array} [answer] in place of the ledger's; a text is its bytes
  * @property {boolean} [done] the real ledger has done it before it goes wrong
  * @property {boolean} [hang] there is never an answer
  * @property {Promise<unknown>} [until] is waited for
@@ -26,12 +27,13 @@ class Stub {
     Object.assign(this, { real, shard, env });
   }
 
-  async ask(text) {
-    const told = { method: "POST", body: JSON.stringify({ shard: this.shard, from: this.env.LOCATION, question: JSON.parse(text) }) };
-    const fault = await (await this.env.STEER.fetch("http://steer.invalid/", told)).json();
-    if (fault.done) await this.real.ask(text);
+  async ask(call) {
+    const headers = { "x-shard": this.shard, "x-from": this.env.LOCATION };
+    const steered = await this.env.STEER.fetch("http://steer.invalid/", { method: "POST", headers, body: call });
+    const fault = await steered.json();
+    if (fault.done) await this.real.ask(call);
     if (fault.error) throw Object.assign(new Error("ledger: " + fault.error), { [fault.error]: true, remote: false });
-    return fault.answer ?? this.real.ask(text);
+    return fault.answer ? Uint8Array.from(fault.answer) : this.real.ask(call);
   }
 }
 
@@ -73,7 +75,7 @@ export class SteeredLedger {
 
   /** The same for all that can be asked. @param {Rule} rule */
   onAll(rule) {
-    return this.on("Record", rule).on("Contains", rule).on("Changes", rule);
+    return this.on("Record", rule).on("Sync", rule).on("Confirm", rule).on("Segment", rule);
   }
 
   heal() {
@@ -93,13 +95,13 @@ export class SteeredLedger {
 
   /** What the Worker asks before every call. */
   answer = async (/** @type {import("miniflare").Request} */ request) => {
-    const { shard, from, question } = /** @type {any} */ (await request.json());
-    const kind = /** @type {Kind} */ (Object.keys(question)[0]);
-    const asked = { kind, shard, from, question: question[kind] };
+    const call = new Uint8Array(await request.arrayBuffer());
+    const { kind } = readCall(call);
+    const asked = { kind, shard: String(request.headers.get("x-shard")), from: String(request.headers.get("x-from")) };
     this.questions.push(asked);
-    const { until, hang, ...fault } = this.#rules[kind]?.(asked) ?? {};
+    const { until, hang, answer, ...fault } = this.#rules[kind]?.(asked) ?? {};
     await until;
     if (hang) await NEVER;
-    return Response.json(fault);
+    return Response.json({ ...fault, ...(answer !== undefined && { answer: [...Buffer.from(answer)] }) });
   };
 }

@@ -1,10 +1,13 @@
 // The built Worker in workerd, on a socket of its own: what a test sends arrives as it was sent, with nothing between.
+import { rm } from "node:fs/promises";
 import { Miniflare } from "miniflare";
 import { answer, assertSound } from "./answer.mjs";
 import { eventually } from "./eventually.mjs";
 import { FakeKv } from "./fake-kv.mjs";
-import "./scratch.mjs";
-import { MAIN, workerOptions } from "./options.mjs";
+import { pendingIn, shardFiles } from "./database.mjs";
+import { MAIN, tableOf, workerOptions } from "./options.mjs";
+import { scratchFolder } from "./scratch.mjs";
+import { digestOf, readAnswer, writeCall } from "./wire.mjs";
 
 /** @typedef {import("./answer.mjs").Answer} Answer */
 /** @typedef {{ after: (hook: () => unknown) => void }} Owner a test's context, or node:test itself for a whole file */
@@ -22,32 +25,41 @@ import { MAIN, workerOptions } from "./options.mjs";
 
 const ANSWER_WITHIN_MS = 15_000;
 
-/** What a page of the feed tells: digest, version and, where there is one, cut-off. @param {string} entries @returns {[string, number, number?][]} */
-export const told = (entries) =>
-  entries.split(",").filter(Boolean).map((entry) => {
-    const [digest, version, cutOff] = entry.split(" ");
-    return cutOff === undefined ? [digest, Number(version)] : [digest, Number(version), Number(cutOff)];
-  });
-
 export class Worker {
   /** @type {LoggedLine[]} everything that it has logged */
   logs = [];
 
+  /** What its calls of the ledger say. @type {{ shards: number, settling: number, kvWrittenUntil: number | null }} */
+  setup = { shards: 1, settling: 0, kvWrittenUntil: null };
+
+  /** Takes the options' word for how the ledger is called. @param {Options} options */
+  configure(options) {
+    const { shards = 1, settling_seconds: settling = 0, kv_written_until: until } = /** @type {any} */ (tableOf(options).ledger ?? {});
+    this.hasLedger = options.ledger !== "missing";
+    const { REVOCATIONS: namespace } = options.namespaces ?? {};
+    /** Workers KV, where the test has a stand-in for it. @type {{ entries: Map<string, unknown> } | undefined} */
+    this.kv = namespace instanceof FakeKv ? namespace : undefined;
+    this.setup = { shards, settling, kvWrittenUntil: until === undefined ? null : until * 1000 };
+    return this;
+  }
+
   /** @param {Options} options */
   async start(options) {
-    this.hasLedger = options.ledger !== "missing";
+    this.configure(options);
     await this.run(options, [await workerOptions(options)]);
     return this.at(MAIN);
   }
 
   /** @param {Options} options @param {any[]} workers */
   async run({ persistIn, beside = [] }, workers) {
+    this.folder = persistIn ?? (await (this.scratch = scratchFolder()));
     this.miniflare = new Miniflare({
       host: "127.0.0.1",
       port: 0,
       cf: false,
       handleStructuredLogs: (/** @type {LoggedLine} */ line) => void this.logs.push(line),
-      ...(persistIn !== undefined && { kvPersist: persistIn, durableObjectsPersist: persistIn }),
+      durableObjectsPersist: this.folder,
+      ...(persistIn !== undefined && { kvPersist: persistIn }),
       workers: [...workers, ...beside],
     });
     await this.miniflare.ready;
@@ -62,6 +74,7 @@ export class Worker {
   async dispose() {
     await this.miniflare?.dispose();
     this.miniflare = undefined;
+    if (this.scratch) await rm(await this.scratch, { recursive: true, force: true });
   }
 
   /** Any request to what need not be the Worker's own answer. @param {string} path @param {RequestInit} [init] */
@@ -95,20 +108,85 @@ export class Worker {
     return /** @type {any} */ (await this.miniflare.getKVNamespace(binding));
   }
 
-  /** What a shard of the ledger answers. @param {Record<string, unknown>} question @returns {Promise<any>} */
-  async askLedger(question, shard = 0) {
+  /** The object of a shard. @returns {Promise<any>} */
+  async shard(shard = 0) {
     const namespace = /** @type {any} */ (await this.miniflare?.getDurableObjectNamespace("LEDGER", MAIN));
-    return JSON.parse(await namespace.get(namespace.idFromName(`shard-${shard}`)).ask(JSON.stringify(question)));
+    return namespace.get(namespace.idFromName(`shard-${shard}`));
+  }
+
+  /**
+   * What a shard of the ledger answers.
+   * @template {import("./wire.mjs").Kind} K
+   * @param {K} kind @param {import("./wire.mjs").Questions[K]} question
+   */
+  async askLedger(kind, question, shard = 0) {
+    return readAnswer(await this.answerOf(kind, question, shard));
+  }
+
+  /** The same as bytes. @template {import("./wire.mjs").Kind} K @param {K} kind @param {import("./wire.mjs").Questions[K]} question @returns {Promise<Uint8Array>} */
+  async answerOf(kind, question, shard = 0) {
+    return (await this.shard(shard)).ask(writeCall({ ...this.setup, shard }, kind, question));
+  }
+
+  /** What a shard tells a replica that knows nothing, all pages. @returns {Promise<import("./wire.mjs").Synced>} */
+  async sync(shard = 0) {
+    let all = await this.#page(shard);
+    while (!all.isComplete) {
+      const next = await this.#page(shard, { at: { lineage: all.lineage, version: all.upto }, directory: all.directoryId });
+      if (next.directory) throw new Error("The shard has sealed or merged meanwhile");
+      all = { ...next, after: all.after, directory: all.directory, entries: [...all.entries, ...next.entries] };
+    }
+    return all;
+  }
+
+  /** @param {number} shard @param {import("./wire.mjs").Questions["Sync"]} [question] */
+  async #page(shard, question = {}) {
+    const { kind, synced } = await this.askLedger("Sync", question, shard);
+    if (!synced) throw new Error(`The shard has answered ${kind}`);
+    return synced;
+  }
+
+  /** Waits until every shard has what Workers KV had before it. */
+  imported() {
+    return this.eachShard("everything is imported", async (shard) => !(await this.sync(shard)).isImporting);
+  }
+
+  /** @param {string} what @param {(shard: number) => Promise<boolean>} look @param {number} [withinMs] */
+  eachShard(what, look, withinMs) {
+    const shards = Array.from({ length: this.setup.shards }, (_, shard) => shard);
+    return eventually(what, async () => (await Promise.all(shards.map(look))).every(Boolean), withinMs);
+  }
+
+  /** Waits until Workers KV has all that the ledger has recorded. @param {number} [withinMs] */
+  async written(withinMs) {
+    const files = await shardFiles(String(this.folder));
+    await eventually("Workers KV has what the ledger has", async () => {
+      const pending = files.map(pendingIn);
+      if (pending.includes(undefined)) return false;
+      // After a restart what may have been under way is written once more: it is there already.
+      const digests = pending.flatMap((some) => some ?? []);
+      const there = digests.length > 0 ? await this.#digestsInKv() : new Set();
+      return digests.every((digest) => there.has(digest));
+    }, withinMs);
+  }
+
+  async #digestsInKv() {
+    const keys = [...(this.kv?.entries.keys() ?? [])];
+    if (!this.kv) {
+      const namespace = /** @type {any} */ (await this.namespace("REVOCATIONS"));
+      for (let cursor = /** @type {string | undefined} */ (undefined), isComplete = false; !isComplete; ) {
+        const page = /** @type {any} */ (await namespace.list({ limit: 1000, cursor }));
+        keys.push(...page.keys.map((/** @type {{ name: string }} */ { name }) => name));
+        [cursor, isComplete] = [page.cursor, page.list_complete];
+      }
+    }
+    return new Set(keys.filter((key) => key.startsWith("v1:")).map(digestOf));
   }
 
   /** All that is in the simulated KV, once what the ledger has is there. @returns {Promise<StoredEntry[]>} */
-  stored() {
-    return eventually("Workers KV has what the ledger has", async () => {
-      const { entries = "" } = this.hasLedger ? await this.askLedger({ Changes: { Start: 0 } }) : {};
-      const stored = await this.listed("REVOCATIONS");
-      const digests = new Set(stored.map(({ name }) => name.split(":")[3]));
-      return told(entries).every(([digest]) => digests.has(digest)) && stored;
-    });
+  async stored() {
+    if (this.hasLedger) await this.written();
+    return this.listed("REVOCATIONS");
   }
 
   /** All that is in a simulated KV now. @param {string} binding @returns {Promise<StoredEntry[]>} */
