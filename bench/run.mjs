@@ -31,6 +31,6 @@ await command(async () => {
   const { measureEverything, names } = await import("./edge/everything.mjs");
   if (options.list) return console.log((await withScratch((folder) => names(options, folder))).join("\n"));
   const all = await withScratch((folder, storage) => measureEverything(options, { folder, storage, wrk }));
-  if (all.cells.length === 0 && !all.bundle && !all.coldStarts && !all.memory) throw new Refusal("--only names nothing that is measured: --list says what there is", 2);
+  if (all.cells.length === 0 && !(all.bundle ?? all.coldStarts ?? all.memory ?? all.segments ?? all.rows)) throw new Refusal("--only names nothing that is measured: --list says what there is", 2);
   await keep(options.out, all);
 });

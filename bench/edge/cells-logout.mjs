@@ -51,9 +51,9 @@ export function logoutCells(subjects, algorithm, tokens) {
   const cells = /** @type {Cell[]} */ ([
     {
       name: `logout-${ISSUERS[algorithm]}`,
-      title: `Logout, ${ISSUERS[algorithm]}, sole writer, ${algorithm}`,
+      title: `Logout, ${ISSUERS[algorithm]}, ${algorithm}`,
       side: "ours",
-      subject: subjects.ourSole,
+      subject: subjects.ours,
       requests: { name: `${algorithm}-logout`, texts: () => texts(algorithm, tokens, LOGOUT[algorithm]) },
       ...looks(algorithm, tokens, LOGOUT[algorithm], ownCheck),
     },
@@ -67,7 +67,6 @@ export function logoutCells(subjects, algorithm, tokens) {
     },
   ]);
   if (algorithm === "HS256") {
-    cells.push({ ...cells[0], name: `logout-kv-${ISSUERS[algorithm]}`, title: `Logout, ${ISSUERS[algorithm]}, ${algorithm}`, subject: subjects.ours });
     cells.push({
       name: "hono-jose-kv-logout",
       title: "Hono + jose + KV put, HS256",

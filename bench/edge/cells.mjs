@@ -22,6 +22,7 @@ import { ALGORITHMS, LOGOUT, WARM, claimsOf, spare } from "./tokens.mjs";
  * @property {"floor" | "ours" | "peer"} side
  * @property {Subject} subject
  * @property {Requests} requests
+ * @property {number} [connections] as many as usual unless it says so
  * @property {boolean} [isOnce] each request is good for one time only; what is left to do behind the answers counts as well
  * @property {(worker: Workerd) => Promise<unknown>} before looks whether it answers rightly
  * @property {(worker: Workerd) => Promise<unknown>} after the same, with something logged out meanwhile
@@ -81,9 +82,7 @@ function checkCells(subjects, algorithm, tokens) {
   const peer = (/** @type {Peer} */ kind) => subjects.peer(kind, algorithm);
   return [
     { name: `warm-${algorithm}`, title: `/check, warm, bounded, ${algorithm}`, side: "ours", subject: subjects.ours, requests: warm, ...own },
-    // Where the ledger is KV's only writer its feed tells everything; otherwise a cold token's revocations are read from KV once.
-    { name: `cold-${algorithm}`, title: `/check, cold token, bounded, sole writer, ${algorithm}`, side: "ours", subject: subjects.ourSole, requests: cold, ...own },
-    { name: `cold-kv-${algorithm}`, title: `/check, cold token, bounded, ${algorithm}`, side: "ours", subject: subjects.ours, requests: cold, ...own },
+    { name: `cold-${algorithm}`, title: `/check, cold token, bounded, ${algorithm}`, side: "ours", subject: subjects.ours, requests: cold, ...own },
     { name: `hono-jose-${algorithm}`, title: `Hono + jose, no revocation, ${algorithm}`, side: "peer", subject: peer("hono-jose"), requests: cold, ...peerChecks(tokens, false) },
     { name: `hono-jose-kv-${algorithm}`, title: `Hono + jose + KV read, ${algorithm}`, side: "peer", subject: peer("hono-jose-kv"), requests: cold, ...peerChecks(tokens, true) },
   ];
@@ -101,6 +100,8 @@ function otherPromises(subjects, tokens) {
     { name: "hono-jose-kv-bulk", title: "Hono + jose + KV bulk read of 3, HS256", ...peer("hono-jose-kv-bulk") },
     { name: "strong", title: "/check, warm, strong, HS256", ...own("strong") },
     { name: "hono-jose-ledger", title: "Hono + jose + Durable Object read, HS256", ...peer("hono-jose-ledger") },
+    { name: "strong-one", title: "/check, warm, strong, one connection, HS256", ...own("strong"), connections: 1 },
+    { name: "hono-jose-ledger-one", title: "Hono + jose + Durable Object read, one connection, HS256", ...peer("hono-jose-ledger"), connections: 1 },
   ];
 }
 

@@ -55,10 +55,10 @@ export function parseRun(output) {
 }
 
 /**
- * @param {{ port: number, file: string, sent: number, seconds: number, limit?: number }} what `limit`: ends before more are sent
+ * @param {{ port: number, file: string, sent: number, seconds: number, limit?: number, connections?: number }} what `limit`: ends before more are sent
  * @returns {Promise<Run>}
  */
-export async function load({ port, file, sent, seconds, limit = 0 }) {
-  const { output } = await run("wrk", ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, "--timeout", "10s", "-s", SCRIPT, `http://127.0.0.1:${port}/`, "--", file, String(sent), String(limit)]);
+export async function load({ port, file, sent, seconds, limit = 0, connections = CONNECTIONS }) {
+  const { output } = await run("wrk", ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "10s", "-s", SCRIPT, `http://127.0.0.1:${port}/`, "--", file, String(sent), String(limit)]);
   return parseRun(output);
 }

@@ -25,6 +25,8 @@ import { withSubject } from "./subjects.mjs";
 
 /** Of requests that are good for once, so many are kept back to look whether it worked. */
 const KEPT_BACK = 10;
+/** How often KV is looked at again once the process rests. */
+const TRIES = 30;
 
 /** @param {Cell} cell @param {string} folder */
 async function requestFile({ requests }, folder) {
@@ -39,19 +41,29 @@ function refuseBad(cell, { refused, broken, requests }) {
   must(requests > 0, `${cell.title}: nothing was answered`);
 }
 
+/** Waits for all that follows the answers: an entry of KV for each, at the least, and then nothing more.
+ * @param {Workerd} worker @param {number} entries that KV is to have got in all */
+async function untilDone(worker, entries) {
+  await worker.rest();
+  for (let tries = 0; (await kvCount(worker)).writes < entries; tries++) {
+    must(tries < TRIES, `Of ${entries} logouts only ${(await kvCount(worker)).writes} came to KV`);
+    await worker.rest();
+  }
+}
+
 /** @param {Cell} cell @param {Workerd} worker @param {Options} options @returns {Promise<Round>} */
 async function underLoad(cell, worker, { seconds, warmUp, folder }) {
   await cell.before(worker);
   const file = await requestFile(cell, folder);
-  const port = worker.ports.http;
+  const where = { port: worker.ports.http, file, connections: cell.connections };
   const limit = cell.isOnce ? cell.requests.texts().length - KEPT_BACK : 0;
-  const warm = await load({ port, file, sent: 0, seconds: warmUp, limit: Math.floor(limit / 3) });
+  const warm = await load({ ...where, sent: 0, seconds: warmUp, limit: Math.floor(limit / 3) });
   refuseBad(cell, warm);
-  if (cell.isOnce) await worker.rest();
+  if (cell.isOnce) await untilDone(worker, warm.requests);
   const others = watchOthers(worker.pid);
   const [kvBefore, cpuBefore] = [await kvCount(worker), worker.cpuSeconds()];
-  const run = await load({ port, file, sent: warm.sent, seconds, limit });
-  if (cell.isOnce) await worker.rest();
+  const run = await load({ ...where, sent: warm.sent, seconds, limit });
+  if (cell.isOnce) await untilDone(worker, warm.requests + run.requests);
   const [cpu, kv, othersShare] = [worker.cpuSeconds() - cpuBefore, await kvCount(worker), others()];
   refuseBad(cell, run);
   await cell.after(worker);

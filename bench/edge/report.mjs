@@ -23,8 +23,11 @@ const verdict = (holds) => (holds === undefined ? "" : holds ? "yes" : "**no**")
 
 /** @param {Results} results */
 export function targetTable(results) {
-  const rows = targets(results).map(({ what, against, target, result, holds }) => [what, against, target, result, verdict(holds)]);
-  return table(["what", "against", "target", "measured", "holds"], rows);
+  const builds = results.builds ?? [];
+  const rows = targets(results).map(({ what, against, target, result, holds, beside = {} }) => [
+    what, against, target, result, ...builds.map((build) => beside[build]), verdict(holds),
+  ]);
+  return table(["what", "against", "target", "measured", ...builds, "holds"], rows);
 }
 
 /** @param {Spread} value @param {(value: number) => string} inWords */
@@ -55,7 +58,7 @@ export function cellTable({ cells }) {
 }
 
 /** @param {Results} results */
-function otherTables({ bundle = [], coldStarts = [], memory }) {
+function otherTables({ bundle = [], coldStarts = [], memory, rows = [] }) {
   const bare = coldStarts[0]?.milliseconds.median ?? 0;
   return [
     table(["started", "ms to the first answer", "over bare JS", "resident MB"], coldStarts.map(({ title, milliseconds, residentBytes }) => [
@@ -63,7 +66,19 @@ function otherTables({ bundle = [], coldStarts = [], memory }) {
     ])),
     table(["file", "bytes", "gzip -9"], bundle.map(({ file, raw, gzip }) => [file, thousands(raw), thousands(gzip)])),
     memory ? table(["wasm memory", "MB"], [["at the start", oneDigit(memory.atStart / 1e6)], ["100,000 revocations followed", oneDigit(memory.followed / 1e6)], ["and 10,000 tokens known", oneDigit(memory.full / 1e6)]]) : "",
+    ...rows.map(rowTable),
   ].filter(Boolean);
+}
+
+/** Where the rows go. @param {import("./rows.mjs").RowsWritten} one */
+function rowTable({ name, logouts, seconds, written, byStatement, stored }) {
+  const sorted = Object.entries(byStatement).sort(([, one], [, other]) => other.rows - one.rows);
+  const perLogout = (/** @type {number} */ value) => (value / logouts).toFixed(2);
+  return table([`rows written, ${name}, for one of ${thousands(logouts)} logouts`, "rows", "calls"], [
+    ...sorted.map(([statement, { rows, calls }]) => [`\`${statement.slice(0, 90)}\``, perLogout(rows), perLogout(calls)]),
+    [`all, until nothing was due any more after ${Math.round(seconds)} s`, perLogout(written), ""],
+    ["stored still, and one row each when it is deleted", perLogout(stored), ""],
+  ]);
 }
 
 /** How much of the machine others had while it was measured; nothing where that is next to nothing. @param {Results} results */

@@ -18,6 +18,8 @@ import { Workerd } from "./workerd.mjs";
  * @property {string} [ledger] the class of its Durable Object
  * @property {boolean} [hasCache]
  * @property {Record<string, string>} [beside] other Workers by name
+ * @property {import("./capnp.mjs").Entrypoint[]} [entrypoints] with sockets of their own
+ * @property {boolean} [isApart] whether the ledger's object is in an isolate of its own
  */
 
 export const PEERS = /** @type {const} */ (["hono-jose", "hono-jose-kv", "hono-jose-kv-bulk", "hono-jose-ledger", "hono-jose-guard"]);
@@ -51,13 +53,13 @@ async function bundlePeers(out) {
 }
 
 /** Our Worker's variables and secrets.
- * @param {{ routes?: object[], ledger?: object }} [settings] besides those that are shipped
+ * @param {{ routes?: object[] }} [settings] besides those that are shipped
  * @returns {Promise<Record<string, Binding>>} */
-async function ownBindings({ routes = [], ledger } = {}) {
+async function ownBindings({ routes = [] } = {}) {
   const table = testTable();
   table.check = { stronger_by_query: true }; // what every freshness costs is measured without a client's secret
   table.routes.push(...routes);
-  if (ledger) table.ledger = ledger;
+  table.ledger = { settling_seconds: 0 }; // the ledger of a new deployment asks KV as well for two minutes
   const secrets = Object.entries(SECRETS).map(([name, text]) => [name, { text }]);
   return { EDGE_LOGOUT: { json: table }, ...Object.fromEntries(secrets), REVOCATIONS: { kv: true }, LEDGER: { ledger: "Ledger" } };
 }
@@ -71,7 +73,7 @@ function peerBindings(peer) {
 
 const GUARD = { kind: "guard", paths: ["/orders/*"], issuers: ["commerce-engine-storefront"], upstream: { service: "UPSTREAM" } };
 
-/** @param {{ folder: string, build: string, bareRust: string }} where */
+/** @param {{ folder: string, build: string, bareRust?: string }} where `bareRust`: unless nobody wants to have it measured */
 export async function prepareSubjects({ folder, build, bareRust }) {
   await bundlePeers(folder);
   const known = Object.fromEntries(await Promise.all(ALGORITHMS.map(async (algorithm) => [algorithm, await verification(algorithm)])));
@@ -82,11 +84,11 @@ export async function prepareSubjects({ folder, build, bareRust }) {
     /** @type {Subject} */
     bareJs: { files: [standIn("bare")], bindings: {} },
     /** @type {Subject} */
-    bareRust: { files: modulesIn(bareRust), bindings: {} },
+    bareRust: { files: bareRust ? modulesIn(bareRust) : [], bindings: {} },
     /** @type {Subject} */
     ours: { ...own, bindings: await ownBindings() },
-    /** Nothing else writes to its KV. @type {Subject} */
-    ourSole: { ...own, bindings: await ownBindings({ ledger: { sole_writer: true } }) },
+    /** Beside it, what counts the rows that its ledger writes. @type {Subject} */
+    ourRows: { ...own, bindings: await ownBindings(), files: [standIn("rows-main"), ...own.files], entrypoints: [{ socket: "rows", entrypoint: "Rows" }] },
     /** @type {Subject} */
     ourGuard: { ...own, bindings: { ...(await ownBindings({ routes: [GUARD] })), UPSTREAM: { service: UPSTREAM } }, beside },
     /** @param {string} answer @returns {Subject} */
@@ -104,6 +106,13 @@ export async function prepareSubjects({ folder, build, bareRust }) {
 /** @param {Subject} subject */
 const hasKv = (subject) => Object.values(subject.bindings).some((binding) => "kv" in binding);
 
+/** The other Workers by name, with their files. @param {Subject} subject @param {boolean} everything */
+const allBeside = (subject, everything) => ({
+  ...subject.beside,
+  ...((hasKv(subject) || everything) && { [KV]: standIn("kv") }),
+  ...((subject.hasCache || everything) && { [CACHE]: standIn("cache") }),
+});
+
 /**
  * Lays out a subject's files in a folder of its own. `everything`: with all stand-ins, whether it needs them or not.
  * @param {Subject} subject @param {string} below @param {{ everything?: boolean }} [options]
@@ -112,7 +121,7 @@ export async function layOut(subject, below, { everything = false } = {}) {
   const folder = await mkdtemp(join(below, "subject-"));
   const hasCounter = hasKv(subject);
   const hasCache = subject.hasCache === true;
-  const beside = { ...subject.beside, ...((hasCounter || everything) && { [KV]: standIn("kv") }), ...((hasCache || everything) && { [CACHE]: standIn("cache") }) };
+  const beside = allBeside(subject, everything);
   await mkdir(join(folder, "disk"));
   for (const file of subject.files) await cp(file, join(folder, basename(file)));
   for (const [name, file] of Object.entries(beside)) await cp(file, join(folder, `beside-${name}.js`));
@@ -121,12 +130,14 @@ export async function layOut(subject, below, { everything = false } = {}) {
     modules: subject.files.map((file) => ({ name: basename(file), file: basename(file) })),
     bindings: subject.bindings,
     ledger: subject.ledger,
+    entrypoints: subject.entrypoints,
+    isApart: subject.isApart,
     beside: Object.fromEntries(Object.keys(beside).map((name) => [name, `beside-${name}.js`])),
     hasCache,
     hasCounter,
   };
   await writeFile(join(folder, "config.capnp"), configText(setup));
-  return { folder, sockets: hasCounter ? 2 : 1 };
+  return { folder, sockets: 1 + (hasCounter ? 1 : 0) + (subject.entrypoints?.length ?? 0) };
 }
 
 /**

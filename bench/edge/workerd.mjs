@@ -13,8 +13,9 @@ import { processFields } from "./machine.mjs";
 const TICKS_PER_SECOND = 100;
 const STARTS_WITHIN_MS = 20_000;
 const ANSWERS_WITHIN_MS = 15_000;
-/** A process rests that has used at most one tick in so long. */
+/** A process rests that has used at most one tick in each of so many such times: an alarm may gather work for a while. */
 const REST_MS = 400;
+const RESTS_TIMES = 3;
 const RESTS_WITHIN_MS = 60_000;
 
 /** @type {string} */
@@ -73,9 +74,10 @@ export class Workerd {
   /** Waits until it has worked off what its answers have left to do. */
   async rest() {
     const begun = performance.now();
-    for (let before = -1; performance.now() - begun < RESTS_WITHIN_MS; ) {
+    for (let [quiet, before] = [0, -1]; performance.now() - begun < RESTS_WITHIN_MS; ) {
       const now = this.cpuSeconds();
-      if (before >= 0 && now - before <= 1.5 / TICKS_PER_SECOND) return;
+      quiet = before >= 0 && now - before <= 1.5 / TICKS_PER_SECOND ? quiet + 1 : 0;
+      if (quiet === RESTS_TIMES) return;
       before = now;
       await pause(REST_MS);
     }

@@ -4,24 +4,24 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use edge_logout::revocation::{Authority, Doubt, Ended, Known, Matchable, Memory, Revocation, Status};
+use edge_logout::ports::Clock;
+use edge_logout::revocation::{Authority, Doubt, Ended, Freshness, Known, Logout, Matchable, Replica, Status};
 use edge_logout::token::{Recent, RecentLimits};
 
 use super::clock::{self, Micros};
 use super::platform::Platform;
-use super::tokens::ISSUER;
-use super::world::{Customer, Venue, World};
+use super::world::{Customer, SETTLING, Venue, World};
 
 /// As in `src/endpoints/judge.rs`.
 const TOKENS_AN_ISOLATE: RecentLimits = RecentLimits { tokens: 5_000, bytes: 4 * 1024 * 1024 };
 /// How long a check and a logout may take.
 const CHECK_LIMIT: Duration = Duration::from_secs(3);
-const LOGOUT_LIMIT: Duration = Duration::from_secs(10);
+const LOGOUT_LIMIT: Duration = Duration::from_secs(3);
 
 pub struct Isolate {
     pub used_at: Cell<Micros>,
     platform: Platform,
-    memory: Memory,
+    replica: Replica,
     tokens: RefCell<Recent<Rc<Matchable>>>,
 }
 
@@ -37,13 +37,14 @@ impl Isolate {
         Self {
             used_at: Cell::new(clock::now()),
             platform,
-            memory: Memory::seeded(shards, seed),
+            replica: Replica::seeded(shards, seed),
             tokens: RefCell::new(Recent::new(TOKENS_AN_ISOLATE)),
         }
     }
 
     fn authority(&self) -> Authority<'_, Platform> {
-        Authority { platform: &self.platform, memory: &self.memory, ledger: self.platform.world.ledger() }
+        let ledger = self.platform.world.ledger();
+        Authority { platform: &self.platform, replica: &self.replica, ledger, settling: SETTLING }
     }
 
     /// What this isolate knows of a customer's token: the shipped memory of tokens, as bounded as it is there.
@@ -52,8 +53,9 @@ impl Isolate {
         if let Some(known) = tokens.find(&customer.name) {
             return known;
         }
-        let token = Rc::new(Matchable::new(Ended::Jwt(&customer.token), ISSUER));
+        let token = Rc::new(Matchable::new(Ended::Jwt(&customer.token), &self.platform.world.mint.revocation));
         tokens.insert(&customer.name, Rc::clone(&token));
+        self.platform.world.count(|counts| counts.colds += self.platform.alike);
         token
     }
 
@@ -98,18 +100,27 @@ impl Isolate {
     }
 
     /// What a request does after its answer.
-    fn refresh(self: &Rc<Self>) {
-        if let edge_logout::revocation::Freshness::Bounded(bound) = self.platform.world.promise.0 {
-            let isolate = Rc::clone(self);
-            clock::spawn(async move { isolate.authority().refresh(bound).await });
+    pub fn refresh(self: &Rc<Self>) {
+        let (isolate, now) = (Rc::clone(self), self.platform.now());
+        match self.platform.world.promise.0 {
+            Freshness::Bounded(bound) if self.replica.wants_refresh(bound, now) => {
+                clock::spawn(async move { isolate.authority().refresh(bound).await });
+            }
+            Freshness::Strong if self.replica.wants_segments(now) => {
+                clock::spawn(async move { isolate.authority().load_segments().await });
+            }
+            Freshness::Strong | Freshness::Bounded(_) | Freshness::Eventual => {}
         }
     }
 
-    /// Records revocations. Gives whether that is durable.
-    pub async fn revoke(&self, revocations: &[Revocation]) -> bool {
+    /// Logs a token out, as `src/endpoints/logout.rs` does. Gives whether that is durable.
+    pub async fn revoke(&self, token: &Matchable, logout: &Logout) -> bool {
         let world = &self.platform.world;
         let begun = clock::now();
-        let is_done = self.authority().revoke(revocations, LOGOUT_LIMIT).await.is_ok();
+        let authority = self.authority();
+        let known = authority.status_before_logout(token, world.promise.0, LOGOUT_LIMIT).await;
+        let left = LOGOUT_LIMIT.saturating_sub(Duration::from_micros(clock::now() - begun));
+        let is_done = known.is_ok() && authority.revoke(logout, left).await.is_ok();
         world.count(|counts| {
             counts.logouts += 1.0;
             counts.logouts_failed += if is_done { 0.0 } else { 1.0 };

@@ -16,15 +16,28 @@ pub struct Counts {
     pub kv_calls: f64,
     pub kv_keys_read: f64,
     pub kv_writes: f64,
+    /// Segments that isolates asked Workers KV for, and those that were there.
+    pub segments_read: f64,
+    pub segments_found: f64,
+    pub segment_bytes: f64,
+    /// Tokens that an isolate saw for the first time, or again after it had forgotten them.
+    pub colds: f64,
     pub polls: f64,
-    pub contains: f64,
+    pub confirms: f64,
+    pub segments_asked: f64,
     pub records: f64,
+    /// Batches that other objects write to Workers KV.
+    pub batches: f64,
+    /// Segments that were put in Workers KV.
+    pub published: f64,
     pub alarms: f64,
     pub alarms_set: f64,
     /// How long objects were at work.
     pub object_time: f64,
     pub rows_read: f64,
     pub rows_written: f64,
+    /// Of these, entries that were removed from the log.
+    pub rows_removed: f64,
     pub recalls: f64,
     pub recalls_found: f64,
     /// Checks that waited, and for how long.
@@ -37,10 +50,18 @@ pub struct Counts {
     /// The most requests that one shard had in one second.
     pub busiest_second: f64,
     pub longest_backlog: usize,
-    /// The revocations that an isolate remembers of all feeds.
-    pub followed: usize,
-    /// How often a follower was told of a feed that is too large.
-    pub too_large: u64,
+    /// What an isolate holds.
+    pub held: Held,
+}
+
+/// What an isolate holds of the ledger.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Held {
+    /// Revocations in segments, all of them, and the bytes of their filters.
+    pub in_segments: u64,
+    pub filter_bytes: u64,
+    /// Entries after the segments.
+    pub entries: u64,
 }
 
 /// Durations.

@@ -3,9 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
-use edge_logout::revocation::Entry;
+use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, Wake};
+use edge_logout::revocation::KvEntry;
+use edge_logout::revocation::ledger::{Call, Question};
 use edge_logout::time::Timestamp;
+use futures_util::future::LocalBoxFuture;
 
 use super::clock::{self, Micros};
 use super::index::write_latency;
@@ -27,6 +29,10 @@ impl Clock for Platform {
     async fn sleep(duration: Duration) {
         clock::after(duration.as_micros() as Micros).await;
     }
+
+    fn signal() -> (Wake, LocalBoxFuture<'static, ()>) {
+        clock::signal()
+    }
 }
 
 impl Index for Platform {
@@ -37,32 +43,47 @@ impl Index for Platform {
             counts.kv_keys_read += keys.len() as f64 * self.alike;
         });
         clock::after(took).await;
-        Ok(values)
+        Ok(values.into_iter().map(|value| String::from_utf8(value?.to_vec()).ok()).collect())
     }
 
-    async fn put(&self, entry: &Entry) -> Result<(), IndexError> {
-        clock::after(write_latency(&self.world.random)).await;
-        self.world.put(entry);
+    async fn put(&self, entry: &KvEntry) -> Result<(), IndexError> {
+        let took = write_latency(&self.world.random);
+        self.world.put(&entry.key, entry.value.as_bytes(), clock::now() + took);
+        clock::after(took).await;
         Ok(())
+    }
+
+    async fn segment(&self, key: &str) -> Result<Option<Vec<u8>>, IndexError> {
+        let keys = [key.to_owned()];
+        let (values, took) = self.venue.cached.find(&keys, &self.world.central, clock::now(), &self.world.random);
+        clock::after(took).await;
+        let found = values.into_iter().next().flatten();
+        self.world.count(|counts| {
+            counts.segments_read += self.alike;
+            counts.segments_found += if found.is_some() { self.alike } else { 0.0 };
+            counts.segment_bytes += found.as_ref().map_or(0, |found| found.len()) as f64 * self.alike;
+        });
+        Ok(found.map(|found| found.to_vec()))
     }
 }
 
 impl LedgerShards for Platform {
-    async fn ask(&self, shard: u32, question: &str) -> Result<String, LedgerError> {
+    async fn ask(&self, shard: u32, call: &[u8]) -> Result<Vec<u8>, LedgerError> {
         let shard = self.world.shards.get(shard as usize).ok_or(LedgerError::Absent)?;
+        let call = Call::read(call).ok_or(LedgerError::Failed)?;
         // Each way is half the round trip, and up to a tenth more of it.
         let way = || self.venue.round_trip / 2 + self.world.random.between(0, self.venue.round_trip / 10 + 1);
         clock::after(way()).await;
         // Logouts elsewhere are simulated one by one.
-        let alike = if question.starts_with(r#"{"Record"#) { 1.0 } else { self.alike };
-        let answer = Rc::clone(shard).serve(Rc::clone(&self.world), question.to_owned(), alike).await;
+        let alike = if matches!(call.question, Question::Record(_)) { 1.0 } else { self.alike };
+        let answer = Rc::clone(shard).serve(Rc::clone(&self.world), call, alike).await;
         clock::after(way()).await;
         answer
     }
 }
 
 impl SharedMemory for Platform {
-    async fn recall(&self, name: &str) -> Option<String> {
+    async fn recall(&self, name: &str) -> Option<Vec<u8>> {
         clock::after(CACHE_LATENCY).await;
         let found = self.venue.recall(name);
         self.world.count(|counts| {
@@ -72,11 +93,11 @@ impl SharedMemory for Platform {
         found
     }
 
-    async fn share(&self, name: &str, text: &str, seconds: u32) {
+    async fn share(&self, name: &str, bytes: &[u8], seconds: u32) {
         clock::after(CACHE_LATENCY).await;
         if self.world.polls_alone.get() && name.starts_with("claim") {
             return;
         }
-        self.venue.share(name, text, seconds);
+        self.venue.share(name, bytes, seconds);
     }
 }

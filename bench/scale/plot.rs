@@ -91,7 +91,9 @@ fn groups(plot: &mut Plot, outcomes: &mut [Outcome], value: impl Fn(&mut Outcome
     let step = (RIGHT - LEFT) / count as f64;
     for (group, of_scenario) in outcomes.chunk_by_mut(is_of_one_scenario).enumerate() {
         let left = LEFT + group as f64 * step;
-        for (place, of_promise) in of_scenario.chunk_by_mut(|one, next| one.promise == next.promise).enumerate() {
+        for of_promise in of_scenario.chunk_by_mut(|one, next| one.promise == next.promise) {
+            let promise = of_promise[0].promise;
+            let place = Promise::ALL.iter().position(|other| *other == promise).expect("is one of them");
             let x = left + 10.0 + place as f64 * (step - 20.0) / 5.0;
             match of_promise.iter_mut().find(|outcome| outcome.holds()) {
                 Some(outcome) => {
@@ -134,9 +136,9 @@ pub fn staleness(outcomes: &mut [Outcome]) -> String {
 }
 
 pub fn polls(polls: &[(usize, [f64; 2])]) -> String {
-    let title = "Polls of one location, by how many isolates it has (bound 1 s, round trip 70 ms)";
-    let mut plot = Plot::new(title, "polls a second", 1.0, 100.0);
-    let names = ["as shipped", "were each isolate to poll alone"];
+    let title = "Syncs of one location, by how many isolates it has (bound 1 s, round trip 70 ms)";
+    let mut plot = Plot::new(title, "syncs a second", 1.0, 100.0);
+    let names = ["as shipped", "were each isolate to sync alone"];
     plot.legend(&names.map(str::to_owned).into_iter().zip(COLOURS).collect::<Vec<_>>());
     let step = (RIGHT - LEFT) / polls.len() as f64;
     let x = |place: usize| LEFT + (place as f64 + 0.5) * step;

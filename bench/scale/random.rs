@@ -12,10 +12,7 @@ impl Random {
 
     pub fn number(&self) -> u64 {
         self.0.set(self.0.get().wrapping_add(0x9E37_79B9_7F4A_7C15));
-        let mut z = self.0.get();
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
+        mix(self.0.get())
     }
 
     /// From 0 to below 1.
@@ -37,6 +34,13 @@ impl Random {
     pub fn pause(&self, per_second: f64) -> u64 {
         (-(1.0 - self.unit()).ln() * 1e6 / per_second) as u64
     }
+}
+
+/// A number that nobody would guess from the other.
+pub const fn mix(number: u64) -> u64 {
+    let z = (number ^ (number >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }
 
 /// Some do much more than others: the weight of rank `n` is `1 / n^exponent`. Drawn by Walker's alias method.

@@ -1,25 +1,21 @@
 //! Runs: one world each, for costs or for staleness, several at once on as many threads as there are.
 
-use std::mem::size_of;
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use edge_logout::revocation::Freshness;
-use edge_logout::revocation::feed::{Applied, Follower};
-use edge_logout::revocation::ledger::Since;
 
 use super::clock::{self, Micros, SECOND};
 use super::measure::Counts;
-use super::prices::{Bill, Revocations};
+use super::prices::Bill;
 use super::scenario::{Place, Promise, Scenario};
 use super::traffic;
-use super::world::{TAKE_OVER, World, timestamp};
+use super::world::{TAKE_OVER, World};
 
 const SEED: u64 = 1;
-/// As in `src/revocation/memory.rs`.
-const MAX_FOLLOWED: usize = 100_000;
 
 /// What became of a scenario under a promise.
 pub struct Outcome {
@@ -48,14 +44,14 @@ pub fn costs(scenario: &Scenario, promise: Promise, polling: Polling) -> Counts 
     let world = World::new(scenario, promise, SEED);
     world.polls_alone.set(polling == Polling::Alone);
     traffic::begin(&world);
-    clock::spawn(follow(Rc::clone(&world)));
-    let warm_up = promise.warm_up();
+    let warm_up = Scenario::warm_up();
     world.begin_measuring();
     if let Some(collapsed) = run_until(&world, warm_up) {
         return collapsed;
     }
     world.begin_measuring();
     clock::run_until(warm_up + scenario.measured);
+    world.note_held();
     world.end()
 }
 
@@ -97,51 +93,6 @@ fn watched_for(scenario: &Scenario, promise: Promise) -> Micros {
     enough + if promise.0 == Freshness::Eventual { 200 * SECOND } else { 20 * SECOND }
 }
 
-/// Follows all feeds as every isolate does, to see how much that is.
-async fn follow(world: Rc<World>) {
-    let capacity = MAX_FOLLOWED / world.shards.len().max(1);
-    let mut followers: Vec<Option<Follower>> = world.shards.iter().map(|_| None).collect();
-    loop {
-        clock::after(SECOND).await;
-        let now = timestamp(clock::now());
-        for (shard, follower) in world.shards.iter().zip(&mut followers) {
-            loop {
-                let since = follower.as_ref().map_or(Since::Start(0), Follower::since);
-                let changes = shard.look(&since);
-                let applied = match follower {
-                    Some(follower) => follower.apply(&changes, now, now),
-                    None => match Follower::begin(&changes, now, now, capacity) {
-                        Ok(begun) => {
-                            *follower = Some(begun);
-                            if changes.is_complete { Applied::Fully } else { Applied::Partly }
-                        }
-                        Err(refused) => refused,
-                    },
-                };
-                match applied {
-                    Applied::Partly => continue,
-                    Applied::Fully => {}
-                    Applied::Gap | Applied::TooLarge => {
-                        *follower = None;
-                        world.count(|counts| counts.too_large += u64::from(applied == Applied::TooLarge));
-                    }
-                }
-                break;
-            }
-        }
-        let followed = followers.iter().flatten().map(Follower::len).sum();
-        world.count(|counts| counts.followed = counts.followed.max(followed));
-    }
-}
-
-/// What so many remembered revocations take: a map by digest, at most seven eighths full and with a byte of control for
-/// each place, and a queue by version. Both double when they are full.
-pub fn bytes_of(followed: usize) -> usize {
-    let places = (followed * 8).div_ceil(7).next_power_of_two();
-    let entry = size_of::<([u8; 32], u64, Option<i64>)>() + 1;
-    places * entry + followed.next_power_of_two() * size_of::<(u64, [u8; 32])>()
-}
-
 /// Polls a second from one location, by how many isolates it has.
 pub fn polls_of_location(isolates: usize, bound: Promise, polling: Polling) -> f64 {
     let checks_per_second = isolates as f64 * super::scenario::CHECKS_AN_ISOLATE;
@@ -154,6 +105,7 @@ pub fn polls_of_location(isolates: usize, bound: Promise, polling: Polling) -> f
         logouts_per_second: 1.0,
         watched_per_second: 0.0,
         shards: 1,
+        lifetime: Duration::from_hours(12),
         measured: 10 * SECOND,
     };
     let world = World::new(&scenario, bound, SEED);
@@ -192,19 +144,20 @@ pub fn in_parallel<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> V
 fn jobs() -> Vec<(Scenario, Promise, Polling)> {
     let mut jobs = Vec::new();
     for scenario in Scenario::ALL {
-        for promise in Promise::ALL {
-            let scenario = scenario().configured_for(promise);
-            jobs.push((scenario, promise, Polling::Shipped));
+        let scenario = scenario();
+        for promise in scenario.promises() {
+            jobs.push((scenario.clone(), *promise, Polling::Shipped));
         }
     }
     jobs
 }
 
-/// Runs everything.
-pub fn all() -> Vec<Outcome> {
-    let jobs = jobs();
+/// Runs the scenarios of these names, or all of them.
+pub fn all(names: &[String]) -> Vec<Outcome> {
+    let mut jobs = jobs();
+    jobs.retain(|(scenario, ..)| names.is_empty() || names.iter().any(|name| name == scenario.name));
     // Each is two runs; the last ones take longest, so they come first.
-    let last = jobs.len() - 1;
+    let last = jobs.len().saturating_sub(1);
     let mut counted = in_parallel(jobs.len() * 2, |number| {
         let (scenario, promise, polling) = &jobs[last - number / 2];
         let is_costs = number % 2 == 0;
@@ -216,7 +169,7 @@ pub fn all() -> Vec<Outcome> {
         let (staleness, counts) = (counted.pop().expect("two a job"), counted.pop().expect("two a job"));
         let seconds = scenario.measured as f64 / SECOND as f64;
         let shards = if promise.0 == Freshness::Eventual { 0 } else { scenario.shards };
-        let bill = Bill::of(&counts, seconds, shards, &Revocations::of(scenario.logouts_per_second));
+        let bill = Bill::of(&counts, seconds, &scenario, shards);
         Outcome { scenario, promise, seconds, counts, staleness, bill }
     };
     jobs.into_iter().map(outcome).collect()

@@ -18,6 +18,11 @@ pub const IDLE_LIFE: Micros = 300 * SECOND;
 pub const SERVICE: Micros = MILLISECOND;
 /// Longer than this nobody waits in an object's queue: it answers that it is overloaded.
 pub const LONGEST_QUEUE: Micros = SECOND;
+/// How long an object takes to read a block of a run, and to write one with its share of the filter, in microseconds.
+pub const BLOCK_READ: f64 = 50.0;
+pub const BLOCK_WRITTEN: f64 = 200.0;
+/// Until another object near it has its call, and its alarm runs.
+pub const OBJECT_CALL: Micros = 20 * MILLISECOND;
 /// Until what an object has written is durable and its answer may leave.
 pub const OUTPUT_GATE: Micros = 10 * MILLISECOND;
 /// The Cache API.
@@ -48,7 +53,7 @@ pub struct Place {
 }
 
 impl Place {
-    const fn new(round_trip_ms: u64, checks_per_second: f64, customers: usize) -> Self {
+    pub const fn new(round_trip_ms: u64, checks_per_second: f64, customers: usize) -> Self {
         Self { round_trip: round_trip_ms * MILLISECOND, checks_per_second, customers }
     }
 
@@ -71,6 +76,8 @@ pub struct Scenario {
     /// For staleness: so many logouts a second, each followed by clients that go on using the token.
     pub watched_per_second: f64,
     pub shards: u32,
+    /// How long revocations live.
+    pub lifetime: Duration,
     pub measured: Micros,
 }
 
@@ -87,9 +94,8 @@ impl Promise {
         Self(Freshness::Eventual),
     ];
 
-    pub fn warm_up(self) -> Micros {
-        if self.0 == Freshness::Eventual { UNTIL_STEADY } else { UNTIL_FULL }
-    }
+    /// The two that a shop chooses from first.
+    pub const WITHOUT_OPTIONS: [Self; 2] = [Self::ALL[0], Self::ALL[2]];
 
     pub fn name(self) -> String {
         match self.0 {
@@ -101,29 +107,36 @@ impl Promise {
     }
 }
 
-/// Until memories are as full as they get: what the index said counts for five minutes.
-const UNTIL_FULL: Micros = 370 * SECOND;
-/// Where nothing is remembered of what the index said.
+/// Until isolates have seen the tokens that are in use, and the location's cache of Workers KV is full.
 const UNTIL_STEADY: Micros = 65 * SECOND;
+/// What the contracts' tokens live for at the most, unless said otherwise.
+const HALF_A_DAY: Duration = Duration::from_hours(12);
 
 impl Scenario {
-    pub const ALL: [fn() -> Self; 4] = [Self::night, Self::small, Self::marketplace, Self::worldwide];
+    pub const ALL: [fn() -> Self; 5] =
+        [Self::night, Self::small, Self::marketplace, Self::marketplace_month, Self::worldwide];
+
+    pub const fn warm_up() -> Micros {
+        UNTIL_STEADY
+    }
+
+    /// The revocations that are alive once as many expire as are made: one for each logout.
+    pub fn live(&self) -> f64 {
+        self.logouts_per_second * self.lifetime.as_secs_f64()
+    }
+
+    /// What it is simulated under.
+    pub fn promises(&self) -> &'static [Promise] {
+        if self.name == "month" { &Promise::WITHOUT_OPTIONS } else { &Promise::ALL }
+    }
+
+    /// In what time locations that are not simulated do what those do that are.
+    pub fn spread(promise: Promise) -> Micros {
+        promise.0.bound().map_or(SECOND / 5, |bound| bound.as_micros() as Micros / 2).max(SECOND / 5)
+    }
 
     pub fn checks_per_second(&self) -> f64 {
         self.places.iter().map(|place| place.checks_per_second).sum::<f64>() * self.alike
-    }
-
-    /// With the shards that a promise needs, as far as there may be so many.
-    #[must_use]
-    pub fn configured_for(mut self, promise: Promise) -> Self {
-        if promise.0 == Freshness::Strong {
-            self.shards = match self.name {
-                "marketplace" => 32,
-                "worldwide" => 64,
-                _ => self.shards,
-            };
-        }
-        self
     }
 
     /// Whether it is plain beforehand that a shard is asked thousands of times a second: then nothing is simulated.
@@ -146,6 +159,7 @@ impl Scenario {
             logouts_per_second: 0.000_1,
             watched_per_second: 0.01,
             shards: 1,
+            lifetime: HALF_A_DAY,
             measured: 36_000 * SECOND,
         }
     }
@@ -166,6 +180,7 @@ impl Scenario {
             logouts_per_second: 500.0 / 86_400.0,
             watched_per_second: 0.1,
             shards: 1,
+            lifetime: HALF_A_DAY,
             measured: 7_200 * SECOND,
         }
     }
@@ -185,9 +200,16 @@ impl Scenario {
             alike: 5.0,
             logouts_per_second: 20.0,
             watched_per_second: 1.0,
-            shards: 2,
-            measured: 60 * SECOND,
+            shards: 1,
+            lifetime: HALF_A_DAY,
+            measured: 410 * SECOND,
         }
+    }
+
+    /// The same with tokens that live for 30 days: 52 million live revocations.
+    pub fn marketplace_month() -> Self {
+        let lifetime = Duration::from_hours(24 * 30);
+        Self { name: "month", title: "The marketplace, lifetimes of 30 days", lifetime, ..Self::marketplace() }
     }
 
     /// A million checks a second: one location of average size and distance in full, standing for all 330.
@@ -199,8 +221,9 @@ impl Scenario {
             alike: 330.0,
             logouts_per_second: 300.0,
             watched_per_second: 6.0,
-            shards: 48,
-            measured: 10 * SECOND,
+            shards: 8,
+            lifetime: HALF_A_DAY,
+            measured: 60 * SECOND,
         }
     }
 }

@@ -22,7 +22,6 @@ use super::world::timestamp;
 
 pub const ISSUER: &str = "shop";
 const KEY: [u8; 32] = [7; 32];
-const LIFETIME: Duration = Duration::from_hours(12);
 
 /// The issuer.
 pub struct Mint {
@@ -44,7 +43,7 @@ impl Signatures for NoSignatures {
 }
 
 impl Mint {
-    pub fn new() -> Self {
+    pub fn new(lifetime: Duration) -> Self {
         let jwk = Jwk::read(json!({ "kty": "oct", "alg": "HS256", "k": Base64UrlUnpadded::encode_string(&KEY) }));
         let key = jwk.expect("a JWK").verification_key(&[Algorithm::Hs256], true).expect("a key");
         let rules = JwtRules {
@@ -52,13 +51,17 @@ impl Mint {
             audiences: Vec::new(),
             keys: IssuerKeys::Configured(Rc::new(KeyRing { keys: vec![key], ..KeyRing::default() })),
             leeway: Duration::from_secs(5),
-            longest_lifetime: LIFETIME,
+            longest_lifetime: lifetime,
             claim_names: ClaimNames::default(),
             required_claims: Vec::new(),
             confirmation: ConfirmationRule::default(),
         };
-        let revocation =
-            RevocationRules { issuer: ISSUER.to_owned(), leeway: rules.leeway, longest_lifetime: LIFETIME };
+        let revocation = RevocationRules {
+            issuer: ISSUER.to_owned(),
+            leeway: rules.leeway,
+            longest_lifetime: lifetime,
+            digests: Rc::default(),
+        };
         Self { rules, revocation }
     }
 
@@ -68,7 +71,7 @@ impl Mint {
         let seconds = now.as_millis() / 1_000;
         let claims = json!({
             "sub": format!("user-{number}"), "sid": format!("session-{number}"), "jti": format!("token-{number}"),
-            "iat": seconds, "exp": seconds + LIFETIME.as_secs() as i64,
+            "iat": seconds, "exp": seconds + self.rules.longest_lifetime.as_secs() as i64,
         });
         let text = Hs256.token(&Header::empty(), &Claims::new(claims), &Hs256Key::new(KEY)).expect("signs");
         verify(&text, &self.rules, now, &NoSignatures).now_or_never().expect("waits for nobody").expect("is good")

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use edge_logout::revocation::{Ended, Freshness, Revocation, Scope, revocations_for};
+use edge_logout::revocation::{Ended, Freshness, Logout, Matchable, Scope, logout_of};
 
 use super::clock::{self, MILLISECOND, Micros, SECOND};
 use super::isolate::Isolate;
@@ -50,13 +50,15 @@ async fn logouts(world: Rc<World>, per_second: f64) {
         let isolate = venue.isolate(&world);
         let world = Rc::clone(&world);
         clock::spawn(async move {
-            isolate.revoke(&revocations(&world, &customer)).await;
+            let (token, logout) = logout(&world, &customer);
+            isolate.revoke(&token, &logout).await;
         });
     }
 }
 
-fn revocations(world: &World, customer: &Customer) -> Vec<Revocation> {
-    revocations_for(Ended::Jwt(&customer.token), &SCOPES, &world.mint.revocation, timestamp(clock::now()))
+pub fn logout(world: &World, customer: &Customer) -> (Matchable, Logout) {
+    let (ended, rules) = (Ended::Jwt(&customer.token), &world.mint.revocation);
+    (Matchable::new(ended, rules), logout_of(ended, &SCOPES, rules, timestamp(clock::now())))
 }
 
 /// Of customers of locations that are not simulated.
@@ -67,10 +69,11 @@ async fn logouts_elsewhere(world: Rc<World>, per_second: f64) {
     loop {
         clock::after(world.random.pause(per_second)).await;
         number += 1;
-        let revocations = revocations(&world, &Customer::new(&world, number));
+        let (token, logout) = logout(&world, &Customer::new(&world, number));
         let isolate = Rc::clone(&isolate);
         clock::spawn(async move {
-            isolate.revoke(&revocations).await;
+            isolate.revoke(&token, &logout).await;
+            isolate.refresh();
         });
     }
 }
@@ -136,8 +139,8 @@ async fn watched_logout(world: Rc<World>) {
     }
     clock::after(5 * SECOND).await;
     let isolate = home.isolate(&world);
-    let revocations = revocations(&world, &customer);
-    if !isolate.revoke(&revocations).await {
+    let (token, logout) = logout(&world, &customer);
+    if !isolate.revoke(&token, &logout).await {
         return;
     }
     for venue in venues {

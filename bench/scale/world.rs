@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use edge_logout::revocation::Freshness;
 use edge_logout::revocation::ledger::LedgerRules;
-use edge_logout::revocation::{Entry, Freshness};
 use edge_logout::time::Timestamp;
 use edge_logout::token::VerifiedToken;
 
+use super::archive::Archive;
 use super::clock::{self, Micros, SECOND};
-use super::index::{Cached, Central};
+use super::index::{Cached, Central, Lanes};
 use super::isolate::Isolate;
-use super::measure::Counts;
+use super::measure::{Counts, Held};
 use super::random::{Random, Zipf};
 use super::scenario::{IDLE_LIFE, ISOLATE_LIFE_SECONDS, Place, Promise, SKEW, Scenario};
 use super::shard::Shard;
@@ -38,6 +39,8 @@ pub struct World {
     pub mint: Mint,
     /// Whether isolates do not tell each other that they poll, as if the Cache API had no room for it.
     pub polls_alone: Cell<bool>,
+    /// Whose connections the outbox of an object uses.
+    pub lanes: Cell<Lanes>,
     numbers: Cell<u64>,
     counts: RefCell<Counts>,
     is_measured: Cell<bool>,
@@ -56,13 +59,16 @@ impl Customer {
     }
 }
 
+/// An answer that a location keeps, and since when.
+type Kept = (Micros, Rc<[u8]>);
+
 /// A location.
 pub struct Venue {
     pub round_trip: Micros,
     pub rate: f64,
     pub isolates: RefCell<Vec<Rc<Isolate>>>,
     pub cached: Cached,
-    shared: RefCell<HashMap<String, (Micros, Rc<str>)>>,
+    shared: RefCell<HashMap<String, Kept>>,
     customers: RefCell<Vec<Option<Rc<Customer>>>>,
     activity: Zipf,
 }
@@ -71,19 +77,26 @@ impl World {
     pub fn new(scenario: &Scenario, promise: Promise, seed: u64) -> Rc<Self> {
         clock::reset();
         let shards = if promise.0 == Freshness::Eventual { 0 } else { scenario.shards };
+        let random = Random::new(seed);
+        let (live, spread) = (scenario.live() as u64 / u64::from(shards.max(1)), Scenario::spread(promise));
+        let shard = |number| Rc::new(Shard::new(live, scenario.lifetime, (number, shards), spread, &random));
         let world = Rc::new(Self {
             scenario: scenario.clone(),
             promise,
-            random: Random::new(seed),
-            shards: (0..shards).map(|_| Rc::new(Shard::new(SETTLING))).collect(),
+            shards: (0..shards).map(shard).collect(),
+            random,
             venues: scenario.places.iter().map(|place| Rc::new(Venue::new(place))).collect(),
             central: Central::default(),
-            mint: Mint::new(),
+            mint: Mint::new(scenario.lifetime),
             polls_alone: Cell::new(false),
+            lanes: Cell::default(),
             numbers: Cell::new(0),
             counts: RefCell::default(),
             is_measured: Cell::new(false),
         });
+        if shards > 0 {
+            Archive::of(live, scenario.lifetime).publish(&world.central);
+        }
         for (venue, place) in world.venues.iter().zip(&scenario.places) {
             let isolates = (0..place.isolates()).map(|_| Isolate::start(&world, venue));
             *venue.isolates.borrow_mut() = isolates.collect();
@@ -94,7 +107,7 @@ impl World {
     /// The ledger's rules; there is none where KV alone is asked.
     pub fn ledger(&self) -> Option<LedgerRules> {
         let shards = u32::try_from(self.shards.len()).unwrap_or(u32::MAX);
-        (shards > 0).then_some(LedgerRules { shards, settling: SETTLING, sole_writer: false })
+        (shards > 0).then_some(LedgerRules { shards, kv_written_until: None })
     }
 
     /// How much of the traffic there is already: a new version takes over step by step.
@@ -120,14 +133,22 @@ impl World {
         }
     }
 
-    pub fn put(&self, entry: &Entry) {
-        self.central.put(&entry.key, &entry.value, clock::now(), &self.random);
+    /// Writes to Workers KV.
+    pub fn put(&self, key: &str, value: &[u8], written_at: Micros) {
+        self.central.put(key, value, written_at, &self.random);
         self.count(|counts| counts.kv_writes += 1.0);
     }
 
     fn number(&self) -> u64 {
         self.numbers.set(self.numbers.get() + 1);
         self.numbers.get()
+    }
+
+    /// What an isolate holds of all shards once it is up to date.
+    pub fn note_held(&self) {
+        let mut held = Held::default();
+        self.shards.iter().for_each(|shard| shard.add_held(&mut held));
+        self.count(|counts| counts.held = held);
     }
 
     /// Ends everything and gives what was counted.
@@ -153,14 +174,14 @@ impl Venue {
         }
     }
 
-    pub fn recall(&self, name: &str) -> Option<String> {
+    pub fn recall(&self, name: &str) -> Option<Vec<u8>> {
         let answers = self.shared.borrow();
-        answers.get(name).filter(|(until, _)| clock::now() < *until).map(|(_, text)| text.to_string())
+        answers.get(name).filter(|(until, _)| clock::now() < *until).map(|(_, bytes)| bytes.to_vec())
     }
 
-    pub fn share(&self, name: &str, text: &str, seconds: u32) {
+    pub fn share(&self, name: &str, bytes: &[u8], seconds: u32) {
         let until = clock::now() + Micros::from(seconds) * SECOND;
-        self.shared.borrow_mut().insert(name.to_owned(), (until, Rc::from(text)));
+        self.shared.borrow_mut().insert(name.to_owned(), (until, Rc::from(bytes)));
     }
 
     /// Any isolate; one that has been idle for long is another one by now.

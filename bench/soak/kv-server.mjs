@@ -2,25 +2,37 @@
 // Worker's memory. It never closes a connection that is kept: the runtime, as a client of HTTP, would meet that now and
 // then with a request that it has just sent, and a read of KV that is lost is not repeated (docs/operations.md).
 import { createServer } from "node:http";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 
-/** @type {Map<string, string>} */
+/** @type {Map<string, { value: Buffer, metadata?: string }>} */
 const values = new Map();
+const KEYS_A_PAGE = 1_000;
+
+/** A page of the keys in their order; the cursor is the last key. @param {URLSearchParams} options */
+function listing(options) {
+  const [prefix, cursor, limit] = [options.get("prefix") ?? "", options.get("cursor") ?? "", Number(options.get("key_count_limit") ?? KEYS_A_PAGE)];
+  const all = [...values.keys()].filter((key) => key.startsWith(prefix) && key > cursor).sort();
+  const keys = all.slice(0, limit).map((name) => ({ name, metadata: values.get(name)?.metadata }));
+  return { keys, list_complete: all.length <= limit, ...(all.length > limit && { cursor: all[limit - 1] }) };
+}
 
 /** @param {import("node:http").IncomingMessage} request @param {import("node:http").ServerResponse} response */
 async function answer(request, response) {
-  const key = decodeURIComponent(new URL(String(request.url), "http://kv.invalid").pathname.slice(1));
+  const { pathname, searchParams } = new URL(String(request.url), "http://kv.invalid");
+  const key = decodeURIComponent(pathname.slice(1));
   if (request.method === "PUT") {
-    values.set(key, await text(request));
+    const metadata = request.headers["cf-kv-metadata"];
+    values.set(key, { value: await buffer(request), ...(metadata !== undefined && { metadata: String(metadata) }) });
     return response.end();
   }
+  if (request.method === "GET" && key === "") return response.end(JSON.stringify(listing(searchParams)));
   if (request.method === "POST") {
     /** @type {string[]} */
-    const keys = JSON.parse(await text(request)).keys;
-    return response.end(JSON.stringify(Object.fromEntries(keys.map((one) => [one, values.get(one) ?? null]))));
+    const keys = JSON.parse(String(await buffer(request))).keys;
+    return response.end(JSON.stringify(Object.fromEntries(keys.map((one) => [one, values.get(one)?.value.toString() ?? null]))));
   }
-  const value = values.get(key);
-  return value === undefined ? response.writeHead(404).end() : response.end(value);
+  const found = values.get(key);
+  return found === undefined ? response.writeHead(404).end() : response.end(found.value);
 }
 
 // A request that breaks off is one of a runtime that was killed just then: nobody waits for its answer.

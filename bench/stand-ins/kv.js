@@ -18,6 +18,8 @@ export default {
       values.set(decodeURIComponent(pathname.slice(1)), await request.text());
       return new Response(null);
     }
+    // A listing: the ledger imports what was there before it, which is nothing.
+    if (pathname === "/" && request.method === "GET") return Response.json({ keys: [], list_complete: true });
     if (pathname === "/count") return Response.json(count);
     count.reads += 1;
     return request.method === "POST" ? bulk(request) : found(values.get(decodeURIComponent(pathname.slice(1))));

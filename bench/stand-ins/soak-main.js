@@ -3,6 +3,8 @@ import { memoryBytes } from "./memory-probe.js";
 import service, { Ledger as Shipped } from "./index.js";
 import { WorkerEntrypoint } from "cloudflare:workers";
 
+export * from "./index.js";
+
 const SHARD = "shard-0";
 
 export class Ledger extends Shipped {
