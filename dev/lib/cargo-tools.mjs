@@ -4,11 +4,11 @@ import { rm } from "node:fs/promises";
 import { TOOLS, inRoot, toolPath } from "./paths.mjs";
 import { step } from "./progress.mjs";
 import { ask, must } from "./run.mjs";
-import { CARGO_DENY, wasmBindgenVersion } from "./versions.mjs";
+import { CARGO_DENY, CARGO_MUTANTS, wasmBindgenVersion } from "./versions.mjs";
 
 const TARGET = inRoot(".tools", "target");
 
-/** @typedef {{ name: string, version: string, source: string[] }} Tool */
+/** @typedef {{ name: string, version: string, source: string[], says?: string[] }} Tool `says`: how it says its version */
 
 /** @returns {Tool[]} */
 const buildTools = () => [{ name: "wasm-bindgen", version: wasmBindgenVersion(), source: ["--path", "dev/wasm-bindgen"] }];
@@ -16,9 +16,12 @@ const buildTools = () => [{ name: "wasm-bindgen", version: wasmBindgenVersion(),
 /** @returns {Tool[]} */
 const testTools = () => [{ name: "cargo-deny", version: CARGO_DENY, source: ["cargo-deny", "--version", CARGO_DENY, "--bin", "cargo-deny"] }];
 
+/** Not part of set-up: only `npm run mutants` needs it. @type {Tool} */
+const MUTANTS = { name: "cargo-mutants", version: CARGO_MUTANTS, source: ["cargo-mutants", "--version", CARGO_MUTANTS], says: ["mutants", "--version"] };
+
 /** @param {Tool} tool */
-async function isInstalled({ name, version }) {
-  const words = (await ask(toolPath(name), ["--version"]))?.split(/\s+/);
+async function isInstalled({ name, version, says = ["--version"] }) {
+  const words = (await ask(toolPath(name), says))?.split(/\s+/);
   return words?.includes(version) ?? false;
 }
 
@@ -51,4 +54,8 @@ export async function installCargoTools(missing) {
   for (const tool of missing) await install(tool);
   // Nearly a gigabyte that is of no use until a version changes.
   await rm(TARGET, { recursive: true, force: true });
+}
+
+export async function ensureCargoMutants() {
+  if (!(await isInstalled(MUTANTS))) await installCargoTools([MUTANTS]);
 }

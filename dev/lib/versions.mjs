@@ -7,6 +7,7 @@ import { Refusal } from "./refusal.mjs";
 export const OLDEST_NODE_FOR_WRANGLER = "22.12.0";
 export const OLDEST_NODE = "20.0.0";
 export const CARGO_DENY = "0.20.2";
+export const CARGO_MUTANTS = "27.1.0";
 export const WASM_TARGET = "wasm32-unknown-unknown";
 
 /**

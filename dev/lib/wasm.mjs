@@ -1,7 +1,7 @@
 // From what the compiler gives to what is deployed: bindings, one JavaScript module, and a wasm without anything that
 // nobody can reach. Every program here is one that set-up has installed.
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { toolPath } from "./paths.mjs";
 import { must } from "./run.mjs";
 
@@ -40,6 +40,8 @@ export async function assemble({ wasm, entry, into, inNode = false }) {
   const module = join(staging, "index.js");
   await writeFile(module, withoutEffects(await readFile(module, "utf8")));
   await writeFile(join(staging, "entry.js"), await readFile(entry));
+  const beside = (await readdir(dirname(entry))).filter((file) => file.endsWith(".js") && file !== basename(entry));
+  for (const file of beside) await copyFile(join(dirname(entry), file), join(staging, file));
   const { build } = await import("esbuild");
   const bundled = await build({
     entryPoints: [join(staging, "entry.js")],
