@@ -52,7 +52,9 @@ pub(super) async fn write(writer: &JsValue, entries: Vec<KvEntry>) -> Vec<Result
         text.number_or_null("expirationTtl", seconds.map(i64::from)).finish()
     };
     let mut asked = json::Array::new();
-    entries.iter().for_each(|entry| asked.raw(&of_entry(entry)));
+    for entry in &entries {
+        asked.raw(&of_entry(entry));
+    }
     let written = glue::kv_write(writer, REVOCATIONS, &asked.finish()).await;
     let written: Option<Array> = written.ok().and_then(|written| written.dyn_into().ok());
     let result = |place: u32| match written.as_ref().map(|written| written.get(place).as_string()) {

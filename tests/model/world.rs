@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use edge_logout::revocation::ledger::{
-    Answer, Call, Import, Ledger, Listed, Position, Question, Setup, Sizes, SyncQuestion, Write,
+    Answer, Call, Import, Ledger, Listed, Question, Setup, Sizes, SyncQuestion, Write,
 };
 use edge_logout::revocation::steps::{Confirmation, Pages, Remembered, Replica, Snapshot, matchable};
 use edge_logout::revocation::{Digest, Limits, Logout, Matchable, Revocation, Scope, shard_of};
