@@ -187,8 +187,8 @@ fn isolates_do_not_refresh_in_step() {
             .count()
     };
     assert_eq!(due(399), 0);
-    assert!((1..40).contains(&due(500)), "{}", due(500));
-    assert_eq!(due(602), 40);
+    assert!((1..40).contains(&due(450)), "{}", due(450));
+    assert_eq!(due(502), 40);
 }
 
 #[test]

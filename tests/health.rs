@@ -66,7 +66,7 @@ fn the_ledger_is_synced_behind_an_answer_once_about_half_the_shortest_bound_has_
     let check = TestRequest::new("GET", "/check").bearer(&TestToken::of("worth").sign());
     assert!(!service.wants_refresh(&platform));
     assert_eq!(run(service.answer(&check, &platform)).reply.status, 200);
-    platform.pass(std::time::Duration::from_millis(241)); // 0.4 to 0.6 of it, by chance
+    platform.pass(std::time::Duration::from_millis(241)); // 0.4 to 0.5 of it, by chance
     assert!(service.wants_refresh(&platform));
     run(service.refresh(&platform));
     assert!(!service.wants_refresh(&platform) && platform.asked("Sync") == 2);

@@ -54,6 +54,25 @@ fn until_everything_is_imported_the_index_is_asked_as_well_and_afterwards_never(
     }
 }
 
+#[test]
+fn while_it_imports_a_token_that_the_index_does_not_have_is_looked_for_once_in_a_bound() {
+    let (platform, isolate, good) = (before_the_ledger(1), Isolate::new(1), token("good"));
+    let finds = |freshness| {
+        platform.finds.borrow_mut().clear();
+        assert!(isolate.is_active(&platform, &good, freshness));
+        platform.finds.borrow().len()
+    };
+    assert_eq!((finds(BOUNDED), finds(BOUNDED), finds(Strong), finds(Strong)), (1, 0, 1, 1));
+    platform.pass(Duration::from_millis(1));
+    assert_eq!(finds(BOUNDED), 0);
+    platform.pass(BOUNDED.bound().unwrap());
+    assert_eq!(finds(BOUNDED), 1);
+    platform.skew.set(-1_000);
+    assert!(!isolate.is_active(&platform, &token("before-0"), BOUNDED));
+    platform.pass(Duration::from_millis(1_001));
+    assert_eq!(finds(BOUNDED), 1, "nobody knows how long ago it was");
+}
+
 /// A location that asked before may be shown what it saw then; the listing may be as old.
 #[test]
 fn what_is_written_just_before_the_ledger_is_found_though_workers_kv_takes_its_time() {

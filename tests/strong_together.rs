@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::authority::{Isolate, LIMIT, ending, token};
 use crate::support::platform::{LedgerFault, TestPlatform};
-use crate::support::shards::setup;
+use crate::support::shards::{SMALL, setup};
 use crate::support::{clock, run};
 use edge_logout::ports::{Clock, LedgerError, within};
 use edge_logout::revocation::Freshness::{Bounded, Strong};
@@ -31,6 +31,26 @@ fn hundreds_at_once_cost_a_call_or_two() {
         assert!(statuses.iter().all(|known| known.unwrap().status == Status::Active));
         assert!(platform.asked.borrow().len() <= 2, "{} calls", platform.asked.borrow().len());
         assert!(platform.now().since(NOW) <= millis(110));
+    }
+}
+
+/// Were each of them to ask, a new version would overload the shards.
+#[test]
+fn a_new_isolate_loads_its_segments_before_it_asks_about_tokens() {
+    for freshness in [Strong, Bounded(millis(1_000))] {
+        let platform = TestPlatform::imported_at(NOW);
+        platform.sizes.set(Some(SMALL));
+        for number in 0..40 {
+            platform.record(setup(0, 1), vec![ending(&format!("ended-{number}"), NOW)]);
+        }
+        platform.live_on(millis(20_000));
+        assert!(!platform.segments.borrow().is_empty(), "sealed");
+        let isolate = Isolate::new(1);
+        let tokens: Vec<_> = (0..100).map(|number| token(&number.to_string())).collect();
+        let checks = tokens.iter().map(|token| async { isolate.on(&platform).status(token, freshness, LIMIT).await });
+        assert!(run(join_all(checks)).iter().all(|known| known.unwrap().status == Status::Active));
+        assert_eq!(platform.asked("Confirm"), 0, "{freshness:?}");
+        assert!(!isolate.is_active(&platform, &token("ended-3"), freshness));
     }
 }
 

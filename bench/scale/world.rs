@@ -78,7 +78,7 @@ impl World {
         clock::reset();
         let shards = if promise.0 == Freshness::Eventual { 0 } else { scenario.shards };
         let random = Random::new(seed);
-        let (live, spread) = (scenario.live() as u64 / u64::from(shards.max(1)), Scenario::spread(promise));
+        let (live, spread) = (scenario.live() as u64 / u64::from(shards.max(1)), scenario.spread(promise));
         let shard = |number| Rc::new(Shard::new(live, scenario.lifetime, (number, shards), spread, &random));
         let world = Rc::new(Self {
             scenario: scenario.clone(),

@@ -157,12 +157,23 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
             Some(bound) => Required::Since(self.platform.now().minus(bound), begun),
             None => Required::After(begun),
         };
-        let found = self.by_replica(purpose, tokens, required, begun, by).await;
+        let mut found = self.by_replica(purpose, tokens, required, begun, by).await;
+        let now = self.platform.now();
+        for (token, found) in tokens.iter().zip(&mut found) {
+            if *found == Ok(None) && self.replica.is_absent_from_kv(token, required, now) {
+                *found = Ok(Some(Status::Active));
+            }
+        }
+        let number = self.replica.number();
         let asked = tokens.iter().zip(&found).filter(|(_, found)| **found == Ok(None)).map(|(token, _)| *token);
         let asked: Vec<_> = asked.collect();
         // A logout is recorded also when Workers KV does not answer, and needs time for that.
         let by = if purpose == Purpose::Logout { by.min(self.platform.now().plus(KV_BEFORE_LOGOUT)) } else { by };
-        let mut in_kv = if asked.is_empty() { Vec::new() } else { self.in_kv(&asked, by).await }.into_iter();
+        let in_kv = if asked.is_empty() { Vec::new() } else { self.in_kv(&asked, by).await };
+        for (token, _) in asked.iter().zip(&in_kv).filter(|(_, found)| **found == Ok(Status::Active)) {
+            token.absent_from_kv.set(Some((now, number)));
+        }
+        let mut in_kv = in_kv.into_iter();
         let unread = Err(Doubt::Index(IndexError::Permanent));
         let mut known = |found: Option<Status>| found.map_or_else(|| in_kv.next().unwrap_or(unread), Ok);
         found.into_iter().map(|found| found.and_then(&mut known)).collect()
@@ -266,9 +277,9 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
     /// Loads filters that a new isolate lacks, or waits for those that other requests load: were every check to ask the
     /// shards meanwhile, they would have too much to do. Whether there were any.
     async fn wait_for_filters(&self, by: Timestamp) -> bool {
-        let begun = self.platform.now();
-        let until = by.min(begun.plus(FILTER_PATIENCE));
-        let mut now = begun;
+        let mut now = self.platform.now();
+        let until = by.min(now.plus(FILTER_PATIENCE));
+        let has_to_wait = self.replica.awaits_filter(now);
         while now < until && self.replica.awaits_filter(now) {
             within::<P, _>(until.since(now), self.load_segments()).await;
             now = self.platform.now();
@@ -279,7 +290,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
                 now = self.platform.now();
             }
         }
-        now > begun
+        has_to_wait
     }
 
     /// Has shards confirm what segments leave open: mostly one call for each shard. Gives what is certain by that.

@@ -137,6 +137,8 @@ pub struct Matchable {
     pub(super) clean_in: Cell<Option<u64>>,
     /// What shards have confirmed of it.
     pub(super) confirmed: RefCell<Vec<Confirmed>>,
+    /// When Workers KV was asked last and had none of them, and the number given before.
+    pub(super) absent_from_kv: Cell<Option<(Timestamp, u64)>>,
 }
 
 /// A shard has no revocation of a token up to a version.
@@ -181,8 +183,7 @@ impl Matchable {
                 digests.extend(all.map(|digest| (scope, digest)));
             }
         }
-        let issuer = rules.issuer.as_str().into();
-        Self { issuer, digests: digests.into(), issued_at, clean_in: Cell::new(None), confirmed: RefCell::default() }
+        Self::with_digests(&rules.issuer, &digests, issued_at)
     }
 
     /// What ends a token with these digests, the one that ends most first.
@@ -193,6 +194,7 @@ impl Matchable {
             issued_at,
             clean_in: Cell::new(None),
             confirmed: RefCell::default(),
+            absent_from_kv: Cell::new(None),
         }
     }
 

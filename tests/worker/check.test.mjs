@@ -166,7 +166,7 @@ test("a hundred checks at once of an isolate that knows nothing take one sync", 
   const known = await subjects(100);
   const begun = performance.now();
   for (const got of await forAll(known, (subject) => check(cold, subject, "bound_milliseconds=60000"), 100)) assertActive(got, "bounded");
-  // After 0.4 to 0.6 of a second, by chance, it syncs again behind the answers.
+  // After 0.4 to 0.5 of a second, by chance, it syncs again behind the answers.
   assert.ok(asked.count("Sync") <= 1 + (performance.now() - begun) / 400, `${asked.count("Sync")} syncs`);
 });
 

@@ -51,6 +51,8 @@ pub struct Replica {
     /// The state of all segments: another number after every change.
     segments: Cell<u64>,
     latest: Cell<Timestamp>,
+    /// The number given when the clock was last set back.
+    void_upto: Cell<u64>,
     /// When it was found last that no segment is to be loaded.
     looked_for_segments_at: Cell<Timestamp>,
     chance: Cell<u64>,
@@ -100,6 +102,7 @@ impl Replica {
             counter: Cell::new(0),
             segments: Cell::new(1),
             latest: Cell::new(Timestamp::from_millis(0)),
+            void_upto: Cell::new(0),
             looked_for_segments_at: Cell::new(Timestamp::from_millis(i64::MIN)),
             chance: Cell::new(seed),
             waiting: RefCell::default(),
@@ -153,6 +156,7 @@ impl Replica {
     pub(super) fn look_at_clock(&self, now: Timestamp) {
         if now < self.latest.get() {
             let upto = self.number();
+            self.void_upto.set(upto);
             self.shards.borrow_mut().iter_mut().for_each(|shard| shard.forget_times(upto));
         }
         self.latest.set(now);
@@ -264,6 +268,13 @@ impl Replica {
     /// Whether Workers KV has to be asked as well of any of the shards.
     pub(super) fn is_importing(&self, shards: &[u32]) -> bool {
         shards.iter().any(|shard| self.with(*shard, |shard| shard.is_importing).unwrap_or(false))
+    }
+
+    /// Whether Workers KV had nothing of a token when it was asked last, as recently as required.
+    pub(super) fn is_absent_from_kv(&self, token: &Matchable, required: Required, now: Timestamp) -> bool {
+        let Required::Since(since, _) = required else { return false };
+        let is_recent = |(at, number): (Timestamp, u64)| at >= since && at <= now && number > self.void_upto.get();
+        token.absent_from_kv.get().is_some_and(is_recent)
     }
 
     /// Begins a shard anew, unless that has happened since.

@@ -298,10 +298,10 @@ impl Shard {
         (failed > number && !is_worth_another).then_some(error)
     }
 
-    /// Whether bounded checks use it, and it was synced longer ago than about half the bound (0.4 to 0.6).
+    /// Whether bounded checks use it, and it was synced longer ago than about half the bound (0.4 to 0.5).
     pub fn is_due(&self, bound: Duration, now: Timestamp) -> bool {
         let fifth = bound.checked_div(5).unwrap_or(bound);
-        let jitter = fifth.saturating_mul(self.jitter.into()).checked_div(255).unwrap_or(fifth);
+        let jitter = fifth.saturating_mul(self.jitter.into()).checked_div(510).unwrap_or_default();
         let due = now.minus(fifth.saturating_mul(2).saturating_add(jitter));
         let is_idle = self.syncs.iter().all(|(_, began_at)| began_at.has_passed(GIVEN_UP, now));
         self.is_followed && self.synced.at.is_none_or(|at| at < due) && is_idle
