@@ -45,6 +45,7 @@ impl Snapshot {
             counter: Cell::new(self.counter),
             segments: Cell::new(self.segments),
             latest: Cell::new(self.latest),
+            void_upto: Cell::new(self.counter),
             looked_for_segments_at: Cell::new(Timestamp::from_millis(i64::MIN)),
             chance: Cell::new(0),
             waiting: RefCell::default(),
