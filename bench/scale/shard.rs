@@ -6,14 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, IndexError, LedgerError, Wake};
+use edge_logout::ports::{Clock, IndexError, LedgerError};
 use edge_logout::revocation::ledger::{
     Answer, Call, GATHERING, Ledger, Listed, LogRow, Outside, Position, Publication, Question, Setup, Sizes,
     SyncQuestion, work,
 };
 use edge_logout::revocation::{Digest, KvEntry, Logout, Revocation, Scope, TokenEntry};
 use edge_logout::time::Timestamp;
-use futures_util::future::LocalBoxFuture;
 
 use super::archive::Archive;
 use super::clock::{self, Micros, SECOND};
@@ -267,10 +266,6 @@ impl Clock for ObjectOutside {
     async fn sleep(duration: Duration) {
         // An event loop turns in no less.
         clock::after((duration.as_micros() as Micros).max(100)).await;
-    }
-
-    fn signal() -> (Wake, LocalBoxFuture<'static, ()>) {
-        clock::signal()
     }
 }
 

@@ -99,19 +99,6 @@ export class Pause {
   }
 }
 
-/** Something that a request waits for and another one wakes. */
-export class Signal {
-  constructor() {
-    this.woken = new Promise((resolve) => {
-      this.resolve = resolve;
-    });
-  }
-
-  wake() {
-    this.resolve();
-  }
-}
-
 // Workers KV
 
 /** @param {any} env @param {string} name @param {string[]} keys @returns {Promise<(string | null | undefined)[]>} */

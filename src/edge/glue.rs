@@ -119,14 +119,6 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = kvList)]
     pub(super) async fn kv_list(env: &Env, name: &str, prefix: &str, cursor: Option<&str>) -> Result<JsValue, JsValue>;
 
-    pub(super) type Signal;
-    #[wasm_bindgen(constructor)]
-    pub(super) fn new() -> Signal;
-    #[wasm_bindgen(method, getter)]
-    pub(super) fn woken(this: &Signal) -> Promise;
-    #[wasm_bindgen(method)]
-    pub(super) fn wake(this: &Signal);
-
     /// Whether one more look-up is within the limit of the rate limiting binding; always, without one.
     #[wasm_bindgen(catch, js_name = isWithinLimit)]
     pub(super) async fn is_within_limit(env: &Env, key: &str) -> Result<JsValue, JsValue>;

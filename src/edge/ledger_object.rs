@@ -7,7 +7,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::LocalBoxFuture;
 use js_sys::Promise;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -17,7 +16,7 @@ use worker::worker_sys::{DurableObjectState, DurableObjectStorage};
 use super::ledger_rows::SqlRows;
 use super::platform::{EdgeClock, now};
 use super::{glue, kv, log, promise};
-use crate::ports::{Clock, IndexError, Wake, within};
+use crate::ports::{Clock, IndexError, within};
 use crate::revocation::KvEntry;
 use crate::revocation::ledger::{
     Call, GATHERING, Ledger as Decisions, Listed, Outside, Publication, Question, Sizes, WRITE_LIMIT, work,
@@ -155,10 +154,6 @@ impl Clock for Ledger {
 
     async fn sleep(duration: Duration) {
         EdgeClock::sleep(duration).await;
-    }
-
-    fn signal() -> (Wake, LocalBoxFuture<'static, ()>) {
-        EdgeClock::signal()
     }
 }
 

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use futures_util::future::LocalBoxFuture;
 use js_sys::futures::JsFuture;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::JsCast;
@@ -12,7 +11,7 @@ use worker::Env;
 use super::{glue, kv, ledger, redis, webcrypto};
 use crate::ports::{
     Bindings, Clock, Directory, Index, IndexError, LedgerError, LedgerShards, RateLimits, SessionStore, SharedMemory,
-    Signatures, Unavailable, Wake,
+    Signatures, Unavailable,
 };
 use crate::revocation::KvEntry;
 use crate::time::Timestamp;
@@ -85,17 +84,6 @@ impl Clock for EdgeClock {
     async fn sleep(duration: Duration) {
         sleep(duration).await;
     }
-
-    /// A promise of the request that waits: the runtime runs what follows it in that request, whoever resolves it.
-    fn signal() -> (Wake, LocalBoxFuture<'static, ()>) {
-        let signal = glue::Signal::new();
-        let woken = JsFuture::from(signal.woken());
-        let wait = async move {
-            // Nothing rejects it.
-            let _ = woken.await;
-        };
-        (Box::new(move || signal.wake()), Box::pin(wait))
-    }
 }
 
 impl Clock for EdgePlatform {
@@ -105,10 +93,6 @@ impl Clock for EdgePlatform {
 
     async fn sleep(duration: Duration) {
         sleep(duration).await;
-    }
-
-    fn signal() -> (Wake, LocalBoxFuture<'static, ()>) {
-        EdgeClock::signal()
     }
 }
 

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::LocalBoxFuture;
 use js_sys::{Promise, Reflect};
 use wasm_bindgen::JsValue;
 
@@ -12,7 +11,7 @@ use super::platform::EdgeClock;
 use super::{promise, web, webcrypto};
 use crate::http::without_query;
 use crate::json::Object;
-use crate::ports::{Clock, Fetched, Journal, KeyEvent, SharedMemory, Signatures, Unavailable, Wake, Web, WebError};
+use crate::ports::{Clock, Fetched, Journal, KeyEvent, SharedMemory, Signatures, Unavailable, Web, WebError};
 use crate::time::Timestamp;
 use crate::token::{PrivateKey, PublicKey, SigningInput};
 use crate::tool;
@@ -42,10 +41,6 @@ impl Clock for ToolPlatform {
 
     async fn sleep(duration: Duration) {
         EdgeClock::sleep(duration).await;
-    }
-
-    fn signal() -> (Wake, LocalBoxFuture<'static, ()>) {
-        EdgeClock::signal()
     }
 }
 

@@ -23,9 +23,9 @@ const JUDGING: Duration = Duration::from_millis(100);
 const CONFIRMED_AT_ONCE: usize = 64;
 /// How long Workers KV may take to say that a token was logged out before, when it is being logged out.
 const KV_BEFORE_LOGOUT: Duration = Duration::from_secs(1);
-/// How long a check waits for filters before it asks the shards instead, and how often it looks for them at least.
+/// How long a check waits for filters before it asks the shards instead, and how often it looks for them.
 const FILTER_PATIENCE: Duration = Duration::from_secs(1);
-const FILTER_PAUSE: Duration = Duration::from_millis(100);
+const FILTER_PAUSE: Duration = Duration::from_millis(20);
 /// How often a check begins anew because the replica has changed while it waited.
 const MOST_LOOKUPS: usize = 8;
 /// The generation of a confirmation that no replica has asked for.
@@ -284,9 +284,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
             within::<P, _>(until.since(now), self.load_segments()).await;
             now = self.platform.now();
             if now < until && self.replica.awaits_filter(now) {
-                let (wake, woken) = P::signal();
-                self.replica.wake_later(wake);
-                within::<P, _>(FILTER_PAUSE.min(until.since(now)), woken).await;
+                P::sleep(FILTER_PAUSE.min(until.since(now))).await;
                 now = self.platform.now();
             }
         }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, Wake};
+use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
 use edge_logout::revocation::ledger::{Answer, Call, Ledger, LedgerRules, Listed, ListedEntry, Sizes, Step};
 use edge_logout::revocation::{
     Authority, Digest, Doubt, Ended, Freshness, Known, KvEntry, Logout, Matchable, Replica, RevocationRules, Scope,
@@ -53,17 +53,6 @@ impl Clock for Platform {
 
     async fn sleep(duration: Duration) {
         clock::sleep(duration).await;
-    }
-
-    fn signal() -> (Wake, Pin<Box<dyn Future<Output = ()>>>) {
-        let woken = Rc::new(RefCell::new((false, None::<Waker>)));
-        let wake = Rc::clone(&woken);
-        let wait = std::future::poll_fn(move |context| {
-            let mut woken = woken.borrow_mut();
-            woken.1 = Some(context.waker().clone());
-            if woken.0 { Poll::Ready(()) } else { Poll::Pending }
-        });
-        (Box::new(move || wake.borrow_mut().0 = true), Box::pin(wait))
     }
 }
 

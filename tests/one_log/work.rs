@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, IndexError, Wake, all};
+use edge_logout::ports::{Clock, IndexError, all};
 use edge_logout::revocation::KvEntry;
 use edge_logout::revocation::ledger::{GATHERING, Ledger, Listed, Outside, Publication, Rows, Sizes, work};
 use edge_logout::time::Timestamp;
@@ -32,10 +32,6 @@ impl Clock for Cloud {
 
     async fn sleep(duration: Duration) {
         clock::sleep(duration).await;
-    }
-
-    fn signal() -> (Wake, std::pin::Pin<Box<dyn Future<Output = ()>>>) {
-        panic!("the driver waits for nobody")
     }
 }
 

@@ -2,17 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use edge_logout::time::Timestamp;
-use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
 
 #[derive(Default)]
 struct Timers {
@@ -66,26 +62,6 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         TIMERS.with_borrow_mut(|timers| timers.waiting.remove(&self.place));
     }
-}
-
-/// A future that ends when it is woken.
-pub fn signal() -> (Box<dyn FnOnce()>, LocalBoxFuture<'static, ()>) {
-    let state = Rc::new(RefCell::new((false, None::<Waker>)));
-    let shared = Rc::clone(&state);
-    let wake = move || {
-        let mut state = shared.borrow_mut();
-        state.0 = true;
-        state.1.take().into_iter().for_each(Waker::wake);
-    };
-    let woken = poll_fn(move |context| {
-        let mut state = state.borrow_mut();
-        if state.0 {
-            return Poll::Ready(());
-        }
-        state.1 = Some(context.waker().clone());
-        Poll::Pending
-    });
-    (Box::new(wake), woken.boxed_local())
 }
 
 #[derive(Default)]

@@ -6,13 +6,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use edge_logout::ports::{
-    Bindings, Clock, Directory, Index, IndexError, LedgerError, RateLimits, SessionStore, Signatures, Unavailable, Wake,
+    Bindings, Clock, Directory, Index, IndexError, LedgerError, RateLimits, SessionStore, Signatures, Unavailable,
 };
 use edge_logout::revocation::ledger::{Call, Ledger, Sizes};
 use edge_logout::revocation::{KvEntry, KvLifetime};
 use edge_logout::time::Timestamp;
 use edge_logout::token::{PrivateKey, PublicKey, Secret, SigningInput};
-use futures_util::future::LocalBoxFuture;
 
 use super::rows::MemoryRows;
 use super::{clock, crypto};
@@ -176,10 +175,6 @@ impl Clock for TestPlatform {
 
     async fn sleep(duration: Duration) {
         clock::sleep(duration).await;
-    }
-
-    fn signal() -> (Wake, LocalBoxFuture<'static, ()>) {
-        clock::signal()
     }
 }
 

@@ -11,6 +11,7 @@ mod snapshot;
 mod sync;
 
 use std::cell::{Cell, RefCell};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use self::own_logouts::OwnLogouts;
@@ -22,7 +23,7 @@ use super::ledger::{Admission, Breaker, Entry, Position, Purpose, Segment, Segme
 use super::matching::{Confirmed, Matchable};
 use super::record::{Logout, Scope, shard_of};
 use super::status::{Known, Status};
-use crate::ports::{LedgerError, Wake};
+use crate::ports::LedgerError;
 use crate::time::Timestamp;
 
 pub use self::shard::Required;
@@ -34,8 +35,8 @@ pub(super) use self::sync::{freshen, load_segments, refresh};
 const LOADED_AT_ONCE: usize = 6;
 /// How often it is looked whether a segment is to be loaded, while none is.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-/// How many waiting requests are remembered. Those that are gone are among them; the others look again by themselves.
-const MOST_WAITING: usize = 4_096;
+/// How long a request waits before it looks again whether the sync of another one has ended, at the least and at the most.
+const PAUSES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_millis(150);
 
 /// What an isolate knows of the ledger.
 pub struct Replica {
@@ -56,8 +57,8 @@ pub struct Replica {
     /// When it was found last that no segment is to be loaded.
     looked_for_segments_at: Cell<Timestamp>,
     chance: Cell<u64>,
-    /// Whoever waits for a sync.
-    waiting: RefCell<Vec<Wake>>,
+    /// How long the latest sync has taken.
+    sync_takes: Cell<Duration>,
 }
 
 /// What a replica says of a token.
@@ -105,7 +106,7 @@ impl Replica {
             void_upto: Cell::new(0),
             looked_for_segments_at: Cell::new(Timestamp::from_millis(i64::MIN)),
             chance: Cell::new(seed),
-            waiting: RefCell::default(),
+            sync_takes: Cell::new(Duration::ZERO),
         }
     }
 
@@ -378,16 +379,10 @@ impl Replica {
         }
     }
 
-    /// Notes who is to be woken by the next filter, or the end of the next sync.
-    pub(super) fn wake_later(&self, wake: Wake) {
-        self.waiting.borrow_mut().push(wake);
-    }
-
     /// Takes in the filter of a segment.
     pub(super) fn load(&self, shard: u32, segment: &Segment, filter: SegmentFilter) {
         let filter = if is_coarse(&self.shards.borrow()) { filter.coarse() } else { filter };
         self.with(shard, |shard| shard.segments.load(segment.name, filter));
-        self.wake();
     }
 
     /// Whether a shard is due to be synced in the background, or a segment to be loaded.
@@ -406,21 +401,13 @@ impl Replica {
         due.into_iter().filter(move |shard| self.refuses(*shard, now).is_none())
     }
 
-    /// Remembers somebody who waits for a sync.
-    fn wait(&self, wake: Wake) {
-        let mut waiting = self.waiting.borrow_mut();
-        if waiting.len() >= MOST_WAITING {
-            waiting.clear();
-        }
-        waiting.push(wake);
-    }
-
-    /// Wakes whoever waits for a sync.
-    fn wake(&self) {
-        let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
-        for wake in waiting {
-            wake();
-        }
+    /// After what time the sync is likely to have ended that another request makes: when it has taken as long as the one
+    /// before, and then every time that it has taken a quarter longer.
+    fn until_synced(&self, shard: u32, now: Timestamp) -> Duration {
+        let began_at = self.with(shard, |shard| shard.sync_began_at()).flatten().unwrap_or(now);
+        let expected = began_at.plus(self.sync_takes.get()).since(now);
+        let longer = now.since(began_at).checked_div(4).unwrap_or_default();
+        expected.max(longer).clamp(*PAUSES.start(), *PAUSES.end())
     }
 
     fn with_breaker<T>(&self, shard: u32, act: impl FnOnce(&mut Breaker) -> T) -> Option<T> {

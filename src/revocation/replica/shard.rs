@@ -280,6 +280,11 @@ impl Shard {
         may_begin
     }
 
+    /// When the latest sync began that is under way.
+    pub fn sync_began_at(&self) -> Option<Timestamp> {
+        self.syncs.iter().map(|(_, began_at)| *began_at).max()
+    }
+
     /// Notes that a sync has ended.
     pub fn end_sync(&mut self, number: u64) {
         self.syncs.retain(|(other, _)| *other != number);

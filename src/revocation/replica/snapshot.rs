@@ -1,6 +1,7 @@
 //! All that a replica knows, as a value that can be kept and compared: the model in `tests/model.rs` searches with it.
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use super::own_logouts::OwnLogouts;
 use super::segments::Found;
@@ -48,7 +49,7 @@ impl Snapshot {
             void_upto: Cell::new(self.counter),
             looked_for_segments_at: Cell::new(Timestamp::from_millis(i64::MIN)),
             chance: Cell::new(0),
-            waiting: RefCell::default(),
+            sync_takes: Cell::new(Duration::ZERO),
         }
     }
 

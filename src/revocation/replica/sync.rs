@@ -30,8 +30,6 @@ const CLAIM_LIMIT: Duration = Duration::from_millis(400);
 /// When it is looked for first whether that sync has ended; every pause is twice the one before, since a request has
 /// only so many calls.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
-/// How long a request waits to be woken by the one that syncs, which may be gone.
-const LOOK_AGAIN: Duration = Duration::from_millis(150);
 /// How long a sync in the background may take.
 const REFRESH_LIMIT: Duration = Duration::from_secs(10);
 /// How long loading a segment may take.
@@ -91,12 +89,8 @@ pub(crate) async fn freshen<P: Clock + LedgerShards + SharedMemory>(
                 Err(SyncError::Ledger(_)) | Ok(()) => {}
                 Err(error) => return Err(error),
             },
-            // No future of another request can be waited for: it would be woken outside of its own request.
-            None => {
-                let (wake, woken) = P::signal();
-                replica.wait(wake);
-                within::<P, _>(LOOK_AGAIN.min(patience.since(now)), woken).await;
-            }
+            // Nothing of another request can be waited for: what follows would run outside of its own request.
+            None => P::sleep(replica.until_synced(setup.shard, now).min(patience.since(now))).await,
         }
     }
 }
@@ -108,7 +102,7 @@ struct Limits {
     all: Timestamp,
 }
 
-/// The turn of one request at syncing a shard. Its end, also when the request is dropped, wakes those that wait.
+/// The turn of one request at syncing a shard, which ends also when the request is dropped.
 struct Turn<'a> {
     replica: &'a Replica,
     shard: u32,
@@ -119,7 +113,6 @@ impl<'a> Turn<'a> {
     fn begin(replica: &'a Replica, shard: u32, now: Timestamp) -> Option<Self> {
         let number = replica.number();
         let may_begin = replica.with(shard, |shard| shard.begin_sync(number, now)).unwrap_or(false);
-        // Made only when it may begin: its end wakes those that wait.
         may_begin.then(|| Self { replica, shard, number })
     }
 }
@@ -131,7 +124,6 @@ impl Drop for Turn<'_> {
             shard.end_sync(self.number);
             shard.jitter = chance;
         });
-        self.replica.wake();
     }
 }
 
@@ -179,6 +171,7 @@ async fn sync_alone<P: Clock + LedgerShards + SharedMemory>(
         pages.has_begun = true;
         let (answer, bytes) = client.sync(pass, question, by).await.map_err(SyncError::Ledger)?;
         if let Some(begun_at) = pages.take(replica, &answer)? {
+            replica.sync_takes.set(platform.now().since(begun_at));
             if let (Some(location), Answer::Synced(synced)) = (location, &answer) {
                 replica.with(setup.shard, |shard| shard.is_followed = true);
                 location.share_answer(synced, begun_at, &bytes).await;
@@ -434,8 +427,6 @@ pub fn take_filter(replica: &Replica, shard: u32, segment: &Segment, filter: &[u
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-
     use super::*;
 
     #[test]
@@ -444,18 +435,5 @@ mod tests {
         assert!(can_follow(now.minus(Duration::from_millis(400)), now));
         assert!(!can_follow(now.minus(Duration::from_millis(250)), now));
         assert!(!can_follow(now.minus(Duration::from_millis(100)), now));
-    }
-
-    #[test]
-    fn who_may_not_begin_a_sync_wakes_nobody() {
-        let (replica, now) = (Replica::seeded(1, 1), Timestamp::from_seconds(1));
-        let turn = Turn::begin(&replica, 0, now);
-        let woken = Rc::new(Cell::new(false));
-        let wake = Rc::clone(&woken);
-        replica.waiting.borrow_mut().push(Box::new(move || wake.set(true)));
-        assert!(turn.is_some() && Turn::begin(&replica, 0, now).is_none());
-        assert!(!woken.get());
-        drop(turn);
-        assert!(woken.get());
     }
 }
