@@ -10,7 +10,7 @@
 //! | module | what it decides |
 //! |---|---|
 //! | [`service`] | the way of a request, from the wire to the reply and its log line |
-//! | [`routes`] | method, host and path: what answers |
+//! | [`route_table`] | method, host and path: what answers |
 //! | [`endpoints`] | the use cases: log out, judge a token, guard an API, say that the service is well |
 //! | [`contracts`] | what each vendor publishes: paths, credential, scopes, success and failure bodies |
 //! | [`token`] | bearer header, signature, claims: what makes a token good |
@@ -19,6 +19,7 @@
 //! | [`config`] | the one table in `wrangler.toml`: parsing and refusals |
 //! | [`json`] | how JSON is read and written |
 //! | [`tool`] | what `npm run check` runs: a table's refusals, published keys, a sample token |
+//! | [`wait`] | limits of time, and waiting for several futures |
 //! | [`ports`] | what the core asks of the platform: clock, ledger, index, signatures |
 //!
 //! Only `edge` names Cloudflare's platform, and it is compiled for wasm32 alone, so the compiler itself keeps the core
@@ -34,11 +35,12 @@ pub mod keys;
 pub mod log;
 pub mod ports;
 pub mod revocation;
-pub mod routes;
+pub mod route_table;
 pub mod service;
 pub mod time;
 pub mod token;
 pub mod tool;
+pub mod wait;
 
 #[cfg(target_arch = "wasm32")]
 pub mod edge;

@@ -3,11 +3,41 @@
 use crate::http::{Reply, Request};
 use crate::json::Object;
 
+/// What became of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// The service said something of itself.
+    #[default]
+    Answered,
+    /// The token is good.
+    Passed,
+    /// Something was logged out, or had been.
+    Revoked,
+    /// The request was not granted.
+    Refused,
+    /// The service could not do it.
+    Failed,
+}
+
+impl Outcome {
+    /// Its name in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Passed => "passed",
+            Self::Revoked => "revoked",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// What a use case notes for the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
-    /// What became of it: `revoked`, `refused`, `failed`, `answered`, `passed`.
-    pub outcome: &'static str,
+    /// What became of it.
+    pub outcome: Outcome,
     /// Why, in one word.
     pub reason: Option<&'static str>,
     /// The `kid` of the key that verified the token, as configured: never the one that the token's header claims.
@@ -21,13 +51,13 @@ pub struct Notes {
 impl Notes {
     /// Notes that a request was refused.
     pub const fn refused(&mut self, reason: &'static str) {
-        self.outcome = "refused";
+        self.outcome = Outcome::Refused;
         self.reason = Some(reason);
     }
 
     /// Notes that the service has failed.
     pub const fn failed(&mut self, reason: &'static str) {
-        self.outcome = "failed";
+        self.outcome = Outcome::Failed;
         self.reason = Some(reason);
     }
 }
@@ -50,7 +80,7 @@ pub struct LogLine {
     /// The answer's status; none when the request was passed on.
     pub status: Option<u16>,
     /// What became of it.
-    pub outcome: &'static str,
+    pub outcome: Outcome,
     /// Why.
     pub reason: Option<&'static str>,
     /// The configured `kid` of the key that verified the token.
@@ -92,7 +122,7 @@ impl LogLine {
     /// The line of a request that was passed on to nobody who answers.
     #[must_use]
     pub fn upstream_failed(self, status: u16) -> Self {
-        Self { status: Some(status), outcome: "failed", reason: Some("upstream_failed"), ..self }
+        Self { status: Some(status), outcome: Outcome::Failed, reason: Some("upstream_failed"), ..self }
     }
 
     /// The line as JSON.
@@ -105,7 +135,7 @@ impl LogLine {
         if let Some(status) = &status {
             line = line.raw("status", status);
         }
-        line = line.text("outcome", self.outcome).some_text("reason", self.reason);
+        line = line.text("outcome", self.outcome.name()).some_text("reason", self.reason);
         line = line.some_text("key_id", self.key_id.as_deref()).some_text("freshness", self.freshness);
         line = line.some_text("client", self.client.as_deref());
         line.raw("milliseconds", &self.milliseconds.to_string()).finish()

@@ -18,16 +18,16 @@ use crate::endpoints::openapi::document;
 use crate::endpoints::readiness::{Readiness, readyz};
 use crate::http::{Reply, Request, Url};
 use crate::keys::{IssuerKeys, refresh};
-use crate::log::{LogLine, Notes};
-use crate::ports::{Platform, all};
+use crate::log::{LogLine, Notes, Outcome};
+use crate::ports::Platform;
+use crate::wait::all;
 use crate::revocation::Freshness;
-use crate::routes::{Endpoint, HEALTH, OWN, Routes};
+use crate::route_table::{Endpoint, HEALTH, OWN};
 
 /// The service of an isolate: a good configuration and its route table.
 #[derive(Debug)]
 pub struct Service {
     config: Config,
-    routes: Routes,
     /// The OpenAPI description, once somebody has asked for it.
     description: OnceCell<String>,
     /// What this isolate remembers of tokens and revocations.
@@ -53,7 +53,7 @@ impl Answer {
     /// Whether it is worth a line in the log. That a check says yes is what every request of every customer comes to.
     #[must_use]
     pub fn is_worth_logging(&self) -> bool {
-        !(self.log.outcome == "passed" && self.log.reason.is_none())
+        !(self.log.outcome == Outcome::Passed && self.log.reason.is_none())
     }
 }
 
@@ -61,9 +61,8 @@ impl Service {
     /// The service of a configuration.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let routes = Routes::new(&config);
         let (remembered, bound) = (Remembered::new(&config), shortest_bound(&config));
-        Self { config, routes, description: OnceCell::new(), remembered, readiness: Readiness::default(), bound }
+        Self { config, description: OnceCell::new(), remembered, readiness: Readiness::default(), bound }
     }
 
     /// Whether a feed is due to be heard again, or an issuer's keys to be fetched, before a check has to wait for it.
@@ -97,7 +96,7 @@ impl Service {
     /// What answers. Where nobody has a client's credential there are no batches.
     fn find(&self, url: &Url<'_>) -> Option<Endpoint> {
         let is_there = |endpoint: &Endpoint| *endpoint != Endpoint::BatchCheck || !self.config.clients.is_empty();
-        self.routes.find(url.authority.host, url.target.path).filter(is_there)
+        self.config.table.find(url.authority.host, url.target.path).filter(is_there)
     }
 
     /// Whether a request is worked off even if its client goes away: all but checks and guarded requests.
@@ -120,7 +119,7 @@ impl Service {
         let begin = platform.now();
         let url = Url::read(request.url());
         let endpoint = url.as_ref().and_then(|url| self.find(url));
-        let mut notes = Notes { outcome: "answered", ..Notes::default() };
+        let mut notes = Notes::default();
         let judge = self.judge(platform);
         let (reply, forward) = match (endpoint, &url) {
             (_, None) => (bad_url(&mut notes), None),
@@ -132,7 +131,7 @@ impl Service {
                     Err(reply) => (reply, None),
                 }
             }
-            (Some(Endpoint::Check), Some(url)) => (check(&judge, &self.routes, request, url, &mut notes).await, None),
+            (Some(Endpoint::Check), Some(url)) => (check(&judge, request, url, &mut notes).await, None),
             (Some(endpoint), _) => (apart(self.at_endpoint(endpoint, &judge, request, &mut notes)).await, None),
         };
         let milliseconds = u64::try_from(platform.now().since(begin).as_millis()).unwrap_or(u64::MAX);
@@ -247,7 +246,7 @@ pub fn answer_misconfigured(request: &impl Request) -> Answer {
         Some(HEALTH) => health_misconfigured(),
         _ => Reply::json_text(500, r#"{"error":"misconfigured","message":"The service is misconfigured"}"#),
     };
-    let notes = Notes { outcome: "failed", reason: Some("misconfigured"), ..Notes::default() };
+    let notes = Notes { outcome: Outcome::Failed, reason: Some("misconfigured"), ..Notes::default() };
     let log = LogLine::new(request, &reply, notes, 0);
     Answer { reply: finish(reply, request.method(), log.request_id.clone()), forward: None, log }
 }
@@ -259,14 +258,12 @@ fn bad_url(notes: &mut Notes) -> Reply {
 }
 
 fn not_found(notes: &mut Notes) -> Reply {
-    notes.outcome = "refused";
-    notes.reason = Some("no_route");
+    notes.refused("no_route");
     Reply::json_text(404, r#"{"error":"not_found","message":"Nothing answers here"}"#)
 }
 
 fn method_not_allowed(route: Option<&Route>, notes: &mut Notes) -> Reply {
-    notes.outcome = "refused";
-    notes.reason = Some(Failure::MethodNotAllowed.reason());
+    notes.refused(Failure::MethodNotAllowed.reason());
     match route {
         Some(route) => refusal(route.contract, &Failure::MethodNotAllowed),
         None => Reply::json_text(405, r#"{"error":"method_not_allowed","message":"Method not allowed"}"#),

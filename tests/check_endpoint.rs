@@ -159,7 +159,7 @@ fn when_it_cannot_be_told_that_is_told() {
         let answer = asking.send(&get("/check").bearer(&token));
         assert_eq!(refusal(&answer), (503, "temporarily_unavailable".to_owned(), reason.to_owned()));
         assert_eq!(header(&answer, "Retry-After").as_deref(), Some("1"));
-        assert_eq!((answer.log.outcome, answer.log.reason), ("failed", Some(reason)));
+        assert_eq!((answer.log.outcome.name(), answer.log.reason), ("failed", Some(reason)));
         asking.platform.ledger_down.set(None);
         asking.platform.pass(std::time::Duration::from_secs(2)); // until the breaker lets a probe through
         assert_eq!(asking.check("/check", &token), 200, "the next one is judged again");

@@ -8,7 +8,8 @@ use crate::support::authority::{BOUNDED, Isolate, LIMIT, only, revocation, token
 use crate::support::platform::{LedgerFault, TestPlatform};
 use crate::support::run;
 use crate::support::shards::setup;
-use edge_logout::ports::{Clock, LedgerError, within};
+use edge_logout::ports::{Clock, LedgerError};
+use edge_logout::wait::within;
 use edge_logout::revocation::Scope;
 use edge_logout::revocation::ledger::{Answer, Synced};
 use edge_logout::time::Timestamp;

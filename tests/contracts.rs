@@ -156,7 +156,7 @@ fn success_ends_the_session_and_the_second_call_is_refused() {
             let request = logout(path).bearer(&TestToken::of(expected.contract).sign());
             let first = answer(&service, &request, &platform);
             assert_eq!(first.reply.status, 200, "{what}: {:?}", first.reply);
-            assert_eq!((first.log.outcome, first.log.contract), ("revoked", Some(expected.contract)), "{what}");
+            assert_eq!((first.log.outcome.name(), first.log.contract), ("revoked", Some(expected.contract)), "{what}");
             let success = body(&first);
             for (name, value) in expected.success.as_object().unwrap() {
                 assert_eq!(&success[name], value, "{what}");
@@ -259,7 +259,7 @@ fn no_false_success() {
             let begin = platform.now();
             let failed = answer(&service, &request, &platform);
             expect(&failed, &expected.unavailable, &format!("{} with fault {index}", expected.contract));
-            assert_eq!(failed.log.outcome, "failed");
+            assert_eq!(failed.log.outcome.name(), "failed");
             assert_eq!(failed.reply.header("Revocation-Effective"), None);
             assert!(platform.now().since(begin) <= Duration::from_secs(3), "{} with fault {index}", expected.contract);
             platform.ledger_down.set(None);

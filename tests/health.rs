@@ -12,7 +12,8 @@ use crate::support::shipped::{self, CLIENT_SECRET, add_guard, service, service_o
 use crate::support::tokens::{NOW, TestToken};
 use crate::support::web::Served;
 use edge_logout::http::Reply;
-use edge_logout::ports::{Clock, IndexError, LedgerError, WebError, within};
+use edge_logout::ports::{Clock, IndexError, LedgerError, WebError};
+use edge_logout::wait::within;
 use edge_logout::service::Service;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -170,7 +171,7 @@ fn what_is_not_well_is_told_to_clients_and_in_time() {
         assert!(platform.now().since(NOW) <= Duration::from_millis(2_200), "{reason}: {:?}", platform.now());
         assert_eq!(ask(&service, &platform, &ready()), (503, json!({ "status": "unavailable" })));
         let answer = run(service.answer(&ready(), &platform));
-        assert_eq!((answer.log.outcome, answer.log.reason), ("failed", Some("not_ready")));
+        assert_eq!((answer.log.outcome.name(), answer.log.reason), ("failed", Some("not_ready")));
     }
 }
 

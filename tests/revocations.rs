@@ -18,10 +18,8 @@ use crate::support::shipped;
 use crate::support::tokens::{NOW, TestToken, now};
 use edge_logout::config::Tokens;
 use edge_logout::ports::{Clock, IndexError};
-use edge_logout::revocation::{
-    Authority, Ended, Freshness, KvEntry, KvLifetime, Logout, Matchable, Replica, RevocationRules, Scope, Status,
-    logout_of, write,
-};
+use edge_logout::revocation::{Authority, Ended, Freshness, Logout, Matchable, Replica, RevocationRules, Scope, Status, logout_of, write};
+use edge_logout::ports::{KvEntry, KvLifetime};
 use edge_logout::time::Timestamp;
 use edge_logout::token::{OpaqueToken, VerifiedToken, verify};
 use serde_json::{Value, json};

@@ -12,7 +12,8 @@ use crate::support::shards::SETTLING;
 use crate::support::shipped::{self, service, service_on_kv_alone, service_with};
 use crate::support::tokens::{NOW, TestToken};
 use edge_logout::ports::{Clock, LedgerError};
-use edge_logout::revocation::{Doubt, Effective, Freshness, KvEntry, KvLifetime, Logout, Scope, TokenEntry};
+use edge_logout::revocation::{Doubt, Effective, Freshness, Logout, Scope, TokenEntry};
+use edge_logout::ports::{KvEntry, KvLifetime};
 use edge_logout::time::Timestamp;
 
 /// Logs a session out with these faults in the way: what came of it, how often the ledger was tried, how long it took.

@@ -12,7 +12,7 @@ use crate::support::shipped::{self, service, service_on_kv_alone_with};
 use crate::support::tokens::{NOW, TestToken, now};
 use edge_logout::config::Config;
 use edge_logout::ports::Clock;
-use edge_logout::revocation::KvLifetime;
+use edge_logout::ports::KvLifetime;
 use edge_logout::service::Service;
 use serde_json::{Value, json};
 
@@ -200,7 +200,7 @@ fn a_user_directory_decides_who_is_known() {
         let token = TestToken::of("commerce-engine-storefront").claim("email", json!("old@shop.example")).sign();
         let answer = run(service.answer(&TestRequest::post("/auth/logout").bearer(&token), platform));
         let body: Value = serde_json::from_str(&answer.reply.body.unwrap()).unwrap();
-        (answer.reply.status, body, answer.log.outcome, platform.index.borrow().len())
+        (answer.reply.status, body, answer.log.outcome.name(), platform.index.borrow().len())
     };
     let with = |users: Option<&[(&str, &str)]>| {
         let mut platform = TestPlatform::at(NOW);

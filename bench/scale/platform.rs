@@ -3,8 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, within};
-use edge_logout::revocation::KvEntry;
+use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
+use edge_logout::wait::within;
+use edge_logout::ports::KvEntry;
 use edge_logout::revocation::ledger::{Call, Question};
 use edge_logout::time::Timestamp;
 

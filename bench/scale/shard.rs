@@ -11,7 +11,8 @@ use edge_logout::revocation::ledger::{
     Answer, Call, GATHERING, Ledger, Listed, LogRow, Outside, Position, Publication, Question, Setup, Sizes,
     SyncQuestion, work,
 };
-use edge_logout::revocation::{Digest, KvEntry, Logout, Revocation, Scope, TokenEntry};
+use edge_logout::revocation::{Digest, Logout, Revocation, Scope, TokenEntry};
+use edge_logout::ports::KvEntry;
 use edge_logout::time::Timestamp;
 
 use super::archive::Archive;

@@ -1,7 +1,7 @@
 //! Clients: who may ask for more than one verdict at a time.
 
 use super::Environment;
-use super::issuer::secret_text;
+use super::secret_text::secret_text;
 use super::section::Section;
 use crate::token::{Secret, is_token};
 

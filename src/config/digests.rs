@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::Environment;
-use super::issuer::secret_text;
+use super::secret_text::secret_text;
 use super::section::Section;
 use crate::revocation::{DigestKey, DigestRules};
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::freshness::{NEEDS_LEDGER, Storage, freshness};
 use super::issuer::{Issuer, Tokens};
-use super::route::{find_issuer, host, paths_of};
+use super::route_settings::{find_issuer, host, paths_of};
 use super::section::Section;
 use super::{Environment, LEDGER, RATE_LIMITER, REVOCATIONS, TABLE_NAME};
 use crate::http::{Url, is_clear_path, is_kept_path, is_override, is_reserved};

@@ -81,3 +81,9 @@ fn difference(one: &str, other: &str) -> Option<usize> {
     let is_part = shorter.len() >= SHORTEST_PART && longer.contains(shorter);
     is_part.then_some(edits.saturating_add(longer.len()))
 }
+
+/// The refusal of a value in place of a list of tables.
+pub(super) fn not_a_list(path: &str, given: &Value) -> String {
+    let given = if given.is_object() { "one table" } else { kind_of(given) };
+    ["must be a list of tables; got ", given, ": write [[vars.", path, "]] with double brackets"].concat()
+}

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::cookie::{self, CookieRules};
 use super::freshness::{self, Storage};
 use super::section::Section;
-use super::{Environment, Lookup, keys};
+use super::{Environment, keys};
 use crate::revocation::{DigestRules, Freshness, RevocationRules};
-use crate::token::{Algorithm, ClaimNames, ConfirmationRule, JwtRules, RequiredClaim, Secret};
+use crate::token::{Algorithm, ClaimNames, ConfirmationRule, JwtRules, RequiredClaim};
 
 /// How far clocks may be apart unless configured otherwise.
 const DEFAULT_LEEWAY_SECONDS: u32 = 5;
@@ -185,32 +185,6 @@ fn algorithms(section: &mut Section<'_>) -> Vec<Algorithm> {
         }
     }
     if algorithms.len() == names.len() { algorithms } else { Vec::new() }
-}
-
-/// The text of the Worker secret that a setting names.
-pub(super) fn secret_text(
-    section: &mut Section<'_>,
-    setting: &str,
-    name: &str,
-    environment: &impl Environment,
-) -> Option<Secret> {
-    // Not told: whoever puts the secret itself here would find it in the log.
-    if !name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_') {
-        section
-            .refuse(setting, "must be the name of a Worker secret, never its text: upper-case letters, digits and _");
-        return None;
-    }
-    match environment.secret(name) {
-        Lookup::Known(secret) => Some(secret),
-        Lookup::Unknown => None,
-        Lookup::Missing => {
-            section.refuse(
-                setting,
-                format!("the Worker secret {name} is not set: run `npx wrangler secret put {name}`; for `npm start` write it in .dev.vars"),
-            );
-            None
-        }
-    }
 }
 
 fn claim_names(section: &mut Section<'_>) -> ClaimNames {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::issuer::secret_text;
+use super::secret_text::secret_text;
 use super::section::Section;
 use super::{Environment, Lookup};
 use crate::json;

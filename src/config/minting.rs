@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Environment;
-use super::issuer::secret_text;
+use super::secret_text::secret_text;
 use super::section::Section;
 use crate::json;
 use crate::token::{AnonymousSessionRules, Jwk, JwkProblem, JwtRules, SigningKey};

@@ -17,6 +17,8 @@ mod minting;
 mod parts;
 mod refusals;
 mod route;
+mod route_settings;
+mod secret_text;
 mod section;
 mod session_store;
 
@@ -25,6 +27,7 @@ use std::time::Duration;
 
 use crate::contracts;
 use crate::revocation::Freshness;
+use crate::route_table::RouteTable;
 use crate::token::Secret;
 
 pub use check_rules::CheckRules;
@@ -48,6 +51,8 @@ pub struct Config {
     pub issuers: Vec<Rc<Issuer>>,
     /// What answers where.
     pub routes: Vec<AnyRoute>,
+    /// The same by method, host and path.
+    pub table: RouteTable,
     /// Who may ask for many verdicts at once.
     pub clients: Vec<Client>,
     /// What `/check` allows anonymous callers.
@@ -177,7 +182,7 @@ impl Config {
         let digests = digests::read(&mut table, environment);
         let issuers = issuer::read_all(&mut table, storage, &digests, environment);
         let around = Around { issuers: &issuers, contracts: contracts::ALL, storage, environment };
-        let routes = route::read_all(&mut table, &around);
+        let (routes, route_table) = route::read_all(&mut table, &around);
         let clients = client::read_all(&mut table, environment);
         let check = check_rules::read(&mut table);
         table.close();
@@ -185,7 +190,8 @@ impl Config {
         refusals.or(Self {
             reads_cookies: issuers.iter().any(|issuer| issuer.cookie.is_some()),
             issuers,
-            routes: routes.into_iter().flatten().collect(),
+            routes,
+            table: route_table,
             clients,
             check,
             storage,

@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::hints::kind_of;
+use super::hints::{kind_of, not_a_list};
 use super::refusals::{Refusals, TABLE_NAME};
-use super::section::not_a_list;
 use crate::json;
 
 /// The lists that several parts may have; they are joined. Any other setting may be in one part only.

@@ -6,14 +6,14 @@ use super::cors::{self, Cors};
 use super::freshness::{Storage, freshness};
 use super::guard::{self, Guard};
 use super::issuer::{Issuer, Tokens};
+use super::route_settings::{NOT_OF_CONTRACT, find_issuer, host, paths_of};
 use super::section::Section;
 use super::session_store::{self, SessionStoreRules};
 use super::{Environment, REVOCATIONS, minting};
 use crate::contracts::Contract;
-use crate::http::is_host;
 use crate::json::quoted;
 use crate::revocation::{Freshness, Scope};
-use crate::routes;
+use crate::route_table::{Kind, RouteTable, Routed};
 use crate::token::AnonymousSessionRules;
 
 /// One contract under one or several paths.
@@ -62,6 +62,15 @@ impl AnyRoute {
         }
     }
 
+    /// What it is to the route table.
+    fn routed(&self, route: usize) -> Routed<'_> {
+        let kind = match self {
+            Self::Logout(_) => Kind::Logout,
+            Self::Guard(guard) => Kind::Guard { subtree: guard.subtree },
+        };
+        Routed { route, host: self.host(), paths: self.paths(), kind }
+    }
+
     /// Its paths.
     #[must_use]
     pub fn paths(&self) -> &[String] {
@@ -72,9 +81,6 @@ impl AnyRoute {
     }
 }
 
-/// Why a contract refuses another's setting.
-pub(super) const NOT_OF_CONTRACT: &str = "is not for this contract: remove it";
-
 /// What routes are read with.
 pub(super) struct Around<'a, E> {
     pub issuers: &'a [Option<Rc<Issuer>>],
@@ -83,8 +89,11 @@ pub(super) struct Around<'a, E> {
     pub environment: &'a E,
 }
 
-/// Reads the routes; one that is refused leaves its place empty.
-pub(super) fn read_all(table: &mut Section<'_>, around: &Around<'_, impl Environment>) -> Vec<Option<AnyRoute>> {
+/// Reads the routes, and where each answers. One that is refused is in neither.
+pub(super) fn read_all(
+    table: &mut Section<'_>,
+    around: &Around<'_, impl Environment>,
+) -> (Vec<AnyRoute>, RouteTable) {
     let routes = table.sections("routes", |section| {
         match section.choice("kind", &["logout", "guard"]).as_ref().map(Option::as_deref) {
             Ok(Some("guard")) => {
@@ -100,11 +109,12 @@ pub(super) fn read_all(table: &mut Section<'_>, around: &Around<'_, impl Environ
         let contract = contract(section, around.contracts)?;
         read(section, contract, around).map(|route| AnyRoute::Logout(Box::new(route)))
     });
-    let read: Vec<_> = routes.iter().enumerate().filter_map(|(index, route)| Some((index, route.as_ref()?))).collect();
-    for (index, problem) in routes::conflicts(&read) {
-        table.refuse_at("routes", index, "paths", problem);
+    let read = routes.iter().enumerate().filter_map(|(place, route)| Some(route.as_ref()?.routed(place)));
+    let (route_table, conflicts) = RouteTable::fill(&read.collect::<Vec<_>>());
+    for (place, problem) in conflicts {
+        table.refuse_at("routes", place, "paths", problem);
     }
-    routes
+    (routes.into_iter().flatten().collect(), route_table)
 }
 
 fn contract(section: &mut Section<'_>, contracts: &[&'static dyn Contract]) -> Option<&'static dyn Contract> {
@@ -160,22 +170,6 @@ fn required_issuer(section: &mut Section<'_>, setting: &str, issuers: &[Option<R
     section.require(setting, "write the `name` of one of the issuers");
     let name = section.text(setting)?;
     find_issuer(section, setting, &name, issuers)
-}
-
-/// The issuer that a setting names.
-pub(super) fn find_issuer(
-    section: &mut Section<'_>,
-    setting: &str,
-    name: &str,
-    issuers: &[Option<Rc<Issuer>>],
-) -> Option<Rc<Issuer>> {
-    let found = issuers.iter().flatten().find(|issuer| issuer.name == name);
-    // A refused issuer has been named already: that its routes miss it would be noise.
-    if found.is_none() && !issuers.is_empty() && issuers.iter().all(Option::is_some) {
-        let names: Vec<_> = issuers.iter().flatten().map(|issuer| issuer.name.as_str()).collect();
-        section.refuse_unknown(setting, "issuer", name, &names);
-    }
-    found.cloned()
 }
 
 fn sessions(section: &mut Section<'_>, contract: &dyn Contract, issuers: &[Option<Rc<Issuer>>]) -> Option<Rc<Issuer>> {
@@ -263,31 +257,4 @@ fn revokes(section: &mut Section<'_>, contract: &dyn Contract) -> Vec<Scope> {
         section.refuse("revokes", "must be \"token\": an opaque session does not name its user");
     }
     scopes
-}
-
-pub(super) fn host(section: &mut Section<'_>) -> Option<String> {
-    let host = section.text("host")?.to_ascii_lowercase();
-    if !is_host(&host) {
-        section.refuse("host", "must be a host name in ASCII, such as api.example.com, without scheme, port and path");
-    }
-    Some(host)
-}
-
-/// The paths of a route; those of a guard may end with `/*`.
-pub(super) fn paths_of(section: &mut Section<'_>, takes_wildcard: bool) -> Option<Vec<String>> {
-    let paths = section.texts("paths")?;
-    if paths.is_empty() {
-        section.refuse("paths", "is empty: write at least one path");
-    }
-    for path in &paths {
-        let fixed = if takes_wildcard { path.strip_suffix('*').filter(|rest| rest.ends_with('/')) } else { None };
-        let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'*' | b'\\');
-        let all_plain = fixed.unwrap_or(path).bytes().all(is_plain);
-        if !path.starts_with('/') || !all_plain || path.split('/').any(|segment| matches!(segment, "." | "..")) {
-            let wildcard = if takes_wildcard { " except for /* at its end" } else { "" };
-            let rule = " must begin with / and be percent-encoded, without . and .. segments, \\, ?, # and *";
-            section.refuse("paths", [&quoted(path), rule, wildcard].concat());
-        }
-    }
-    Some(paths)
 }

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::hints::{kind_of, nearest, unknown_value};
+use super::hints::{kind_of, nearest, not_a_list, unknown_value};
 use super::parts::Place;
 use super::refusals::Refusals;
 use crate::json::quoted;
@@ -299,12 +299,6 @@ impl<'a> Section<'a> {
         self.refuse(setting, ["must be ", expected, "; got ", given].concat());
         None
     }
-}
-
-/// The refusal of a value in place of a list of tables.
-pub(super) fn not_a_list(path: &str, given: &Value) -> String {
-    let given = if given.is_object() { "one table" } else { kind_of(given) };
-    ["must be a list of tables; got ", given, ": write [[vars.", path, "]] with double brackets"].concat()
 }
 
 /// The name of a table of a list in refusals, such as `issuer "worth"`.

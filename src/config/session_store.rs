@@ -1,8 +1,8 @@
 //! A vendor's session store in Redis, from which a session is deleted when it ends.
 
 use super::Environment;
-use super::issuer::secret_text;
-use super::route::NOT_OF_CONTRACT;
+use super::secret_text::secret_text;
+use super::route_settings::NOT_OF_CONTRACT;
 use super::section::Section;
 use crate::contracts::Contract;
 use crate::http::Authority;

@@ -9,7 +9,8 @@ use crate::config::REVOCATIONS;
 use crate::json::{self, Object};
 use crate::ports::{IndexError, Unavailable};
 use crate::revocation::ledger::{Listed, ListedEntry, Publication};
-use crate::revocation::{Digest, KvEntry, KvLifetime, StoredRevocation};
+use crate::revocation::{Digest, StoredRevocation};
+use crate::ports::{KvEntry, KvLifetime};
 use crate::time::Timestamp;
 
 /// What `kv-writer.js` says of a write that has taken too long.
@@ -68,7 +69,7 @@ pub(super) async fn write(writer: &JsValue, entries: Vec<KvEntry>) -> Vec<Result
 
 /// Stores the filter of a segment.
 pub(super) async fn publish(env: &Env, publication: &Publication) -> Result<(), IndexError> {
-    let (until, seconds) = numbers(KvLifetime::until(publication.expires_at, super::platform::now()));
+    let (until, seconds) = numbers(KvLifetime::until(publication.expires_at, super::clock::now()));
     let key = publication.name.key();
     let put = glue::kv_put_bytes(env, REVOCATIONS, &key, &publication.filter, until, seconds).await;
     put.map(|_| ()).map_err(|error| classify(&message(&error)))

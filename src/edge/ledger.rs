@@ -8,7 +8,7 @@ use worker::Env;
 
 use super::glue;
 use super::pause::Awaited;
-use super::platform::milliseconds;
+use super::clock::milliseconds;
 use crate::ports::LedgerError;
 
 /// The answer of a shard.

@@ -14,10 +14,12 @@ use worker::Env;
 use worker::worker_sys::{DurableObjectState, DurableObjectStorage};
 
 use super::ledger_rows::SqlRows;
-use super::platform::{EdgeClock, now};
+use super::clock::now;
+use super::platform::EdgeClock;
 use super::{glue, kv, log, promise};
-use crate::ports::{Clock, IndexError, within};
-use crate::revocation::KvEntry;
+use crate::ports::{Clock, IndexError};
+use crate::wait::within;
+use crate::ports::KvEntry;
 use crate::revocation::ledger::{
     Call, GATHERING, Ledger as Decisions, Listed, Outside, Publication, Question, Sizes, WRITE_LIMIT, work,
 };

@@ -2,6 +2,7 @@
 //!
 //! `worker.js` is the module that the runtime loads; `glue.js` does what would take several calls from here.
 
+mod clock;
 mod entry;
 mod environment;
 mod forward;

@@ -12,7 +12,7 @@ use js_sys::Promise;
 use js_sys::futures::JsFuture;
 use wasm_bindgen::JsValue;
 
-use super::platform::{now, with_one_time};
+use super::clock::{now, with_one_time};
 use crate::time::Timestamp;
 
 /// What a promise has given.

@@ -1,19 +1,16 @@
 //! The ports of the core, answered by Cloudflare.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::JsCast;
 use worker::Env;
 
+use super::clock::{milliseconds, now};
 use super::pause::Awaited;
 use super::{glue, kv, ledger, redis, webcrypto};
-use crate::ports::{
-    Bindings, Clock, Directory, Index, IndexError, LedgerError, LedgerShards, RateLimits, SessionStore, SharedMemory,
-    Signatures, Unavailable,
-};
-use crate::revocation::KvEntry;
+use crate::ports::{Bindings, Clock, Directory, Index, IndexError, LedgerError, LedgerShards, RateLimits, SessionStore, SharedMemory, Signatures, Unavailable};
+use crate::ports::KvEntry;
 use crate::time::Timestamp;
 use crate::token::{PrivateKey, PublicKey, Secret, SigningInput};
 
@@ -39,42 +36,6 @@ impl Bindings for EdgePlatform {
 
 /// The runtime's clock.
 pub(super) struct EdgeClock;
-
-/// The time as a poll that is under way knows it.
-#[derive(Clone, Copy)]
-enum Time {
-    /// No such poll is under way.
-    Moving,
-    /// It has not asked yet.
-    Unasked,
-    Known(Timestamp),
-}
-
-thread_local! {
-    static TIME: Cell<Time> = const { Cell::new(Time::Moving) };
-}
-
-/// The runtime's clock stands still while nothing is waited for: within one poll it is asked once.
-pub(super) fn with_one_time<T>(poll: impl FnOnce() -> T) -> T {
-    let before = TIME.replace(Time::Unasked);
-    let given = poll();
-    TIME.set(before);
-    given
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "milliseconds of any real date are whole and fit")]
-pub(super) fn now() -> Timestamp {
-    let asked = || Timestamp::from_millis(js_sys::Date::now() as i64);
-    match TIME.get() {
-        Time::Known(now) => now,
-        Time::Moving => asked(),
-        Time::Unasked => {
-            let now = asked();
-            TIME.set(Time::Known(now));
-            now
-        }
-    }
-}
 
 impl Clock for EdgeClock {
     fn now(&self) -> Timestamp {
@@ -103,11 +64,6 @@ impl Drop for Sleep {
     fn drop(&mut self) {
         self.0.end();
     }
-}
-
-/// A duration as the runtime takes it.
-pub(super) const fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
 }
 
 async fn sleep(duration: Duration) {

@@ -11,10 +11,10 @@ use super::presented::{CUSTOMER_TOKEN, Called, CredentialProblem, TokenHeader, p
 use crate::config::{Config, Guard, Issuer, Tokens, freshness_named};
 use crate::http::{Reply, Request, Url};
 use crate::json::Object;
-use crate::log::Notes;
+use crate::log::{Notes, Outcome};
 use crate::ports::Platform;
 use crate::revocation::Freshness;
-use crate::routes::{CHECK, Routes};
+use crate::route_table::CHECK;
 
 /// What the query of `/check` asks for. It is written by whoever configures the proxy, so what is not known is refused.
 #[derive(Debug, Default)]
@@ -36,7 +36,6 @@ struct Rule<'a> {
 /// Answers a check.
 pub(crate) async fn check<R: Request, P: Platform>(
     judge: &Judge<'_, P>,
-    routes: &Routes,
     request: &R,
     url: &Url<'_>,
     notes: &mut Notes,
@@ -47,7 +46,7 @@ pub(crate) async fn check<R: Request, P: Platform>(
         Ok(asked) => asked,
         Err(problem) => return bad_request(problem, notes),
     };
-    match rule_for(judge.config, routes, request, url, asked.original) {
+    match rule_for(judge.config, request, url, asked.original) {
         Ok(rule) => match judge_request(judge, request, &asked, &rule, notes).await {
             Ok(verdict) => reply(verdict, judge.config.check.share_responses, notes),
             Err(refused) => refused,
@@ -59,7 +58,6 @@ pub(crate) async fn check<R: Request, P: Platform>(
 /// The rule for the original request, where a proxy tells of one.
 fn rule_for<'a>(
     config: &'a Config,
-    routes: &Routes,
     request: &impl Request,
     url: &Url<'_>,
     family: Option<Family>,
@@ -78,7 +76,8 @@ fn rule_for<'a>(
     };
     // Whoever answers may read such a path as one that has another rule.
     let original = original.ok_or("ambiguous_path")?;
-    let guard = routes.guard(config, &original.host, &original.path).ok_or("no_rule")?;
+    let (route, _) = config.table.guard(&original.host, &original.path).ok_or("no_rule")?;
+    let guard = config.guard(route).ok_or("no_rule")?;
     Ok(Rule { guard: Some(guard), original: Some(original) })
 }
 
@@ -197,7 +196,7 @@ pub(super) fn read_freshness(name: Option<&str>, bound: Option<u32>) -> Result<O
 fn reply(verdict: Verdict, is_shared: bool, notes: &mut Notes) -> Reply {
     match verdict {
         Ok((token, freshness)) => {
-            notes.outcome = "passed";
+            notes.outcome = Outcome::Passed;
             notes.freshness = Some(freshness.name());
             token.passed(freshness, is_shared)
         }

@@ -9,7 +9,7 @@ use super::judge::{Judge, Refusal};
 use super::presented::{Called, presented, without_tokens};
 use crate::config::{Guard, Issuer, Upstream};
 use crate::http::{Reply, Request, Url, is_clear_path, is_kept_path, is_override, is_reserved};
-use crate::log::Notes;
+use crate::log::{Notes, Outcome};
 use crate::ports::Platform;
 
 /// A request that is passed on.
@@ -69,7 +69,7 @@ pub(crate) async fn guard<R: Request, P: Platform>(
         return Err(forbidden("ambiguous_path", notes));
     }
     let pass = |headers, notes: &mut Notes| {
-        notes.outcome = "passed";
+        notes.outcome = Outcome::Passed;
         Ok(forward(guard, upstream, request, url, headers))
     };
     if guard.passes_preflights && is_preflight(request) {

@@ -12,8 +12,9 @@ use super::known_user;
 use crate::config::{Route, SessionStoreRules, Tokens};
 use crate::contracts::{Contract, Demand, Failure, Success};
 use crate::http::{Reply, Request};
-use crate::log::Notes;
-use crate::ports::{Platform, within};
+use crate::log::{Notes, Outcome};
+use crate::ports::Platform;
+use crate::wait::within;
 use crate::revocation::{DEFAULT_BOUND, Effective, Ended, Scope, logout_of};
 use crate::token::{AnonymousSession, OpaqueToken, VerifiedToken, bearer_token, mint_anonymous_session};
 
@@ -34,15 +35,15 @@ pub(crate) async fn logout<R: Request, P: Platform>(
 ) -> Reply {
     let failure = match try_logout(route, judge, request, notes).await {
         Ok(reply) => {
-            notes.outcome = "revoked";
+            notes.outcome = Outcome::Revoked;
             return reply;
         }
         Err(failure) => failure,
     };
     notes.outcome = match failure {
-        Failure::Unavailable => "failed",
-        Failure::UserNotFound => "revoked",
-        _ => "refused",
+        Failure::Unavailable => Outcome::Failed,
+        Failure::UserNotFound => Outcome::Revoked,
+        _ => Outcome::Refused,
     };
     notes.reason.get_or_insert(failure.reason());
     refusal(route.contract, &failure)

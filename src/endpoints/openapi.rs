@@ -6,7 +6,7 @@ use super::health::VERSION;
 use crate::config::{Config, Route};
 use crate::contracts;
 use crate::json::{self, Array, Object};
-use crate::routes::{BATCH_CHECK, CHECK, HEALTH, OPENAPI, READY};
+use crate::route_table::{BATCH_CHECK, CHECK, HEALTH, OPENAPI, READY};
 
 /// The service's own paths as path items. Their member `components` is merged into the document's.
 const OWN: [(&str, &str); 5] = [

@@ -15,7 +15,8 @@ use crate::http::{Reply, Request};
 use crate::json::Object;
 use crate::keys::readiness;
 use crate::log::Notes;
-use crate::ports::{IndexError, LedgerError, Platform, all, within};
+use crate::ports::{IndexError, LedgerError, Platform};
+use crate::wait::{all, within};
 use crate::time::Timestamp;
 
 /// How long an answer is shared.

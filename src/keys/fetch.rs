@@ -12,7 +12,8 @@ use super::set::MAX_SET_BYTES;
 use super::source::{KeySource, is_key_url};
 use crate::http::without_query;
 use crate::json;
-use crate::ports::{Clock, Fetched, Journal, KeyEvent, SharedMemory, Signatures, Web, WebError, within};
+use crate::ports::{Clock, Fetched, Journal, KeyEvent, SharedMemory, Signatures, Web, WebError};
+use crate::wait::within;
 use crate::time::Timestamp;
 
 /// How long fetching may take, a discovery document included.

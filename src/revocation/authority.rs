@@ -12,7 +12,8 @@ use super::matching::{MatchKey, Matchable};
 use super::record::{Logout, Revocation, Scope, shard_of};
 use super::replica::{Confirmation, Lookup, Replica, Required, SyncError, covers, freshen, load_segments, refresh};
 use super::status::{Known, Status};
-use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, all, within};
+use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
+use crate::wait::{all, within};
 use crate::time::Timestamp;
 
 /// The most keys that Workers KV reads at once.

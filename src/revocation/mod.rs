@@ -17,7 +17,7 @@ pub mod steps;
 pub use authority::{Authority, Doubt};
 pub use freshness::{DEFAULT_BOUND, Freshness};
 pub use key::{Digest, DigestKey, DigestRules, Prefix};
-pub use kv::{KvEntry, KvLifetime, StoredRevocation, write};
+pub use kv::{StoredRevocation, write};
 pub use matching::{Ended, MatchKey, Matchable, RevocationRules, cut_off, logout_of};
 pub use receipt::Effective;
 pub use record::{Limits, Logout, Revocation, Scope, TokenEntry, shard_of};

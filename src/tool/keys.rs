@@ -3,7 +3,8 @@
 use crate::config::{Config, Issuer, Tokens};
 use crate::json::{Array, Object};
 use crate::keys::{Attempt, IssuerKeys, PublishedKeys, attempt};
-use crate::ports::{Clock, Signatures, Web, all};
+use crate::ports::{Clock, Signatures, Web};
+use crate::wait::all;
 use crate::token::{SigningInput, VerificationKey, VerificationMaterial};
 
 /// The size of a signature with an RSA key of 2048 bits, in bytes.

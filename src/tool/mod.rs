@@ -1,6 +1,7 @@
 //! The Worker's own code for `npm run check`: refusals of a table, published keys, and verdicts on a sample token.
 //! Questions and answers are JSON.
 
+mod gaps;
 mod keys;
 mod token;
 
@@ -11,8 +12,9 @@ use serde_json::Value;
 use crate::config::{Config, Environment, Lookup, Refusals};
 use crate::json::{self, Array, Object};
 use crate::ports::{Clock, Journal, SharedMemory, Signatures, Web};
-use crate::routes::{Gap, gaps};
 use crate::token::Secret;
+
+pub use self::gaps::{Gap, gaps};
 
 /// A question about a table and its environment.
 struct Question {

@@ -8,7 +8,8 @@ use edge_logout::revocation::ledger::{
     Answer, Call, Import, Ledger, Listed, ListedEntry, LogEntry, Position, Question, Rows, Step as Next,
 };
 use edge_logout::revocation::steps::Snapshot;
-use edge_logout::revocation::{KvEntry, Revocation, StoredRevocation};
+use edge_logout::revocation::{Revocation, StoredRevocation};
+use edge_logout::ports::KvEntry;
 use edge_logout::time::Timestamp;
 
 use crate::mutations::Mutation;

@@ -9,12 +9,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, within};
+use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
+use edge_logout::wait::within;
 use edge_logout::revocation::ledger::{Answer, Call, Ledger, LedgerRules, Listed, ListedEntry, Sizes, Step};
-use edge_logout::revocation::{
-    Authority, Digest, Doubt, Ended, Freshness, Known, KvEntry, Logout, Matchable, Replica, RevocationRules, Scope,
-    Status, StoredRevocation,
-};
+use edge_logout::revocation::{Authority, Digest, Doubt, Ended, Freshness, Known, Logout, Matchable, Replica, RevocationRules, Scope, Status, StoredRevocation};
+use edge_logout::ports::KvEntry;
 use edge_logout::time::Timestamp;
 use edge_logout::token::OpaqueToken;
 use proptest::prelude::*;

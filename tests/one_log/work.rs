@@ -4,8 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, IndexError, all};
-use edge_logout::revocation::KvEntry;
+use edge_logout::ports::{Clock, IndexError};
+use edge_logout::wait::all;
+use edge_logout::ports::KvEntry;
 use edge_logout::revocation::ledger::{GATHERING, Ledger, Listed, Outside, Publication, Rows, Sizes, work};
 use edge_logout::time::Timestamp;
 

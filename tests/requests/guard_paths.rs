@@ -1,7 +1,7 @@
 //! What is judged of a path is what is served.
 
 use edge_logout::config::Config;
-use edge_logout::routes::{Gap, gaps};
+use edge_logout::tool::{Gap, gaps};
 use serde_json::{Value, json};
 
 use crate::support::asking::{Asking, refusal};

@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use edge_logout::ports::{Index, IndexError, LedgerError, LedgerShards, SharedMemory, within};
+use edge_logout::ports::{Index, IndexError, LedgerError, LedgerShards, SharedMemory};
+use edge_logout::wait::within;
 use edge_logout::revocation::ledger::{
     Answer, Call, GATHERING, Ledger, Listed, ListedEntry, Outside, Publication, Question, Setup, Sizes, WRITE_LIMIT,
     work,
 };
-use edge_logout::revocation::{KvEntry, Logout, StoredRevocation};
+use edge_logout::revocation::{Logout, StoredRevocation};
+use edge_logout::ports::KvEntry;
 use edge_logout::time::Timestamp;
 
 use super::clock::{self, run};

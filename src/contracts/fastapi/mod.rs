@@ -15,6 +15,7 @@
 
 mod answer;
 mod encoding;
+mod failure;
 mod number;
 mod reader;
 mod scanner;
@@ -22,7 +23,7 @@ mod value;
 
 use crate::http::is_json;
 use answer::Fault;
-use reader::Failure;
+use failure::Failure;
 use value::{Text, Value};
 
 /// FastAPI's refusal of a body: the status, and the JSON text of the answer.

@@ -7,21 +7,13 @@
 use std::mem;
 
 use super::encoding::CodePoint;
+use super::failure::Failure;
 use super::scanner::Scanner;
 use super::value::{Members, Text, Value};
 
 /// How many arrays and objects may be open at once. Python stops at its recursion limit of 1000,
 /// of which the frames of the server take their part: 960 are left under uvicorn 0.54.
 const DEEPEST: usize = 960;
-
-/// Why a text was not read.
-#[derive(Debug)]
-pub enum Failure {
-    /// Python's `JSONDecodeError`: its `msg`, and its `pos` in code points.
-    Syntax { message: &'static str, position: usize },
-    /// Python's `RecursionError`, or its `ValueError` for an integer that is too long.
-    Unsupported,
-}
 
 /// Reads the one value that is the text: Python's `JSONDecoder.decode`.
 pub fn read(text: &[CodePoint]) -> Result<Value, Failure> {

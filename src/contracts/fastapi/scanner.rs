@@ -3,7 +3,7 @@
 
 use super::encoding::CodePoint;
 use super::number::Literal;
-use super::reader::Failure;
+use super::failure::Failure;
 use super::value::Text;
 
 /// A place in a text.

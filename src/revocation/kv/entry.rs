@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::record::{Limits, Revocation, Scope};
+use crate::ports::{KvEntry, KvLifetime};
 use crate::json::{self, Object};
 use crate::time::Timestamp;
 
@@ -53,26 +54,6 @@ fn write_stored(revocation: &Revocation) -> String {
         None => stored,
     };
     stored.raw("expires_at", &revocation.expires_at.as_seconds_text()).finish()
-}
-
-/// How long KV keeps an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KvLifetime {
-    /// Until this second of Unix time.
-    Until(u32),
-    /// For this many seconds from when it is written.
-    Seconds(u32),
-}
-
-/// An entry of Workers KV.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KvEntry {
-    /// The key, well below KV's 512 bytes.
-    pub key: String,
-    /// The value, and the metadata as well: JSON below KV's 1,024 bytes of metadata.
-    pub value: String,
-    /// How long it stays.
-    pub lifetime: KvLifetime,
 }
 
 impl KvEntry {

@@ -3,5 +3,5 @@
 mod entry;
 mod write;
 
-pub use entry::{KvEntry, KvLifetime, StoredRevocation};
+pub use entry::StoredRevocation;
 pub use write::write;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::super::record::{Logout, Revocation};
 use super::super::retry::pauses;
-use super::entry::{KvEntry, StoredRevocation};
-use crate::ports::{Clock, Index, IndexError, within};
+use super::entry::StoredRevocation;
+use crate::ports::KvEntry;
+use crate::ports::{Clock, Index, IndexError};
+use crate::wait::within;
 
 /// The first pause; each further one is twice as long, with jitter. The fourth try comes one to two seconds after the
 /// first: later than Workers KV's one write a second to a key demands, and within what a logout waits.

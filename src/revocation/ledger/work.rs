@@ -6,9 +6,11 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
-use super::super::kv::{KvEntry, StoredRevocation};
+use super::super::kv::StoredRevocation;
+use crate::ports::KvEntry;
 use super::{BATCHES, GATHERING, Import, Ledger, Publication, Rows, Step, Write};
-use crate::ports::{Clock, IndexError, first, within};
+use crate::ports::{Clock, IndexError};
+use crate::wait::{first, within};
 use crate::time::Timestamp;
 
 /// How long one alarm works. Cloudflare gives it 15 minutes, and 30 seconds of CPU time.

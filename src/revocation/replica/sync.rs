@@ -7,7 +7,8 @@ use futures_util::FutureExt;
 
 use super::Replica;
 use super::shard::{Applied, Asked, Required};
-use crate::ports::{Clock, Index, LedgerError, LedgerShards, SharedMemory, all, within};
+use crate::ports::{Clock, Index, LedgerError, LedgerShards, SharedMemory};
+use crate::wait::{all, within};
 use crate::revocation::ledger::{
     Answer, CALL_LIMIT, Purpose, Segment, SegmentFilter, ShardClient, SyncQuestion, Synced,
 };

@@ -40,7 +40,7 @@ fn patterns_stand_for_paths() {
 #[test]
 fn the_more_specific_pattern_goes_first() {
     let paths = ["/*", "/a/*", "/{x}/b", "/{x}/{y}", "/a/{y}", "/a/b", "/{x}/*", "/a/{y}/*", "/a/b/*"];
-    let mut table = Routes { entries: Vec::new(), has_subtrees: false };
+    let mut table = RouteTable { entries: Vec::new(), has_subtrees: false };
     for path in paths {
         table.insert(Entry::new(None, path.to_owned(), Endpoint::Check));
     }

@@ -1,22 +1,19 @@
 //! The one route table: method, host and path, and what answers. It also gives 404, 405 with `Allow`, CORS, the
 //! OpenAPI description and the tests.
 
-mod gaps;
 mod subtree;
 
 use std::cmp::Ordering;
 
-use crate::config::{AnyRoute, Config, Guard};
 use crate::http::{is_clear_path, lenient_path};
 use crate::json::quoted;
 
-pub use gaps::{Gap, gaps};
 use subtree::is_within;
 
 /// What answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// A contract's logout: the place of its route in [`Config::routes`] and of its path among the route's.
+    /// A contract's logout: the place of its route in the configuration and of its path among the route's.
     Logout {
         /// The route.
         route: usize,
@@ -87,12 +84,50 @@ pub const OWN: [(&str, Endpoint); 5] = [
 /// What is below `/check`.
 const BELOW_CHECK: &str = "/check/*";
 
+/// What is routed by the configuration: where it answers, and what it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Routed<'a> {
+    /// Its place in the configuration.
+    pub route: usize,
+    /// The host that it answers on; every host when there is none.
+    pub host: Option<&'a str>,
+    /// Its paths.
+    pub paths: &'a [String],
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a configured route is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A contract's logout.
+    Logout,
+    /// A guard.
+    Guard {
+        /// Whether each path also covers what a server could serve as it.
+        subtree: bool,
+    },
+}
+
+impl Routed<'_> {
+    fn endpoint(&self, path: usize) -> Endpoint {
+        match self.kind {
+            Kind::Logout => Endpoint::Logout { route: self.route, path },
+            Kind::Guard { .. } => Endpoint::Guard { route: self.route, path },
+        }
+    }
+
+    fn host(&self) -> Option<String> {
+        self.host.map(|host| canonical(host).to_ascii_lowercase())
+    }
+}
+
 /// The table. What a host has goes before what every host has, the service's own endpoints included: so an API that is
 /// guarded as a whole keeps its `/healthz`.
 ///
 /// A list that is gone through for every request: of a few dozen short texts, which takes less time than a tree would.
 #[derive(Debug)]
-pub struct Routes {
+pub struct RouteTable {
     /// Those of hosts before those of every host, and the more specific ones first.
     entries: Vec<Entry>,
     /// Whether any of them stands for a subtree.
@@ -113,22 +148,45 @@ struct Entry {
     endpoint: Endpoint,
 }
 
-impl Routes {
-    /// The table of a configuration.
+impl RouteTable {
+    /// The table of what is routed, and the routes whose paths cannot stand beside the others, by their place, and why.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
-        let routes: Vec<_> = config.routes.iter().enumerate().collect();
-        // The configuration has refused conflicts already.
-        build(&routes).0
+    pub fn fill(routed: &[Routed<'_>]) -> (Self, Vec<(usize, String)>) {
+        let mut table = Self { entries: Vec::new(), has_subtrees: false };
+        for (path, endpoint) in OWN.into_iter().chain([(BELOW_CHECK, Endpoint::Check)]) {
+            for pattern in patterns(path) {
+                table.insert(Entry::new(None, pattern, endpoint));
+            }
+        }
+        let mut conflicts = Vec::new();
+        for one in routed {
+            for (variant, path) in one.paths.iter().enumerate() {
+                if let Err(problem) = table.add(one, path, one.endpoint(variant)) {
+                    conflicts.push((one.route, [&quoted(path), " cannot be routed: ", &problem].concat()));
+                }
+            }
+        }
+        table.add_parents(routed);
+        conflicts.extend(table.add_subtrees(routed));
+        (table, conflicts)
     }
 
-    /// The guard of a path of a host, whatever else answers there.
+    /// The guard of a path of a host, whatever else answers there: the places of its route and of its path.
     #[must_use]
-    pub fn guard<'a>(&self, config: &'a Config, host: &str, path: &str) -> Option<&'a Guard> {
-        let lenient = self.lenient(path);
-        let is_for = |entry: &&Entry| entry.is_guard() && entry.is_for(host, path, lenient.as_deref());
+    pub fn guard(&self, host: &str, path: &str) -> Option<(usize, usize)> {
+        self.guard_read_by(host, path, self.lenient(path).as_deref())
+    }
+
+    /// The same of the path as it is written, however servers may read it.
+    #[must_use]
+    pub fn guard_as_written(&self, host: &str, path: &str) -> Option<(usize, usize)> {
+        self.guard_read_by(host, path, None)
+    }
+
+    fn guard_read_by(&self, host: &str, path: &str, lenient: Option<&str>) -> Option<(usize, usize)> {
+        let is_for = |entry: &&Entry| entry.is_guard() && entry.is_for(host, path, lenient);
         match self.entries.iter().find(is_for)?.endpoint {
-            Endpoint::Guard { route, .. } => config.guard(route),
+            Endpoint::Guard { route, path } => Some((route, path)),
             _ => None,
         }
     }
@@ -157,6 +215,60 @@ impl Routes {
                 }
         };
         self.entries.iter().find(is_alike)
+    }
+
+    /// Adds a path, unless it cannot stand beside the others.
+    fn add(&mut self, routed: &Routed<'_>, path: &str, endpoint: Endpoint) -> Result<(), String> {
+        if !is_well_formed(path) {
+            return Err("{ and } enclose the name of a whole segment".to_owned());
+        }
+        for pattern in patterns(path) {
+            let entry = Entry::new(routed.host(), pattern, endpoint);
+            if let Some(other) = self.like(&entry) {
+                return Err(
+                    [&quoted(&other.pattern), " of another route or of the service matches the same requests"].concat()
+                );
+            }
+            self.insert(entry);
+        }
+        Ok(())
+    }
+
+    /// `/api/*` is good for `/api` as well, where that has no guard of its own. Whatever else answers there stands before
+    /// it.
+    fn add_parents(&mut self, routed: &[Routed<'_>]) {
+        for guard in routed.iter().filter(|one| one.kind != Kind::Logout) {
+            for (variant, path) in guard.paths.iter().enumerate() {
+                let Some(parent) = path.strip_suffix("/*").filter(|parent| !parent.is_empty()) else { continue };
+                let entry = Entry::new(guard.host(), parent.to_owned(), guard.endpoint(variant));
+                if self.like(&entry).is_none_or(|other| !other.is_guard()) {
+                    self.insert(entry);
+                }
+            }
+        }
+    }
+
+    /// Adds the subtrees of guards with `subtree`. Returns those that two guards claim: the route and the problem.
+    fn add_subtrees(&mut self, routed: &[Routed<'_>]) -> Vec<(usize, String)> {
+        let mut conflicts = Vec::new();
+        for guard in routed.iter().filter(|one| one.kind == Kind::Guard { subtree: true }) {
+            for (variant, path) in guard.paths.iter().enumerate() {
+                let root = path.strip_suffix('*').unwrap_or(path).trim_end_matches('/');
+                let entry = Entry::subtree(guard.host(), root.to_owned(), guard.endpoint(variant));
+                match self.like(&entry) {
+                    // `/admin` and `/admin/*` of one guard have the same subtree.
+                    Some(other) if matches!(other.endpoint, Endpoint::Guard { route, .. } if route == guard.route) => {}
+                    Some(other) => {
+                        let problem = ["its subtree is that of ", &quoted(&other.pattern), " as well"].concat();
+                        conflicts.push((guard.route, [&quoted(path), " cannot be routed: ", &problem].concat()));
+                    }
+                    // A subtree of `/` is the whole host, as `/*` is.
+                    None if root.is_empty() => {}
+                    None => self.insert(entry),
+                }
+            }
+        }
+        conflicts
     }
 
     /// Adds a line before those that are less specific.
@@ -230,7 +342,8 @@ fn matches(mut pattern: &str, mut path: &str) -> bool {
     }
 }
 
-fn is_parameter(segment: &str) -> bool {
+/// Whether a segment of a pattern is `{name}`, which stands for any one segment.
+pub(crate) fn is_parameter(segment: &str) -> bool {
     segment.starts_with('{') && segment.ends_with('}') && !segment.contains('/')
 }
 
@@ -255,98 +368,6 @@ fn is_well_formed(pattern: &str) -> bool {
         let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
         !name.unwrap_or(segment).contains(['{', '}']) && name.is_none_or(|name| !name.is_empty())
     })
-}
-
-/// The routes whose paths cannot stand beside the others, by their place, and why.
-#[must_use]
-pub fn conflicts(routes: &[(usize, &AnyRoute)]) -> Vec<(usize, String)> {
-    build(routes).1
-}
-
-fn build(routes: &[(usize, &AnyRoute)]) -> (Routes, Vec<(usize, String)>) {
-    let mut table = Routes { entries: Vec::new(), has_subtrees: false };
-    for (path, endpoint) in OWN.into_iter().chain([(BELOW_CHECK, Endpoint::Check)]) {
-        for pattern in patterns(path) {
-            table.insert(Entry::new(None, pattern, endpoint));
-        }
-    }
-    let mut conflicts = Vec::new();
-    for &(index, route) in routes {
-        for (variant, path) in route.paths().iter().enumerate() {
-            if let Err(problem) = add(&mut table, route, path, endpoint(index, route, variant)) {
-                conflicts.push((index, [&quoted(path), " cannot be routed: ", &problem].concat()));
-            }
-        }
-    }
-    add_parents(&mut table, routes);
-    conflicts.extend(add_subtrees(&mut table, routes));
-    (table, conflicts)
-}
-
-/// Adds the subtrees of guards with `subtree`. Returns those that two guards claim: the route and the problem.
-fn add_subtrees(table: &mut Routes, routes: &[(usize, &AnyRoute)]) -> Vec<(usize, String)> {
-    let mut conflicts = Vec::new();
-    for &(index, route) in routes {
-        let AnyRoute::Guard(guard) = route else { continue };
-        for (variant, path) in guard.paths.iter().enumerate().filter(|_| guard.subtree) {
-            let root = path.strip_suffix('*').unwrap_or(path).trim_end_matches('/');
-            let entry = Entry::subtree(host(route), root.to_owned(), endpoint(index, route, variant));
-            match table.like(&entry) {
-                // `/admin` and `/admin/*` of one guard have the same subtree.
-                Some(other) if matches!(other.endpoint, Endpoint::Guard { route, .. } if route == index) => {}
-                Some(other) => {
-                    let problem = ["its subtree is that of ", &quoted(&other.pattern), " as well"].concat();
-                    conflicts.push((index, [&quoted(path), " cannot be routed: ", &problem].concat()));
-                }
-                // A subtree of `/` is the whole host, as `/*` is.
-                None if root.is_empty() => {}
-                None => table.insert(entry),
-            }
-        }
-    }
-    conflicts
-}
-
-fn endpoint(index: usize, route: &AnyRoute, variant: usize) -> Endpoint {
-    match route {
-        AnyRoute::Logout(_) => Endpoint::Logout { route: index, path: variant },
-        AnyRoute::Guard(_) => Endpoint::Guard { route: index, path: variant },
-    }
-}
-
-/// Adds a path of a route, unless it cannot stand beside the others.
-fn add(table: &mut Routes, route: &AnyRoute, path: &str, endpoint: Endpoint) -> Result<(), String> {
-    if !is_well_formed(path) {
-        return Err("{ and } enclose the name of a whole segment".to_owned());
-    }
-    for pattern in patterns(path) {
-        let entry = Entry::new(host(route), pattern, endpoint);
-        if let Some(other) = table.like(&entry) {
-            return Err(
-                [&quoted(&other.pattern), " of another route or of the service matches the same requests"].concat()
-            );
-        }
-        table.insert(entry);
-    }
-    Ok(())
-}
-
-fn host(route: &AnyRoute) -> Option<String> {
-    route.host().map(|host| canonical(host).to_ascii_lowercase())
-}
-
-/// `/api/*` is good for `/api` as well, where that has no guard of its own. Whatever else answers there stands before it.
-fn add_parents(table: &mut Routes, routes: &[(usize, &AnyRoute)]) {
-    for &(index, route) in routes.iter().filter(|(_, route)| matches!(route, AnyRoute::Guard(_))) {
-        for (variant, path) in route.paths().iter().enumerate() {
-            let Some(parent) = path.strip_suffix("/*").filter(|parent| !parent.is_empty()) else { continue };
-            let endpoint = endpoint(index, route, variant);
-            let entry = Entry::new(host(route), parent.to_owned(), endpoint);
-            if table.like(&entry).is_none_or(|other| !other.is_guard()) {
-                table.insert(entry);
-            }
-        }
-    }
 }
 
 /// The patterns for a path: `/api/*` is `/api/` and everything below it.

@@ -1,7 +1,7 @@
 //! Guards that a laxer one undermines: for `npm run check` to warn of.
 
-use super::{Endpoint, Entry, Routes, is_parameter};
 use crate::config::{AnyRoute, Config};
+use crate::route_table::is_parameter;
 
 /// Two guards of which the laxer one covers variants of a path of the exact one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,6 @@ pub struct Gap {
 /// laxer rule. A server that serves a variant as the path itself then serves it under that rule.
 #[must_use]
 pub fn gaps(config: &Config) -> Vec<Gap> {
-    let table = Routes::new(config);
     let guards = config.routes.iter().enumerate().filter_map(|(index, route)| match route {
         AnyRoute::Guard(guard) => Some((index, route, guard)),
         AnyRoute::Logout(_) => None,
@@ -41,11 +40,7 @@ pub fn gaps(config: &Config) -> Vec<Gap> {
         };
         for path in guard.paths.iter().filter(|path| !path.ends_with('*') && path.len() > 1) {
             gaps.extend(asked(path).into_iter().find_map(|(host, example)| {
-                let is_for = |entry: &&Entry| entry.is_guard() && entry.is_for(host, &example, None);
-                let Endpoint::Guard { route: other, path: variant } = table.entries.iter().find(is_for)?.endpoint
-                else {
-                    return None;
-                };
+                let (other, variant) = config.table.guard_as_written(host, &example)?;
                 let laxer = config.guard(other).filter(|laxer| other != index && !laxer.is_as_strict_as(guard))?;
                 let host = (!host.is_empty() && route.host().is_none()).then(|| host.to_owned());
                 let other_path = laxer.paths.get(variant)?.clone();
