@@ -1,16 +1,16 @@
-//! Cross-origin requests of browsers (Fetch Standard, section 3.3: the CORS protocol).
+//! Cross-origin requests (CORS protocol: Fetch Standard, section 3.3).
 
 use std::borrow::Cow;
 
 use crate::config::{Cors, Origins};
 use crate::http::{Reply, Request};
 
-/// More than any page asks for; beyond it a preflight gets no permission.
+/// The maximum length of `Access-Control-Request-Headers`. Longer preflights get no permission.
 const MAX_REQUESTED_HEADERS_BYTES: usize = 1024;
-/// Headers of answers that a page may read.
+/// Response headers that a page may read.
 const EXPOSED: &str = "X-Request-Id, WWW-Authenticate, Retry-After, Revocation-Effective";
 
-/// The answer to `OPTIONS` on a route: to a preflight with the permissions it may have, otherwise with `Allow`.
+/// The response to `OPTIONS` on a route: permissions for a preflight, `Allow` otherwise.
 #[must_use]
 pub fn options(cors: Option<&Cors>, methods: &'static str, request: &impl Request) -> Reply {
     let reply = Reply::empty(204).with("Allow", methods);
@@ -21,7 +21,7 @@ pub fn options(cors: Option<&Cors>, methods: &'static str, request: &impl Reques
         return reply;
     }
     let requested = request.header("access-control-request-headers").filter(|names| is_header_list(names));
-    // What a client sends along is its own affair: headers that are not known are not read.
+    // Permit all requested headers: unknown ones are ignored.
     permissions(reply, cors, origin)
         .with("Access-Control-Allow-Methods", methods)
         .with(
@@ -31,7 +31,7 @@ pub fn options(cors: Option<&Cors>, methods: &'static str, request: &impl Reques
         .with("Access-Control-Max-Age", cors.max_age_seconds.to_string())
 }
 
-/// An answer as a page of another origin may read it.
+/// Adds the CORS headers to a response.
 #[must_use]
 pub fn share(reply: Reply, cors: Option<&Cors>, request: &impl Request) -> Reply {
     let Some(cors) = cors else { return reply };
@@ -47,7 +47,7 @@ fn permissions(reply: Reply, cors: &Cors, origin: Cow<'static, str>) -> Reply {
     reply.with("Access-Control-Allow-Origin", origin).with_some("Access-Control-Allow-Credentials", credentials)
 }
 
-/// The value of `Access-Control-Allow-Origin`, when the request's origin may have one.
+/// The value of `Access-Control-Allow-Origin`; `None` if the request's origin is not allowed.
 fn allowed_origin(cors: &Cors, request: &impl Request) -> Option<Cow<'static, str>> {
     let origin = request.header("origin")?;
     match &cors.origins {
@@ -56,7 +56,7 @@ fn allowed_origin(cors: &Cors, request: &impl Request) -> Option<Cow<'static, st
     }
 }
 
-/// Whether a text is a list of header names and nothing else, so that it can be sent back.
+/// Whether a text is a list of header names, so that it is safe to echo.
 fn is_header_list(names: &str) -> bool {
     names.len() <= MAX_REQUESTED_HEADERS_BYTES
         && names.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b',' | b' '))

@@ -1,4 +1,4 @@
-//! The wire, free of the platform: what a request offers and what a reply is.
+//! HTTP requests and responses, independent of the platform.
 
 mod header_name;
 mod path;
@@ -13,43 +13,44 @@ pub use header_name::{is_override, is_reserved, lenient_byte};
 pub use path::{is_clear_path, is_kept_path, lenient_path, percent_decoded};
 pub use url::{Authority, Target, Url, is_host, without_query};
 
-/// The largest body that any endpoint reads, in bytes. More is answered with 413 before anything is parsed.
+/// The maximum body size of a logout, in bytes. Larger bodies are answered with 413.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// Why a request's body could not be read.
+/// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// It is larger than the limit.
+    /// The body is larger than the limit.
     TooLarge,
-    /// The client broke off, or the stream failed.
+    /// The client disconnected, or the stream failed.
     Interrupted,
 }
 
-/// A request as the core sees it. Nothing is read before it is asked for: each header costs a call into the runtime.
+/// A request. Headers are read on demand, because each one costs a call into the runtime.
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
 pub trait Request {
-    /// The method's name, in upper case as HTTP has it.
+    /// The method, case-sensitive (RFC 9110 section 9.1).
     fn method(&self) -> &str;
 
-    /// The absolute URL, normalised as the URL standard has it.
+    /// The absolute URL, normalized according to the URL Standard.
     fn url(&self) -> &str;
 
-    /// The value of a header, `None` when there is none. Several headers of one name are joined with `", "`
-    /// (RFC 9110 section 5.3).
+    /// The value of a header; `None` if it is missing. Several headers with one name are joined with `", "` (RFC 9110
+    /// section
+    /// 5.3).
     fn header(&self, name: &str) -> Option<String>;
 
-    /// Whether it came by the entrypoint `Internal`, which only bound Workers can reach.
+    /// Whether the request came through the entrypoint `Internal`, which only service bindings can reach.
     fn is_internal(&self) -> bool {
         false
     }
 
-    /// The whole body, at most `limit` bytes of it.
+    /// Reads the body, up to `limit` bytes.
     async fn body(&self, limit: usize) -> Result<Vec<u8>, BodyError>;
 }
 
 /// Whether a media type is JSON: `application/json` or `application/*+json` (RFC 6839 section 3.1).
 ///
-/// What does not have exactly one slash is none, as FastAPI reads the header, too.
+/// As in FastAPI, a value that does not have exactly one slash is not a media type.
 #[must_use]
 pub fn is_json(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -61,33 +62,33 @@ pub fn is_json(content_type: &str) -> bool {
     })
 }
 
-/// A reply: status, headers and, unless it has none, a body.
+/// A response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// Status code.
     pub status: u16,
-    /// Headers in the order in which they are sent.
+    /// The headers in order.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
     pub body: Option<Cow<'static, str>>,
-    /// The whole answer, where it is the same every time; nothing else of the reply counts then.
+    /// A prepared response. If present, the other fields are ignored.
     pub prepared: Option<Rc<Prepared>>,
 }
 
-/// An answer without a body that is the same every time, of which the platform may keep a form of its own.
+/// A response without a body that is sent repeatedly. The platform may cache its own representation.
 #[derive(Debug)]
 pub struct Prepared {
     /// Status code.
     pub status: u16,
-    /// Headers that many answers have alike: the platform may copy them from one to the next.
+    /// Headers that many responses have in common, which the platform can copy from a template.
     pub common: Vec<(&'static str, Cow<'static, str>)>,
-    /// The others.
+    /// The other headers.
     pub own: Vec<(&'static str, Cow<'static, str>)>,
-    /// Whether one response may be handed to several requests.
+    /// Whether one runtime response may serve several requests.
     pub is_shared: bool,
-    /// What the platform has made of it.
+    /// The platform's cached representation.
     pub form: OnceCell<Box<dyn Any>>,
-    /// Whether it was sent before: what is wanted once, as most tokens' answers are, is not worth keeping.
+    /// Whether it was sent before. Only repeated responses are cached: most tokens are checked once.
     pub was_sent: Cell<bool>,
 }
 
@@ -100,32 +101,32 @@ impl PartialEq for Prepared {
 impl Eq for Prepared {}
 
 impl Reply {
-    /// A reply without a body.
+    /// Creates a response without a body.
     #[must_use]
     pub const fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: None, prepared: None }
     }
 
-    /// The reply that a prepared answer is.
+    /// Creates a response from a prepared one.
     #[must_use]
     pub fn prepared(prepared: &Rc<Prepared>) -> Self {
         Self { prepared: Some(Rc::clone(prepared)), ..Self::empty(prepared.status) }
     }
 
-    /// A reply whose body is JSON text already.
+    /// Creates a response with a JSON text as body.
     #[must_use]
     pub fn json_text(status: u16, text: impl Into<Cow<'static, str>>) -> Self {
         Self::empty(status).with("Content-Type", "application/json").with_body(text)
     }
 
-    /// This reply with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// This reply with `name` set to `value` when there is a value.
+    /// Adds a header if `value` is not `None`.
     #[must_use]
     pub fn with_some(self, name: &'static str, value: Option<impl Into<Cow<'static, str>>>) -> Self {
         match value {
@@ -134,7 +135,7 @@ impl Reply {
         }
     }
 
-    /// The value of the first header of this name.
+    /// The value of the first header with a name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let prepared = self.prepared.iter().flat_map(|prepared| prepared.common.iter().chain(&prepared.own));

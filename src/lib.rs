@@ -1,29 +1,29 @@
 //! Edge logout ends sessions at the edge.
 //!
-//! A Cloudflare Worker that answers the published logout endpoints of five systems, verifies their bearer tokens,
-//! records revocations with lifetimes that match the tokens' own, and tells every API that asks whether a token is good.
+//! A Cloudflare Worker that implements the published logout endpoints of five vendors, verifies their bearer tokens,
+//! records revocations with lifetimes that match the tokens, and tells APIs whether a token is still active.
 //!
 //! # Project layout
 //!
-//! A request passes these modules in this order:
+//! In the order in which a request passes the modules:
 //!
-//! | module | what it decides |
+//! | module | content |
 //! |---|---|
-//! | [`service`] | the way of a request, from the wire to the reply and its log line |
-//! | [`route_table`] | method, host and path: what answers |
-//! | [`endpoints`] | the use cases: log out, judge a token, guard an API, say that the service is well |
-//! | [`contracts`] | what each vendor publishes: paths, credential, scopes, success and failure bodies |
-//! | [`token`] | bearer header, signature, claims: what makes a token good |
-//! | [`keys`] | whose keys count: those that are configured, and those that are fetched and rotate |
-//! | [`revocation`] | what is recorded when a session ends, for how long; the ledger, its feed, and what a revoked token is |
-//! | [`config`] | the one table in `wrangler.toml`: parsing and refusals |
-//! | [`json`] | how JSON is read and written |
-//! | [`tool`] | what `npm run check` runs: a table's refusals, published keys, a sample token |
-//! | [`wait`] | limits of time, and waiting for several futures |
-//! | [`ports`] | what the core asks of the platform: clock, ledger, index, signatures |
+//! | [`service`] | request handling: routing, the endpoint, the response and its log line |
+//! | [`route_table`] | routing by method, host and path |
+//! | [`endpoints`] | logout, check, batch check, guards, health, readiness, OpenAPI |
+//! | [`contracts`] | the vendors' published endpoints: paths, credentials, scopes, response bodies |
+//! | [`token`] | bearer header, signature and claims: token verification |
+//! | [`keys`] | the issuers' keys: configured ones, and published ones, which are fetched and rotate |
+//! | [`revocation`] | revocations: the ledger, the replica in each isolate, Workers KV |
+//! | [`config`] | the configuration table in `wrangler.toml`: parsing and error messages |
+//! | [`json`] | a JSON reader and writer |
+//! | [`tool`] | the code behind `npm run check`: configuration errors, published keys, a sample token |
+//! | [`wait`] | timeouts, and waiting for several futures |
+//! | [`ports`] | the interfaces to the platform: clock, ledger, Workers KV, signatures |
 //!
-//! Only `edge` names Cloudflare's platform, and it is compiled for wasm32 alone, so the compiler itself keeps the core
-//! free of it and everything else runs in `cargo test` natively.
+//! Only `edge` uses Cloudflare's APIs. It is compiled only for wasm32, so the compiler enforces that the core does not
+//! depend on them, and `cargo test` runs everything else natively.
 
 pub mod config;
 pub mod contracts;

@@ -1,26 +1,26 @@
-//! The one log line of a request. It never holds a token, a claim or a body: there is no field for them.
+//! The log line of a request. It has no fields for tokens, claims and bodies, so it cannot contain them.
 
 use crate::http::{Reply, Request};
 use crate::json::Object;
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
-    /// The service said something of itself.
+    /// A request to one of the service's own pages, such as `/healthz`.
     #[default]
     Answered,
-    /// The token is good.
+    /// The token is active.
     Passed,
-    /// Something was logged out, or had been.
+    /// The logout succeeded.
     Revoked,
-    /// The request was not granted.
+    /// The request was rejected.
     Refused,
-    /// The service could not do it.
+    /// The service failed.
     Failed,
 }
 
 impl Outcome {
-    /// Its name in the log.
+    /// The name in the log.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -33,29 +33,29 @@ impl Outcome {
     }
 }
 
-/// What a use case notes for the log.
+/// The notes of an endpoint for the log line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why, in one word.
+    /// The reason, as one word.
     pub reason: Option<&'static str>,
-    /// The `kid` of the key that verified the token, as configured: never the one that the token's header claims.
+    /// The `kid` of the key that verified the token. Never the unverified one in the token's header.
     pub key_id: Option<String>,
-    /// The promise that a check has kept.
+    /// The freshness of the check.
     pub freshness: Option<&'static str>,
     /// The client's name in the configuration.
     pub client: Option<String>,
 }
 
 impl Notes {
-    /// Notes that a request was refused.
+    /// Records a rejected request.
     pub const fn refused(&mut self, reason: &'static str) {
         self.outcome = Outcome::Refused;
         self.reason = Some(reason);
     }
 
-    /// Notes that the service has failed.
+    /// Records a failure of the service.
     pub const fn failed(&mut self, reason: &'static str) {
         self.outcome = Outcome::Failed;
         self.reason = Some(reason);
@@ -67,40 +67,40 @@ impl Notes {
 pub struct LogLine {
     /// `request`.
     pub event: &'static str,
-    /// The request's id, also in the answer.
+    /// The id of the request, also in the response.
     pub request_id: String,
     /// The method.
     pub method: String,
-    /// The route's pattern, never the path as sent.
+    /// The pattern of the route. Never the path of the request.
     pub route: Option<String>,
     /// The contract's name.
     pub contract: Option<&'static str>,
     /// The issuer's name in the configuration.
     pub issuer: Option<String>,
-    /// The answer's status; none when the request was passed on.
+    /// The status of the response; `None` if the request was forwarded.
     pub status: Option<u16>,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why.
+    /// The reason, as one word.
     pub reason: Option<&'static str>,
     /// The configured `kid` of the key that verified the token.
     pub key_id: Option<String>,
-    /// The promise that a check has kept.
+    /// The freshness of the check.
     pub freshness: Option<&'static str>,
     /// The client's name in the configuration.
     pub client: Option<String>,
-    /// How long it took, in milliseconds. Workers' clock moves only with input and output.
+    /// The duration in milliseconds. The clock of Workers only advances with I/O.
     pub milliseconds: u64,
 }
 
-/// No method that anybody means is longer.
+/// The maximum length of a logged method.
 const MAX_METHOD_CHARS: usize = 16;
 
 impl LogLine {
-    /// The line of a request, before it is known which route it was.
+    /// Creates the log line of a request, before routing.
     #[must_use]
     pub fn new(request: &impl Request, reply: &Reply, notes: Notes, milliseconds: u64) -> Self {
-        // What is told of nobody needs no name.
+        // Prepared responses are not logged, so they need no request id.
         let request_id = if reply.prepared.is_some() { String::new() } else { request_id(request) };
         Self {
             event: "request",
@@ -119,13 +119,13 @@ impl LogLine {
         }
     }
 
-    /// The line of a request that was passed on to nobody who answers.
+    /// The log line for a failed upstream request.
     #[must_use]
     pub fn upstream_failed(self, status: u16) -> Self {
         Self { status: Some(status), outcome: Outcome::Failed, reason: Some("upstream_failed"), ..self }
     }
 
-    /// The line as JSON.
+    /// Encodes the line as JSON.
     #[must_use]
     pub fn text(&self) -> String {
         let status = self.status.map(|status| status.to_string());
@@ -142,7 +142,7 @@ impl LogLine {
     }
 }
 
-/// Cloudflare's own id of the request where it is one, otherwise 64 random bits.
+/// The request id: Cloudflare's ray id if valid, otherwise 64 random bits.
 fn request_id(request: &impl Request) -> String {
     let is_id = |id: &String| {
         (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

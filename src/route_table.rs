@@ -1,5 +1,5 @@
-//! The one route table: method, host and path, and what answers. It also gives 404, 405 with `Allow`, CORS, the
-//! OpenAPI description and the tests.
+//! The route table: maps method, host and path to an endpoint. 404, 405 with `Allow`, CORS and the OpenAPI document are
+//! derived from it.
 
 mod subtree;
 
@@ -10,21 +10,21 @@ use crate::json::quoted;
 
 use subtree::is_within;
 
-/// What answers.
+/// An endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// A contract's logout: the place of its route in the configuration and of its path among the route's.
+    /// A contract's logout.
     Logout {
-        /// The route.
+        /// The index of the route in the configuration.
         route: usize,
-        /// The path of it that matched.
+        /// The index of the matching path in the route.
         path: usize,
     },
-    /// A guarded API: the same of its guard.
+    /// A guarded API.
     Guard {
-        /// The route.
+        /// The index of the route in the configuration.
         route: usize,
-        /// The path of it that matched.
+        /// The index of the matching path in the route.
         path: usize,
     },
     /// `/check`, and everything below it.
@@ -45,13 +45,13 @@ impl Endpoint {
     pub const fn methods(self) -> &'static str {
         match self {
             Self::Logout { .. } | Self::BatchCheck => "POST, OPTIONS",
-            // Any: what is asked about, or passed on, is another's.
+            // Any method: the original request or the upstream decides.
             Self::Check | Self::Guard { .. } => "*",
             Self::Health | Self::Ready | Self::OpenApi => "GET, HEAD, OPTIONS",
         }
     }
 
-    /// Whether the method is answered (apart from `OPTIONS`, which always is).
+    /// Whether a method is allowed. `OPTIONS` always is.
     #[must_use]
     pub fn takes(self, method: &str) -> bool {
         match self {
@@ -62,18 +62,18 @@ impl Endpoint {
     }
 }
 
-/// Where the service says how it is.
+/// The path of the health endpoint.
 pub const HEALTH: &str = "/healthz";
-/// Where the service says whether its dependencies answer.
+/// The path of the readiness endpoint.
 pub const READY: &str = "/readyz";
-/// Where the service describes its endpoints.
+/// The path of the OpenAPI document.
 pub const OPENAPI: &str = "/openapi.json";
-/// Where a check is asked for. What follows it is the path of the original request, as Envoy appends it.
+/// The path of the check endpoint. Envoy appends the path of the original request.
 pub const CHECK: &str = "/check";
-/// Where many verdicts are asked for at once.
+/// The path of the batch endpoint.
 pub const BATCH_CHECK: &str = "/batch-check";
 
-/// The endpoints that are the service's own, with their paths.
+/// The service's own endpoints.
 pub const OWN: [(&str, Endpoint); 5] = [
     (HEALTH, Endpoint::Health),
     (READY, Endpoint::Ready),
@@ -81,30 +81,30 @@ pub const OWN: [(&str, Endpoint); 5] = [
     (CHECK, Endpoint::Check),
     (BATCH_CHECK, Endpoint::BatchCheck),
 ];
-/// What is below `/check`.
+/// The pattern below `/check`.
 const BELOW_CHECK: &str = "/check/*";
 
-/// What is routed by the configuration: where it answers, and what it is.
+/// A configured route.
 #[derive(Clone, Copy, Debug)]
 pub struct Routed<'a> {
-    /// Its place in the configuration.
+    /// The index in the configuration.
     pub route: usize,
-    /// The host that it answers on; every host when there is none.
+    /// The host; `None` for every host.
     pub host: Option<&'a str>,
-    /// Its paths.
+    /// The paths.
     pub paths: &'a [String],
-    /// What it is.
+    /// The kind of the route.
     pub kind: Kind,
 }
 
-/// What a configured route is.
+/// The kind of a configured route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A contract's logout.
     Logout,
     /// A guard.
     Guard {
-        /// Whether each path also covers what a server could serve as it.
+        /// Whether each path also covers all paths that a server could serve as it.
         subtree: bool,
     },
 }
@@ -122,34 +122,34 @@ impl Routed<'_> {
     }
 }
 
-/// The table. What a host has goes before what every host has, the service's own endpoints included: so an API that is
-/// guarded as a whole keeps its `/healthz`.
+/// The route table. Routes of a host precede those of every host, including the service's own endpoints. So a fully
+/// guarded API keeps its own `/healthz`.
 ///
-/// A list that is gone through for every request: of a few dozen short texts, which takes less time than a tree would.
+/// A linear search, which is fast for a few dozen short patterns.
 #[derive(Debug)]
 pub struct RouteTable {
-    /// Those of hosts before those of every host, and the more specific ones first.
+    /// Entries with a host first, then by specificity.
     entries: Vec<Entry>,
-    /// Whether any of them stands for a subtree.
+    /// Whether any entry covers a subtree.
     has_subtrees: bool,
 }
 
-/// One line of the table.
+/// One entry of the table.
 #[derive(Debug)]
 struct Entry {
-    /// The host as it is compared; every host when there is none.
+    /// The normalized host; `None` for every host.
     host: Option<String>,
-    /// `{name}` is any one segment, `*` at the end is whatever follows, one character or more.
+    /// The pattern: `{name}` matches one segment, a final `*` matches one or more characters.
     pattern: String,
-    /// How long the part of it is that stands for nothing but itself.
+    /// The length of the literal prefix of the pattern.
     fixed: usize,
-    /// Whether it also covers what a server could serve as it: descendants, other letter case, extensions.
+    /// Whether the pattern also covers descendants, other letter case and extensions.
     is_subtree: bool,
     endpoint: Endpoint,
 }
 
 impl RouteTable {
-    /// The table of what is routed, and the routes whose paths cannot stand beside the others, by their place, and why.
+    /// Creates the table. Also returns the conflicting routes with the reasons.
     #[must_use]
     pub fn fill(routed: &[Routed<'_>]) -> (Self, Vec<(usize, String)>) {
         let mut table = Self { entries: Vec::new(), has_subtrees: false };
@@ -171,13 +171,13 @@ impl RouteTable {
         (table, conflicts)
     }
 
-    /// The guard of a path of a host, whatever else answers there: the places of its route and of its path.
+    /// The guard for a host and path, even if another endpoint has precedence: the indices of its route and path.
     #[must_use]
     pub fn guard(&self, host: &str, path: &str) -> Option<(usize, usize)> {
         self.guard_read_by(host, path, self.lenient(path).as_deref())
     }
 
-    /// The same of the path as it is written, however servers may read it.
+    /// As above, for the literal path only.
     #[must_use]
     pub fn guard_as_written(&self, host: &str, path: &str) -> Option<(usize, usize)> {
         self.guard_read_by(host, path, None)
@@ -191,19 +191,19 @@ impl RouteTable {
         }
     }
 
-    /// What answers a path of a host.
+    /// The endpoint for a host and path.
     #[must_use]
     pub fn find(&self, host: &str, path: &str) -> Option<Endpoint> {
         let lenient = self.lenient(path);
         self.entries.iter().find(|entry| entry.is_for(host, path, lenient.as_deref())).map(|entry| entry.endpoint)
     }
 
-    /// A path as the most lenient server reads it, where that is another one and a subtree could hold it.
+    /// The path as the most lenient server reads it, if it differs and subtrees are configured.
     fn lenient(&self, path: &str) -> Option<String> {
         (self.has_subtrees && !is_clear_path(path)).then(|| lenient_path(path))
     }
 
-    /// The line that stands for the same requests as another would.
+    /// The entry that matches the same requests as another one would.
     fn like(&self, entry: &Entry) -> Option<&Entry> {
         let is_alike = |own: &&Entry| {
             own.host == entry.host
@@ -217,7 +217,7 @@ impl RouteTable {
         self.entries.iter().find(is_alike)
     }
 
-    /// Adds a path, unless it cannot stand beside the others.
+    /// Adds a path, unless it conflicts with another entry.
     fn add(&mut self, routed: &Routed<'_>, path: &str, endpoint: Endpoint) -> Result<(), String> {
         if !is_well_formed(path) {
             return Err("{ and } enclose the name of a whole segment".to_owned());
@@ -234,8 +234,7 @@ impl RouteTable {
         Ok(())
     }
 
-    /// `/api/*` is good for `/api` as well, where that has no guard of its own. Whatever else answers there stands before
-    /// it.
+    /// Lets `/api/*` match `/api` too, if that has no guard of its own. Other endpoints for `/api` have precedence.
     fn add_parents(&mut self, routed: &[Routed<'_>]) {
         for guard in routed.iter().filter(|one| one.kind != Kind::Logout) {
             for (variant, path) in guard.paths.iter().enumerate() {
@@ -248,7 +247,7 @@ impl RouteTable {
         }
     }
 
-    /// Adds the subtrees of guards with `subtree`. Returns those that two guards claim: the route and the problem.
+    /// Adds the subtrees of guards with `subtree`. Returns conflicts: the route and the problem.
     fn add_subtrees(&mut self, routed: &[Routed<'_>]) -> Vec<(usize, String)> {
         let mut conflicts = Vec::new();
         for guard in routed.iter().filter(|one| one.kind == Kind::Guard { subtree: true }) {
@@ -256,13 +255,13 @@ impl RouteTable {
                 let root = path.strip_suffix('*').unwrap_or(path).trim_end_matches('/');
                 let entry = Entry::subtree(guard.host(), root.to_owned(), guard.endpoint(variant));
                 match self.like(&entry) {
-                    // `/admin` and `/admin/*` of one guard have the same subtree.
+                    // `/admin` and `/admin/*` of a guard have the same subtree.
                     Some(other) if matches!(other.endpoint, Endpoint::Guard { route, .. } if route == guard.route) => {}
                     Some(other) => {
                         let problem = ["its subtree is that of ", &quoted(&other.pattern), " as well"].concat();
                         conflicts.push((guard.route, [&quoted(path), " cannot be routed: ", &problem].concat()));
                     }
-                    // A subtree of `/` is the whole host, as `/*` is.
+                    // The subtree of `/` is the whole host, like `/*`.
                     None if root.is_empty() => {}
                     None => self.insert(entry),
                 }
@@ -271,7 +270,7 @@ impl RouteTable {
         conflicts
     }
 
-    /// Adds a line before those that are less specific.
+    /// Inserts an entry before less specific ones.
     fn insert(&mut self, entry: Entry) {
         self.has_subtrees |= entry.is_subtree;
         let place = self.entries.iter().position(|own| own.precedence(&entry) == Ordering::Greater);
@@ -293,7 +292,7 @@ impl Entry {
         matches!(self.endpoint, Endpoint::Guard { .. })
     }
 
-    /// Whether it stands for a path of a host; `lenient` is what a lenient server reads instead of the path.
+    /// Whether the entry matches a host and path. `lenient` is the path as the most lenient server reads it.
     fn is_for(&self, host: &str, path: &str, lenient: Option<&str>) -> bool {
         let (fixed, variable) = self.pattern.split_at_checked(self.fixed).unwrap_or_default();
         let is_path = if self.is_subtree {
@@ -309,21 +308,21 @@ impl Entry {
         by_host.then_with(|| self.kinds().cmp(other.kinds()))
     }
 
-    /// How specific it is. A subtree comes after every pattern below it, and before every wildcard above it.
+    /// The sort key by specificity. A subtree comes after every pattern below it, and before every wildcard above it.
     fn kinds(&self) -> impl Iterator<Item = u8> {
         kinds(&self.pattern).chain(self.is_subtree.then_some(SUBTREE))
     }
 }
 
-/// The kind of what follows the last segment of a subtree, among those of [`kinds`].
+/// The kind, as in [`kinds`], for the rest of a subtree.
 const SUBTREE: u8 = 3;
 
-/// A host as it is compared, in whatever case: `api.example.` is `api.example`.
+/// Normalizes a host: lower case, without a final dot.
 fn canonical(host: &str) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }
 
-/// Whether a pattern stands for a path.
+/// Whether a pattern matches a path.
 fn matches(mut pattern: &str, mut path: &str) -> bool {
     loop {
         if pattern == path {
@@ -342,13 +341,12 @@ fn matches(mut pattern: &str, mut path: &str) -> bool {
     }
 }
 
-/// Whether a segment of a pattern is `{name}`, which stands for any one segment.
+/// Whether a segment of a pattern is a parameter: `{name}`.
 pub(crate) fn is_parameter(segment: &str) -> bool {
     segment.starts_with('{') && segment.ends_with('}') && !segment.contains('/')
 }
 
-/// How specific a pattern is, segment by segment: what is less is more specific. Of two patterns for one path the first
-/// segments that differ in this decide.
+/// The specificity of each segment of a pattern; lower is more specific. The first difference decides.
 fn kinds(pattern: &str) -> impl Iterator<Item = u8> {
     pattern.split('/').map(|segment| match segment {
         "*" => 2,
@@ -362,7 +360,7 @@ fn stand_for_the_same(one: &str, other: &str) -> bool {
         && one.split('/').zip(other.split('/')).all(|(one, other)| one == other || is_parameter(one))
 }
 
-/// Whether braces enclose nothing but the names of whole segments.
+/// Whether braces are only used for parameters that are whole segments.
 fn is_well_formed(pattern: &str) -> bool {
     pattern.split('/').all(|segment| {
         let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
@@ -370,7 +368,7 @@ fn is_well_formed(pattern: &str) -> bool {
     })
 }
 
-/// The patterns for a path: `/api/*` is `/api/` and everything below it.
+/// The patterns of a configured path: `/api/*` becomes `/api/` and `/api/*`.
 fn patterns(path: &str) -> Vec<String> {
     let itself = path.strip_suffix('*').map(str::to_owned);
     itself.into_iter().chain([path.to_owned()]).collect()

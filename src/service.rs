@@ -1,4 +1,4 @@
-//! The way of a request, from the wire to the reply and its log line.
+//! Request handling: routing, the endpoint, the response and its log line.
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -20,37 +20,37 @@ use crate::http::{Reply, Request, Url};
 use crate::keys::{IssuerKeys, refresh};
 use crate::log::{LogLine, Notes, Outcome};
 use crate::ports::Platform;
-use crate::wait::all;
 use crate::revocation::Freshness;
 use crate::route_table::{Endpoint, HEALTH, OWN};
+use crate::wait::all;
 
-/// The service of an isolate: a good configuration and its route table.
+/// The service of an isolate: the configuration and the isolate's state.
 #[derive(Debug)]
 pub struct Service {
     config: Config,
-    /// The OpenAPI description, once somebody has asked for it.
+    /// The OpenAPI document, created on the first request.
     description: OnceCell<String>,
-    /// What this isolate remembers of tokens and revocations.
+    /// The replica of the ledger and the token caches.
     remembered: Remembered,
-    /// The latest state of ledger, KV and keys, as this isolate found it.
+    /// The latest readiness report.
     readiness: Readiness,
-    /// The shortest bound that is configured, which says how often feeds are heard; none when nothing is bounded.
+    /// The shortest configured bound, which determines how often to sync; `None` if no check is bounded.
     bound: Option<Duration>,
 }
 
-/// A reply and what is logged of it.
+/// The result of a request.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// What the client gets; of a request that is passed on, only when nobody answers there.
+    /// The response. If the request is forwarded: the response for the case that the upstream fails.
     pub reply: Reply,
-    /// To whom the request is passed on.
+    /// The request to forward, if any.
     pub forward: Option<Forward>,
-    /// What the log gets.
+    /// The log line.
     pub log: LogLine,
 }
 
 impl Answer {
-    /// Whether it is worth a line in the log. That a check says yes is what every request of every customer comes to.
+    /// Whether to write the log line. Passed checks are not logged, because there are too many of them.
     #[must_use]
     pub fn is_worth_logging(&self) -> bool {
         !(self.log.outcome == Outcome::Passed && self.log.reason.is_none())
@@ -58,14 +58,14 @@ impl Answer {
 }
 
 impl Service {
-    /// The service of a configuration.
+    /// Creates the service for a configuration.
     #[must_use]
     pub fn new(config: Config) -> Self {
         let (remembered, bound) = (Remembered::new(&config), shortest_bound(&config));
         Self { config, description: OnceCell::new(), remembered, readiness: Readiness::default(), bound }
     }
 
-    /// Whether a feed is due to be heard again, or an issuer's keys to be fetched, before a check has to wait for it.
+    /// Whether there is background work: a shard to sync, segments to load, or keys to fetch.
     #[must_use]
     pub fn wants_refresh(&self, platform: &impl Platform) -> bool {
         let now = platform.now();
@@ -74,12 +74,12 @@ impl Service {
             || self.keys().any(|keys| keys.wants_refresh(now))
     }
 
-    /// Hears the feeds that are due, and fetches the keys. To be done once the request has been answered.
+    /// Does the background work. Call it with `waitUntil`, after the response.
     pub async fn refresh(&self, platform: &impl Platform) {
         let mut due: Vec<_> = self.keys().filter_map(|keys| refresh(keys, platform)).collect();
         match self.bound {
             Some(bound) => due.push(Box::pin(async move { self.judge(platform).authority().refresh(bound).await })),
-            // Strong checks need the segments as well.
+            // Without a bounded check there is no background sync, but strong checks need the segments.
             None => due.push(Box::pin(async move { self.judge(platform).authority().load_segments().await })),
         }
         all(due).await;
@@ -93,16 +93,16 @@ impl Service {
         })
     }
 
-    /// What answers. Where nobody has a client's credential there are no batches.
+    /// Finds the endpoint. `/batch-check` exists only if clients are configured.
     fn find(&self, url: &Url<'_>) -> Option<Endpoint> {
         let is_there = |endpoint: &Endpoint| *endpoint != Endpoint::BatchCheck || !self.config.clients.is_empty();
         self.config.table.find(url.authority.host, url.target.path).filter(is_there)
     }
 
-    /// Whether a request is worked off even if its client goes away: all but checks and guarded requests.
+    /// Whether to finish a request even if the client disconnects: logouts and batches.
     #[must_use]
     pub fn must_finish(&self, request: &impl Request) -> bool {
-        // Logouts and batches alone, and they are sent by POST: nobody else is looked at twice.
+        // Only POST requests can be logouts or batches, so others need no routing here.
         request.method() == "POST"
             && !matches!(
                 Url::read(request.url()).and_then(|url| self.find(&url)),
@@ -114,7 +114,7 @@ impl Service {
         Judge { config: &self.config, remembered: &self.remembered, platform }
     }
 
-    /// Answers a request.
+    /// Handles a request.
     pub async fn answer<R: Request, P: Platform>(&self, request: &R, platform: &P) -> Answer {
         let begin = platform.now();
         let url = Url::read(request.url());
@@ -124,7 +124,7 @@ impl Service {
         let (reply, forward) = match (endpoint, &url) {
             (_, None) => (bad_url(&mut notes), None),
             (None, _) => (not_found(&mut notes), None),
-            // Boxed, as all that waits: what is answered from memory must not make room for it.
+            // Boxed, so that requests answered from memory do not allocate space for the larger futures.
             (Some(Endpoint::Guard { route, .. }), Some(url)) => {
                 match apart(self.at_guard(route, &judge, request, url, &mut notes)).await {
                     Ok(forward) => (no_answer(), Some(forward)),
@@ -153,7 +153,7 @@ impl Service {
     ) -> Result<Forward, Reply> {
         let Some(rule) = self.config.guard(route) else { return Err(not_found(notes)) };
         let Some(upstream) = &rule.upstream else {
-            // A rule for `/check` alone.
+            // The guard has no upstream: it only applies to `/check`.
             let reply = not_found(notes);
             notes.reason = Some("no_upstream");
             return Err(reply);
@@ -203,7 +203,7 @@ impl Service {
         Reply::json_text(200, self.description.get_or_init(|| document(&self.config)).clone())
     }
 
-    /// Notes which route it was, by its pattern: never by the path as sent.
+    /// Adds the route's pattern to the log line. The path itself is never logged.
     fn note_route(&self, endpoint: Option<Endpoint>, log: &mut LogLine) {
         let Some(endpoint) = endpoint else { return };
         if let Endpoint::Guard { route, path } = endpoint
@@ -224,8 +224,8 @@ impl Service {
     }
 }
 
-/// A future whose code is a function of its own. The runtime compiles a function when it is called first: a cold check
-/// must not wait until logouts and batches are compiled.
+/// Boxes a future so that its code is a separate function. The runtime compiles functions lazily, so a first check does
+/// not wait for the compilation of logouts and batches.
 fn apart<'a, T>(future: impl Future<Output = T> + 'a) -> LocalBoxFuture<'a, T> {
     Box::pin(future)
 }
@@ -239,7 +239,7 @@ fn shortest_bound(config: &Config) -> Option<Duration> {
     of_issuers.chain(of_routes).filter_map(Freshness::bound).min()
 }
 
-/// The answer to every request while the configuration is refused.
+/// The response to every request while the configuration is invalid.
 #[must_use]
 pub fn answer_misconfigured(request: &impl Request) -> Answer {
     let reply = match Url::read(request.url()).map(|url| url.target.path) {
@@ -251,7 +251,7 @@ pub fn answer_misconfigured(request: &impl Request) -> Answer {
     Answer { reply: finish(reply, request.method(), log.request_id.clone()), forward: None, log }
 }
 
-/// The answer to a URL that servers could read in different ways. It must not match a route.
+/// The response to an ambiguous URL, which servers could read differently. It must not match a route.
 fn bad_url(notes: &mut Notes) -> Reply {
     notes.refused("bad_url");
     Reply::json_text(400, r#"{"error":"bad_request","message":"The URL is malformed"}"#)
@@ -270,7 +270,7 @@ fn method_not_allowed(route: Option<&Route>, notes: &mut Notes) -> Reply {
     }
 }
 
-/// What every answer has, and what an answer to `HEAD` has not.
+/// Adds the headers of every response, and removes the body for `HEAD`.
 fn finish(reply: Reply, method: &str, request_id: String) -> Reply {
     if reply.prepared.is_some() {
         return reply;

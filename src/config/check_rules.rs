@@ -1,15 +1,15 @@
-//! What `/check` allows anonymous callers.
+//! The rules for callers of `/check`.
 
 use super::section::Section;
 
-/// The table `check`.
+/// The settings of the table `check`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckRules {
-    /// Whether anybody may ask for a stronger freshness or a shorter bound than the table configures.
+    /// Whether anonymous callers may request a stronger freshness or a shorter bound than configured.
     pub stronger_by_query: bool,
-    /// Whether one response without a body may be handed to several requests.
+    /// Whether one runtime response without a body may serve several requests.
     pub share_responses: bool,
-    /// The header in which a trusted caller sends the address of its own client, in lower case.
+    /// The header with the client address that a trusted caller sends, in lower case.
     pub client_address_header: Option<String>,
 }
 

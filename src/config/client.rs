@@ -1,21 +1,21 @@
-//! Clients: who may ask for more than one verdict at a time.
+//! Clients: services with a secret, which may use `/batch-check`.
 
 use super::Environment;
 use super::secret_text::secret_text;
 use super::section::Section;
 use crate::token::{Secret, is_token};
 
-/// As much as can be had from 24 random bytes in base64.
+/// The minimum length of a secret, in bytes: 24 random bytes in base64.
 const SHORTEST_SECRET: usize = 32;
-/// What `npm start` sets; never good elsewhere.
+/// The secret that `npm start` sets. Rejected outside of development.
 const DEVELOPMENT: &str = "development-";
 
-/// A service that has a credential of its own.
+/// A client.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Its name in the configuration and in the log.
+    /// The name in the configuration and in the log.
     pub name: String,
-    /// Its bearer secret.
+    /// The secret.
     pub secret: Secret,
 }
 

@@ -1,29 +1,29 @@
-//! Which pages of other origins may call a route (Fetch Standard, CORS protocol).
+//! The CORS rules of a route (Fetch Standard, CORS protocol).
 
 use super::section::Section;
 use crate::http::Url;
 use crate::json::quoted;
 
-/// How long a browser may keep the answer to a preflight unless configured otherwise.
+/// The default of `Access-Control-Max-Age`.
 const DEFAULT_MAX_AGE_SECONDS: u32 = 600;
 
-/// Cross-origin rules of a route.
+/// The CORS rules of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cors {
-    /// Who may call.
+    /// The allowed origins.
     pub origins: Origins,
-    /// Whether a browser may send cookies and the like along.
+    /// Whether browsers may send credentials such as cookies.
     pub allow_credentials: bool,
-    /// How long it may keep the answer to a preflight, in seconds.
+    /// How long browsers may cache the response to a preflight, in seconds.
     pub max_age_seconds: u32,
 }
 
 /// Allowed origins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origins {
-    /// Every one: `*`, only where the configuration says so.
+    /// Every origin: `*`.
     Any,
-    /// These.
+    /// Only these origins.
     Listed(Vec<String>),
 }
 
@@ -58,10 +58,10 @@ pub(super) fn read(section: &mut Section<'_>) -> Cors {
     }
 }
 
-/// An ASCII-serialised origin (RFC 6454 section 6.2) of a web page.
+/// Whether a text is an ASCII-serialized origin (RFC 6454 section 6.2) of a web page.
 pub(super) fn is_origin(text: &str) -> bool {
     let Some(url) = Url::read(text) else { return false };
-    // Browsers leave the scheme's own port and every path out, and write hosts in lower case.
+    // Browsers omit default ports and paths, and write hosts in lower case.
     let default_port = if url.is_secure { 443 } else { 80 };
     let has_path = text.bytes().filter(|byte| *byte == b'/').count() > 2 || text.contains('?');
     !has_path && url.authority.port != Some(default_port) && !text.bytes().any(|byte| byte.is_ascii_uppercase())

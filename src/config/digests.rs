@@ -1,4 +1,4 @@
-//! How digests of identifiers are made.
+//! The keys of identifier digests.
 
 use std::rc::Rc;
 
@@ -7,9 +7,9 @@ use super::secret_text::secret_text;
 use super::section::Section;
 use crate::revocation::{DigestKey, DigestRules};
 
-/// As much as can be had from 24 random bytes in base64.
+/// The minimum length of a secret, in bytes: 24 random bytes in base64.
 const SHORTEST_SECRET: usize = 32;
-/// What `second_secret` says when digests were made without a key before, or are to be.
+/// The value of `second_secret` for digests without a key.
 const NONE: &str = "none";
 
 pub(super) fn read(table: &mut Section<'_>, environment: &impl Environment) -> Rc<DigestRules> {

@@ -1,4 +1,4 @@
-//! What checks promise, and the ledger that it takes.
+//! The freshness of checks, and the ledger.
 
 use std::time::Duration;
 
@@ -9,28 +9,29 @@ use crate::revocation::Freshness;
 use crate::revocation::ledger::LedgerRules;
 use crate::time::Timestamp;
 
-/// How long Workers KV is taken to need until every location sees a write: it promises "60 seconds or more".
+/// The default settling time of Workers KV: how long a write takes to be visible in every location. Cloudflare
+/// documents "60 seconds or more".
 pub const DEFAULT_SETTLING: Duration = Duration::from_mins(2);
 const SHORTEST_SETTLING_SECONDS: u32 = 60;
 const LONGEST_SETTLING_SECONDS: u32 = 3600;
-/// Each shard is an object of its own, and a batch check asks all of them.
+/// The maximum number of shards. A batch check may call all of them.
 const MAX_SHARDS: u32 = 64;
-/// Below this a location would poll for nothing else.
+/// The minimum bound. A shorter one would cause continuous syncs.
 const SHORTEST_BOUND_MILLISECONDS: u32 = 100;
 const LONGEST_BOUND_MILLISECONDS: u32 = 60_000;
 pub(super) const NEEDS_LEDGER: &str = "needs the ledger: bind the Durable Object `Ledger` as LEDGER in wrangler.toml";
 
-/// Where revocations are kept.
+/// The storage of revocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage {
-    /// The ledger; Workers KV alone keeps them when there is none.
+    /// The ledger's rules; `None` without a ledger, when revocations are stored in Workers KV alone.
     pub ledger: Option<LedgerRules>,
-    /// How long Workers KV takes until every location sees a write.
+    /// How long a Workers KV write takes to be visible in every location.
     pub settling: Duration,
 }
 
 impl Storage {
-    /// What a check promises unless configured otherwise: without a ledger, what KV alone can keep.
+    /// The default freshness: `eventual` without a ledger.
     const fn default_freshness(self) -> Freshness {
         if self.ledger.is_some() { Freshness::DEFAULT } else { Freshness::Eventual }
     }
@@ -59,7 +60,7 @@ pub(super) fn storage(table: &mut Section<'_>, environment: &impl Environment) -
     Storage { ledger: environment.has_ledger().then_some(rules), settling }
 }
 
-/// Reads `freshness` and `bound_milliseconds`, `None` when the section says neither.
+/// Parses `freshness` and `bound_milliseconds`; `None` if both are missing.
 pub(super) fn freshness(section: &mut Section<'_>, storage: Storage) -> Option<Freshness> {
     let name = section.choice("freshness", &["strong", "bounded", "eventual"]);
     let bound = section.number("bound_milliseconds");
@@ -85,17 +86,17 @@ fn must_be(least: u32, most: u32) -> String {
     ["must be ", &least.to_string(), " to ", &most.to_string()].concat()
 }
 
-/// What an issuer's checks promise.
+/// The freshness of an issuer's checks.
 pub(super) fn of_issuer(section: &mut Section<'_>, storage: Storage) -> Freshness {
     freshness(section, storage).unwrap_or(storage.default_freshness())
 }
 
-/// Whether a bound is one that may be asked for, in milliseconds.
+/// Whether a bound in milliseconds is valid.
 const fn is_bound(milliseconds: u32) -> bool {
     milliseconds >= SHORTEST_BOUND_MILLISECONDS && milliseconds <= LONGEST_BOUND_MILLISECONDS
 }
 
-/// The freshness of a name and a bound in milliseconds, as the configuration and queries have them.
+/// The freshness with a name and a bound in milliseconds, as in the configuration and in queries.
 #[must_use]
 pub fn named(name: &str, bound: Option<u32>) -> Option<Freshness> {
     match (name, bound) {

@@ -1,4 +1,4 @@
-//! Guards: which requests need a good token before they are passed on, and to whom.
+//! Guards: which requests need an active token, and where to forward them.
 
 use std::rc::Rc;
 
@@ -11,43 +11,43 @@ use crate::http::{Url, is_clear_path, is_kept_path, is_override, is_reserved};
 use crate::json::quoted;
 use crate::revocation::Freshness;
 
-/// Some paths of an API, and who may call them.
+/// A guard: paths of an API and the rules for calling them.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Guard {
-    /// The host that it answers on; every host when there is none.
+    /// The host; `None` for every host.
     pub host: Option<String>,
-    /// The paths; one that ends with `/*` stands for everything below.
+    /// The paths. A path that ends with `/*` covers everything below it.
     pub paths: Vec<String>,
-    /// Whose tokens are good.
+    /// The accepted issuers.
     pub issuers: Vec<Rc<Issuer>>,
-    /// What its checks promise, where it is not what the token's issuer says.
+    /// The freshness of checks; `None` for the freshness of the token's issuer.
     pub freshness: Option<Freshness>,
-    /// Who answers.
+    /// The upstream; `None` if the guard only applies to `/check`.
     pub upstream: Option<Upstream>,
-    /// Methods that are checked under `strong`, whatever else holds: those that change something.
+    /// Methods for which checks are always `strong`.
     pub strong_for: Vec<String>,
-    /// Whether a verified token passes when it cannot be told whether it is revoked.
+    /// Whether to accept a verified token whose revocation status is unknown.
     pub fail_open: bool,
-    /// Whether browsers' preflights pass, which carry no token.
+    /// Whether to forward CORS preflights, which have no token.
     pub passes_preflights: bool,
-    /// Whether paths pass that servers may read differently.
+    /// Whether to forward ambiguous paths, which servers may read differently.
     pub passes_ambiguous_paths: bool,
-    /// Whether each path also covers what a server could serve as it: descendants, a trailing slash, other letter case,
-    /// extensions.
+    /// Whether each path also covers all paths that a server could serve as it: descendants, a trailing slash, other
+    /// letter case, extensions.
     pub subtree: bool,
-    /// Client headers to pass on although they can override method, host or path, in lower case.
+    /// Headers to forward although they can override method, host or path, in lower case.
     pub passed_headers: Rc<[String]>,
 }
 
 impl Guard {
-    /// Whether a method is checked under `strong`, whatever else holds. Some servers read methods in any case.
+    /// Whether checks for a method are always `strong`. Ignores letter case, as some servers do.
     #[must_use]
     pub fn is_strong_for(&self, method: &str) -> bool {
         self.strong_for.iter().any(|strong| strong.eq_ignore_ascii_case(method))
     }
 
-    /// Whether it refuses whatever the other guard refuses.
+    /// Whether this guard rejects every request that another one rejects.
     #[must_use]
     pub fn is_as_strict_as(&self, other: &Self) -> bool {
         let takes = |issuer: &Rc<Issuer>| other.issuers.iter().any(|own| Rc::ptr_eq(own, issuer));
@@ -59,19 +59,19 @@ impl Guard {
             && (!self.passes_preflights || other.passes_preflights)
     }
 
-    /// What the check of a request promises, where it is not what the token's issuer says.
+    /// The freshness of a check for a method; `None` for the freshness of the token's issuer.
     #[must_use]
     pub fn freshness_for(&self, method: &str) -> Option<Freshness> {
         if self.is_strong_for(method) { Some(Freshness::Strong) } else { self.freshness }
     }
 }
 
-/// Who answers what has passed a guard.
+/// The upstream of a guard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Upstream {
-    /// Another Worker, by its service binding.
+    /// Another Worker, by service binding.
     Service(String),
-    /// A server, by the URL before the path, without a slash at its end.
+    /// A server, by its base URL without a trailing slash.
     Url(String),
 }
 
@@ -118,7 +118,7 @@ pub(super) fn read(
     }
 }
 
-/// Whether one freshness is at least as strong as another. `None` is the issuer's own, which may be any.
+/// Whether a freshness is at least as strong as another. `None` is that of the issuer, which is unknown here.
 fn is_as_fresh(one: Option<Freshness>, other: Option<Freshness>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one.is_at_least(other),
@@ -173,7 +173,7 @@ fn upstream(section: &mut Section<'_>, environment: &impl Environment) -> Option
     }
 }
 
-/// Whether a path can be put behind it. Without TLS only in development.
+/// Whether a text is a valid base URL: HTTPS, or HTTP in development, and a path to which others can be appended.
 fn is_base_url(url: &str, in_development: bool) -> bool {
     Url::read(url).is_some_and(|read| {
         let path = read.target.path;

@@ -1,13 +1,13 @@
-//! Hints in refusals: what was given, and what was probably meant.
+//! Hints in error messages: what was given, and what was probably meant.
 
 use serde_json::Value;
 
 use crate::json::quoted;
 
-/// The longest value that refusals repeat.
+/// The maximum length of a value in an error message.
 const LONGEST_VALUE: usize = 64;
 
-/// What kind of value was given; never the value itself, which may be a secret.
+/// Describes the type of a value. Never includes the value, which may be a secret.
 pub(super) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",
@@ -27,9 +27,9 @@ pub(super) fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-/// The refusal of a value that is none of those that are known.
+/// The error message for an unknown value.
 pub(super) fn unknown_value(what: &str, given: &str, known: &[&str], takes_list: bool) -> String {
-    // Longer than any name: it may be a key or a secret that was put here.
+    // Too long for a name: it may be a misplaced key or secret.
     if given.len() > LONGEST_VALUE {
         return ["unknown ", what, ", too long to be repeated here"].concat();
     }
@@ -55,7 +55,7 @@ fn list(problem: &mut String, introduction: &str, names: &mut dyn Iterator<Item 
     }
 }
 
-/// The known name that was probably meant.
+/// The most similar known name, if any.
 pub(super) fn nearest<'a>(given: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_ascii_lowercase();
     let mut best: Option<(usize, &str)> = None;
@@ -69,9 +69,9 @@ pub(super) fn nearest<'a>(given: &str, known: &mut dyn Iterator<Item = &'a str>)
     best.map(|(_, known)| known)
 }
 
-/// How different two names are; `None` for names that are too different to be confused.
+/// The distance of two names; `None` if they are too different.
 fn difference(one: &str, other: &str) -> Option<usize> {
-    /// Shorter texts are part of too many names.
+    /// The minimum length of a common part. Shorter texts are part of too many names.
     const SHORTEST_PART: usize = 3;
     let (shorter, longer) = if one.len() < other.len() { (one, other) } else { (other, one) };
     let edits = strsim::osa_distance(one, other);
@@ -82,7 +82,7 @@ fn difference(one: &str, other: &str) -> Option<usize> {
     is_part.then_some(edits.saturating_add(longer.len()))
 }
 
-/// The refusal of a value in place of a list of tables.
+/// The error message for a value that should be a list of tables.
 pub(super) fn not_a_list(path: &str, given: &Value) -> String {
     let given = if given.is_object() { "one table" } else { kind_of(given) };
     ["must be a list of tables; got ", given, ": write [[vars.", path, "]] with double brackets"].concat()

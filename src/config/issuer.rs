@@ -1,4 +1,4 @@
-//! Issuers: who signs tokens, with what, and what their tokens must be.
+//! Issuers: their keys and the rules for their tokens.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use super::{Environment, keys};
 use crate::revocation::{DigestRules, Freshness, RevocationRules};
 use crate::token::{Algorithm, ClaimNames, ConfirmationRule, JwtRules, RequiredClaim};
 
-/// How far clocks may be apart unless configured otherwise.
+/// The default leeway for clock differences, in seconds.
 const DEFAULT_LEEWAY_SECONDS: u32 = 5;
-/// More would keep dead tokens alive rather than forgive clocks.
+/// The maximum leeway, in seconds.
 const MAX_LEEWAY_SECONDS: u32 = 300;
-/// How long a token may live unless configured otherwise: 30 days.
+/// The default maximum lifetime of tokens, in seconds: 30 days.
 const DEFAULT_LONGEST_LIFETIME_SECONDS: u32 = 30 * 24 * 3600;
-/// Ten years: Workers KV cannot keep anything beyond the 32 bits of 2038.
+/// The largest configurable lifetime of tokens, in seconds: ten years. Workers KV cannot store expirations after 2038.
 const MAX_LONGEST_LIFETIME_SECONDS: u32 = 10 * 365 * 24 * 3600;
-/// The settings that say how tokens are verified.
+/// The settings for verification.
 const FOR_JWTS: [&str; 11] = [
     "iss",
     "audiences",
@@ -32,34 +32,34 @@ const FOR_JWTS: [&str; 11] = [
     "required_claims",
     "confirmation",
 ];
-/// A name stands in every key of its revocations.
+/// The maximum length of a name, which is part of KV keys.
 const MAX_NAME_BYTES: usize = 64;
 
-/// Somebody whose tokens are taken.
+/// An issuer of tokens.
 #[derive(Debug)]
 pub struct Issuer {
-    /// Its name in the configuration, in KV keys and in the log.
+    /// The name in the configuration, in KV keys and in the log.
     pub name: String,
-    /// What its tokens are.
+    /// The type of its tokens.
     pub tokens: Tokens,
-    /// How they are revoked.
+    /// The revocation settings.
     pub revocation: RevocationRules,
-    /// What checks of them promise, unless a route or a check says otherwise.
+    /// The default freshness of checks of its tokens.
     pub freshness: Freshness,
-    /// The cookie in which browsers may send its tokens to `/check` and guards.
+    /// The cookie in which `/check` and guards accept its tokens.
     pub cookie: Option<CookieRules>,
 }
 
-/// What an issuer's tokens are.
+/// The type of an issuer's tokens.
 #[derive(Debug)]
 pub enum Tokens {
-    /// JWTs, verified here.
+    /// JWTs, which are verified with these rules.
     Jwt(Box<JwtRules>),
-    /// Texts that only the issuer understands: looked up, never verified.
+    /// Opaque tokens, which only the issuer can verify.
     Opaque,
 }
 
-/// Reads the issuers; one that is refused leaves its place empty.
+/// Parses the issuers. `None` for an invalid one.
 pub(super) fn read_all(
     table: &mut Section<'_>,
     storage: Storage,
@@ -85,7 +85,8 @@ pub(super) fn read_all(
     issuers
 }
 
-/// Revocations are kept under an issuer's name: were one token good for two of them, it would live on under the other.
+/// Rejects issuers that accept the same tokens. Revocations belong to an issuer, so a token that is revoked for one
+/// would stay active for the other.
 fn refuse_dodges(table: &mut Section<'_>, issuers: &[Option<Rc<Issuer>>]) {
     for (index, issuer) in issuers.iter().enumerate() {
         let earlier = issuers.iter().take(index).flatten();
@@ -160,13 +161,13 @@ fn jwt_rules(section: &mut Section<'_>, revocation: &RevocationRules, environmen
     JwtRules { issuers, audiences, keys, leeway, longest_lifetime, claim_names, required_claims, confirmation }
 }
 
-/// What is done with tokens that are bound to a key.
+/// Parses how to treat tokens that are bound to a key.
 fn confirmation(section: &mut Section<'_>) -> ConfirmationRule {
     let rule = section.choice("confirmation", &["refuse", "pass_on"]).unwrap_or_default();
     if rule.is_some_and(|rule| rule == "pass_on") { ConfirmationRule::PassOn } else { ConfirmationRule::Refuse }
 }
 
-/// Empty when one of them is refused: which keys fit is unknown then.
+/// Parses the algorithms. Empty if one is invalid, because then the matching keys are unknown.
 fn algorithms(section: &mut Section<'_>) -> Vec<Algorithm> {
     const SETTING: &str = "algorithms";
     section.require(SETTING, "write those that its keys are for, such as [\"ES256\"]");

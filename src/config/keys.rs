@@ -1,4 +1,4 @@
-//! An issuer's keys: those that stand in the table and in Worker secrets, or where its provider publishes them.
+//! An issuer's keys: in the table and in Worker secrets, or published by its provider.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,28 +15,28 @@ use crate::token::{Algorithm, Jwk, JwkProblem, KeyRing};
 const JWKS_URL: &str = "jwks_url";
 const DISCOVERY_URL: &str = "discovery_url";
 const REFRESH: &str = "key_refresh";
-/// What to do with a key in PEM.
+/// The hint for a key in PEM format.
 const FROM_PEM: &str = concat!(
     "must be a JWK set; got PEM: write the key into { keys = [...] }, with its `alg` and `kid` added, as printed by `node -e 'const c=require(\"crypto\");",
     "const k=c.createPublicKey(require(\"fs\").readFileSync(0)).export({format:\"jwk\"});",
     "console.log(\"{ \"+Object.entries(k).map(([n,v])=>n+\" = \"+JSON.stringify(v)).join(\", \")+\" }\")' < key.pem`"
 );
 
-/// How long fetched keys count as fresh at the least and at the most, unless configured otherwise.
+/// The default minimum and maximum freshness lifetimes of fetched keys.
 const DEFAULT_LEAST_SECONDS: u32 = 300;
 const DEFAULT_MOST_SECONDS: u32 = 24 * 3600;
-/// Less would be more fetches than any provider's keys are worth.
+/// The smallest configurable freshness lifetime.
 const MIN_LEAST_SECONDS: u32 = 60;
-/// A week: whoever removes a key means it to be gone.
+/// The largest configurable freshness lifetime: a week. A removed key must stop working in reasonable time.
 const MAX_SECONDS: u32 = 7 * 24 * 3600;
-/// How often tokens of unknown keys may lead to a fetch, unless configured otherwise.
+/// The default minimum time between fetches for tokens with unknown keys.
 const DEFAULT_UNKNOWN_KID_SECONDS: u32 = 60;
 const MIN_UNKNOWN_KID_SECONDS: u32 = 10;
 const MAX_UNKNOWN_KID_SECONDS: u32 = 3600;
-/// How long keys serve on while no new ones can be had, unless configured otherwise.
+/// The default time for which stale keys may be used while fetching fails.
 const DEFAULT_SERVE_STALE_SECONDS: u32 = 24 * 3600;
 
-/// Reads the keys of the issuer of this name, whose tokens carry one of `iss`.
+/// Parses the keys of an issuer with a name and accepted values of `iss`.
 pub(super) fn read(
     section: &mut Section<'_>,
     name: &str,
@@ -85,7 +85,7 @@ pub(super) fn read(
     })))
 }
 
-/// How often keys are fetched, and how long they serve, in seconds.
+/// The lifetimes and intervals of fetched keys, in seconds.
 struct Times {
     least: u32,
     most: u32,
@@ -166,7 +166,7 @@ fn configured(section: &mut Section<'_>, algorithms: &[Algorithm], environment: 
     ring
 }
 
-/// The remedy for values that are often written in place of a JWK set.
+/// The hint for values that are often mistaken for a JWK Set.
 fn remedy(jwks: &Value) -> Option<&'static str> {
     match jwks {
         Value::String(text) if text.starts_with("https://") => {
@@ -215,7 +215,7 @@ fn add_key(
             }
             ring.keys.push(key);
         }
-        // Without algorithms these were refused already.
+        // Missing algorithms have already been reported.
         Err(JwkProblem::NoAlgorithmFits | JwkProblem::AlgorithmNotConfigured(_)) if algorithms.is_empty() => {}
         Err(problem) => section.refuse(setting, format!("{which}{}", problem.message())),
     }

@@ -1,4 +1,4 @@
-//! The anonymous session that a contract answers with: how long it lives and what signs it.
+//! The settings of anonymous sessions: lifetimes and signing key.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::section::Section;
 use crate::json;
 use crate::token::{AnonymousSessionRules, Jwk, JwkProblem, JwtRules, SigningKey};
 
-/// Reads the rules for minting tokens of the issuer whose rules are given.
+/// Parses the minting rules for an issuer.
 pub(super) fn read(
     section: &mut Section<'_>,
     issuer: &JwtRules,
@@ -60,7 +60,7 @@ fn signing_key(section: &mut Section<'_>, issuer: &JwtRules, environment: &impl 
         return None;
     };
     if keys.keys.is_empty() {
-        // The issuer's keys have been refused already: what the signing key lacks cannot be told without them.
+        // The issuer's keys are invalid and reported, so the signing key cannot be checked against them.
         return None;
     }
     SigningKey::from_jwk(&jwk, &text, keys).map_err(|problem| section.refuse(SETTING, told(&problem))).ok()

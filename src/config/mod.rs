@@ -1,7 +1,7 @@
-//! The configuration: one table in `wrangler.toml`, parsed once per isolate, all or nothing.
+//! The configuration: a table in `wrangler.toml`, parsed once per isolate. A single invalid setting rejects all of it.
 //!
-//! `docs/configuration.md` explains every setting. There is no default that weakens security: no algorithm, key,
-//! audience or issuer is assumed.
+//! `docs/configuration.md` documents every setting. Defaults never weaken security: algorithms, keys, audiences and
+//! issuers have none.
 
 mod check_rules;
 mod client;
@@ -44,66 +44,66 @@ pub use session_store::SessionStoreRules;
 use route::Around;
 use section::Section;
 
-/// A configuration in which everything is in order.
+/// A valid configuration.
 #[derive(Debug)]
 pub struct Config {
-    /// Who signs tokens.
+    /// The issuers.
     pub issuers: Vec<Rc<Issuer>>,
-    /// What answers where.
+    /// The routes.
     pub routes: Vec<AnyRoute>,
-    /// The same by method, host and path.
+    /// The route table.
     pub table: RouteTable,
-    /// Who may ask for many verdicts at once.
+    /// The clients.
     pub clients: Vec<Client>,
-    /// What `/check` allows anonymous callers.
+    /// The rules for callers of `/check`.
     pub check: CheckRules,
-    /// Where revocations are kept.
+    /// The storage of revocations.
     pub storage: Storage,
-    /// Whether any issuer takes tokens from a cookie; otherwise no cookie is read.
+    /// Whether any issuer accepts tokens in a cookie. If not, cookies are not read.
     pub reads_cookies: bool,
 }
 
-/// What stands outside the table: Worker secrets and whether this is a development machine.
+/// The environment of the table: Worker secrets and bindings.
 pub trait Environment {
-    /// The Worker secret of this name.
+    /// Looks up a Worker secret.
     fn secret(&self, name: &str) -> Lookup;
 
-    /// Whether the keys in `dev/keys` may be used: `EDGE_LOGOUT_DEVELOPMENT` is `"true"`, which only `.dev.vars` says.
+    /// Whether the keys in `dev/keys` may be used: `EDGE_LOGOUT_DEVELOPMENT` is `"true"`, as in `.dev.vars`.
     fn allows_development_keys(&self) -> bool;
 
-    /// Whether this is a development machine, where nobody is harmed by what is too weak elsewhere: short settling times,
-    /// upstreams without TLS.
+    /// Whether this is a development machine, where insecure settings are allowed: short settling times, upstreams
+    /// without TLS.
     fn is_development(&self) -> bool {
         self.allows_development_keys()
     }
 
-    /// Whether the ledger is bound.
+    /// Whether the ledger binding exists.
     fn has_ledger(&self) -> bool;
 }
 
-/// What is known of a Worker secret.
+/// The result of looking up a Worker secret.
 #[derive(Clone, Debug)]
 pub enum Lookup {
-    /// There is none of this name.
+    /// The secret does not exist.
     Missing,
-    /// It is set, and its text is not known here: so it is on a machine that deploys.
+    /// The secret exists, but its value is not available, as on a machine that deploys.
     Unknown,
-    /// Its text.
+    /// The value.
     Known(Secret),
 }
 
-/// The refusal when no variable has the table.
+/// The error message when there is no table.
 const NO_TABLE: &str = "is missing: write at least one [[vars.EDGE_LOGOUT.issuers]] and one [[vars.EDGE_LOGOUT.routes]], also for each \
      environment, which does not inherit `vars`";
-/// The KV namespace that holds the revocations.
+/// The name of the KV namespace of revocations.
 pub const REVOCATIONS: &str = "REVOCATIONS";
-/// The Durable Object namespace of the ledger.
+/// The name of the ledger's Durable Object namespace.
 pub const LEDGER: &str = "LEDGER";
-/// The rate limiting binding for look-ups of unverified tokens.
+/// The name of the rate limiting binding for lookups of unverified tokens.
 pub const RATE_LIMITER: &str = "RATE_LIMITER";
 
 impl Config {
-    /// The bindings that it needs, each once.
+    /// The names of the required bindings, without duplicates.
     #[must_use]
     pub fn bindings(&self) -> Vec<&str> {
         let mut names = vec![REVOCATIONS];
@@ -120,7 +120,7 @@ impl Config {
         names
     }
 
-    /// The guard at a place among the routes.
+    /// The guard with an index among the routes.
     #[must_use]
     pub fn guard(&self, route: usize) -> Option<&Guard> {
         match self.routes.get(route)? {
@@ -129,7 +129,7 @@ impl Config {
         }
     }
 
-    /// The longest bound under which any check of an issuer's tokens is configured, `None` when none is bounded.
+    /// The longest configured bound of checks of an issuer's tokens; `None` if no check is bounded.
     #[must_use]
     pub fn longest_bound(&self, issuer: &Rc<Issuer>) -> Option<Duration> {
         let of_routes = self.routes.iter().filter_map(|route| match route {
@@ -141,13 +141,13 @@ impl Config {
         std::iter::once(issuer.freshness).chain(of_routes).filter_map(Freshness::bound).max()
     }
 
-    /// Whether any requests are guarded.
+    /// Whether any guards are configured.
     #[must_use]
     pub fn has_guards(&self) -> bool {
         self.routes.iter().any(|route| matches!(route, AnyRoute::Guard(_)))
     }
 
-    /// The logouts.
+    /// The logout routes.
     pub fn logouts(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().filter_map(|route| match route {
             AnyRoute::Logout(route) => Some(&**route),
@@ -155,19 +155,19 @@ impl Config {
         })
     }
 
-    /// Reads the table, given as JSON.
+    /// Parses the table, given as JSON.
     ///
     /// # Errors
-    /// Every setting that is refused, by its name in `wrangler.toml` and why.
+    /// Every invalid setting, with its name in `wrangler.toml` and the reason.
     pub fn parse(text: &str, environment: &impl Environment) -> Result<Self, Refusals> {
         Self::parse_parts(&[(TABLE_NAME, text)], environment)
     }
 
-    /// Reads a table from one or several variables, each a name and JSON text, in the order of their names. The lists
-    /// `issuers`, `routes` and `clients` are joined.
+    /// Parses a table from several variables, given as names and JSON texts, in order of name. The lists `issuers`,
+    /// `routes` and `clients` are concatenated.
     ///
     /// # Errors
-    /// Every setting that is refused, by its name in `wrangler.toml` and why.
+    /// Every invalid setting, with its name in `wrangler.toml` and the reason.
     pub fn parse_parts(parts: &[(&str, &str)], environment: &impl Environment) -> Result<Self, Refusals> {
         if parts.is_empty() {
             return Err(Refusals::one(TABLE_NAME, NO_TABLE));

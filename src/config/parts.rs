@@ -1,4 +1,4 @@
-//! The table's parts: a variable of a Worker has at most 5 KB, so the table may be split over several.
+//! The parts of the table. A Worker variable is limited to 5 KB, so the table may be split over several variables.
 
 use serde_json::{Map, Value};
 
@@ -6,19 +6,19 @@ use super::hints::{kind_of, not_a_list};
 use super::refusals::{Refusals, TABLE_NAME};
 use crate::json;
 
-/// The lists that several parts may have; they are joined. Any other setting may be in one part only.
+/// The lists that several parts may have, which are concatenated. Any other setting may be in one part only.
 const LISTS: [&str; 3] = ["issuers", "routes", "clients"];
 
-/// The variable that a member of the table came from.
+/// The variable that a member of the table is from.
 pub(super) struct Place {
     member: String,
     variable: String,
-    /// The number of elements that a list has there; 0 for other members.
+    /// The number of elements of a list in that variable; 0 for other members.
     length: usize,
 }
 
 impl Place {
-    /// The path of a member. A missing one gets the path in `EDGE_LOGOUT`, which every table has.
+    /// The path of a member. For a missing one, the path in `EDGE_LOGOUT`.
     pub(super) fn path_of(places: &[Self], member: &str) -> String {
         let place = places.iter().find(|place| place.member == member);
         [place.map_or(TABLE_NAME, |place| &place.variable), ".", member].concat()
@@ -36,10 +36,10 @@ impl Place {
     }
 }
 
-/// Joins the parts, each a variable's name and JSON text, in the order of their names.
+/// Merges the parts, given as variable names and JSON texts, in order of name.
 pub(super) fn join(parts: &[(&str, &str)], refusals: &mut Refusals) -> (Map<String, Value>, Vec<Place>) {
     let (mut table, mut places) = (Map::new(), Vec::new());
-    // `serde_json` sorts a map by its names.
+    // `serde_json` maps are sorted by name.
     let mut sorted = Map::new();
     for (variable, text) in parts {
         if let Some(part) = read(variable, text, refusals) {
@@ -56,7 +56,7 @@ pub(super) fn join(parts: &[(&str, &str)], refusals: &mut Refusals) -> (Map<Stri
 }
 
 fn read(variable: &str, text: &str, refusals: &mut Refusals) -> Option<Value> {
-    // The value is not repeated: a secret whose name begins like the table's would end in the log.
+    // Do not show the value: it could be a secret whose name starts like the table's.
     let problem = match json::read(text) {
         Some(part @ Value::Object(_)) => return Some(part),
         Some(other @ Value::Array(_)) => {
@@ -93,7 +93,7 @@ fn add(
         (Some(_), value) if is_list && !value.is_array() => {
             return refusals.add(path(), "", not_a_list(&path(), &value));
         }
-        // The other part's value is no list, and is refused itself.
+        // The value in the other part is not a list, which is reported separately.
         (Some(_), _) if is_list => return,
         (Some(_), _) => {
             let first = places.iter().find(|place| place.member == member).map_or(TABLE_NAME, |place| &place.variable);

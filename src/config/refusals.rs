@@ -1,18 +1,18 @@
-//! Refusals: which setting, in `wrangler.toml`'s own words, and what is wrong with it.
+//! Refusals: configuration errors, with the setting's name in `wrangler.toml` and the reason.
 
 use std::fmt;
 
-/// The table's name below `[vars]`, and the prefix of its other parts' names.
+/// The name of the table below `[vars]`, and the prefix of the names of its other parts.
 pub const TABLE_NAME: &str = "EDGE_LOGOUT";
 
-/// One refused setting.
+/// One invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The setting's path below `vars`, such as `EDGE_LOGOUT.issuers[1].algorithms`.
+    /// The path of the setting below `vars`, such as `EDGE_LOGOUT.issuers[1].algorithms`.
     pub setting: String,
-    /// The issuer, route or client that it belongs to, such as `issuer "worth"`; empty when it belongs to none.
+    /// The issuer, route or client with the setting, such as `issuer "worth"`; empty if there is none.
     pub owner: String,
-    /// What is wrong with it. Never the value of a secret.
+    /// The reason. Never contains the value of a secret.
     pub problem: String,
 }
 
@@ -24,12 +24,12 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// All refused settings.
+/// All invalid settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusals(pub Vec<Refusal>);
 
 impl Refusals {
-    /// A single refusal.
+    /// Creates a list of one refusal.
     #[must_use]
     pub fn one(setting: impl Into<String>, problem: impl Into<String>) -> Self {
         let mut refusals = Self::default();
@@ -37,15 +37,15 @@ impl Refusals {
         refusals
     }
 
-    /// Notes a refusal.
+    /// Adds a refusal.
     pub fn add(&mut self, setting: impl Into<String>, owner: &str, problem: impl Into<String>) {
         self.0.push(Refusal { setting: setting.into(), owner: owner.to_owned(), problem: problem.into() });
     }
 
-    /// `value` when nothing was refused.
+    /// Returns `value` if there are no refusals.
     ///
     /// # Errors
-    /// These refusals.
+    /// The refusals.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }

@@ -1,4 +1,4 @@
-//! Routes: which contract answers where, and for whose tokens.
+//! Routes: contracts with their paths and issuers.
 
 use std::rc::Rc;
 
@@ -16,34 +16,34 @@ use crate::revocation::{Freshness, Scope};
 use crate::route_table::{Kind, RouteTable, Routed};
 use crate::token::AnonymousSessionRules;
 
-/// One contract under one or several paths.
+/// A logout route: a contract with one or several paths.
 #[derive(Debug)]
 pub struct Route {
-    /// What it answers like.
+    /// The contract.
     pub contract: &'static dyn Contract,
-    /// Whose bearer tokens it takes.
+    /// The issuer of the bearer tokens.
     pub issuer: Rc<Issuer>,
-    /// Whose sessions it ends, where the request names one.
+    /// The issuer of the sessions, if requests name a session.
     pub sessions: Option<Rc<Issuer>>,
-    /// The host that it answers on; every host when there is none.
+    /// The host; `None` for every host.
     pub host: Option<String>,
-    /// The paths, with `{parameter}` for any one segment.
+    /// The paths. `{parameter}` matches one segment.
     pub paths: Vec<String>,
-    /// What a logout ends.
+    /// The scopes that a logout revokes.
     pub revokes: Vec<Scope>,
-    /// How fresh the check is that a token has not been logged out already.
+    /// The freshness of the check whether the token is already revoked.
     pub freshness: Freshness,
-    /// Which pages of other origins may call it.
+    /// The CORS rules.
     pub cors: Option<Cors>,
-    /// How the anonymous session is minted, for contracts that answer with one.
+    /// The minting rules, for contracts that respond with an anonymous session.
     pub anonymous_session: Option<AnonymousSessionRules>,
-    /// The KV namespace that knows the users, for contracts that answer with one.
+    /// The name of the KV namespace with user profiles, for contracts that respond with one.
     pub user_directory: Option<String>,
-    /// The vendor's own store of sessions, for contracts whose request names a session.
+    /// The vendor's session store, for contracts whose requests name a session.
     pub session_store: Option<SessionStoreRules>,
 }
 
-/// One entry of the routes.
+/// An entry of the list `routes`.
 #[derive(Debug)]
 pub enum AnyRoute {
     /// A contract's logout.
@@ -53,7 +53,7 @@ pub enum AnyRoute {
 }
 
 impl AnyRoute {
-    /// The host that it answers on.
+    /// The host.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         match self {
@@ -62,7 +62,7 @@ impl AnyRoute {
         }
     }
 
-    /// What it is to the route table.
+    /// The kind of the route in the route table.
     fn routed(&self, route: usize) -> Routed<'_> {
         let kind = match self {
             Self::Logout(_) => Kind::Logout,
@@ -71,7 +71,7 @@ impl AnyRoute {
         Routed { route, host: self.host(), paths: self.paths(), kind }
     }
 
-    /// Its paths.
+    /// The paths.
     #[must_use]
     pub fn paths(&self) -> &[String] {
         match self {
@@ -81,7 +81,7 @@ impl AnyRoute {
     }
 }
 
-/// What routes are read with.
+/// The context for parsing routes.
 pub(super) struct Around<'a, E> {
     pub issuers: &'a [Option<Rc<Issuer>>],
     pub contracts: &'a [&'static dyn Contract],
@@ -89,11 +89,8 @@ pub(super) struct Around<'a, E> {
     pub environment: &'a E,
 }
 
-/// Reads the routes, and where each answers. One that is refused is in neither.
-pub(super) fn read_all(
-    table: &mut Section<'_>,
-    around: &Around<'_, impl Environment>,
-) -> (Vec<AnyRoute>, RouteTable) {
+/// Parses the routes and creates the route table. Both omit invalid routes.
+pub(super) fn read_all(table: &mut Section<'_>, around: &Around<'_, impl Environment>) -> (Vec<AnyRoute>, RouteTable) {
     let routes = table.sections("routes", |section| {
         match section.choice("kind", &["logout", "guard"]).as_ref().map(Option::as_deref) {
             Ok(Some("guard")) => {
@@ -223,7 +220,7 @@ fn anonymous_session(
         Some(Tokens::Jwt(rules)) => {
             section.section(SETTING, |section| minting::read(section, rules, environment)).flatten()
         }
-        // The issuer was refused, and what is valid here depends on it.
+        // The issuer is invalid, and the valid settings depend on it.
         _ => {
             section.take(SETTING);
             None
@@ -250,7 +247,7 @@ fn revokes(section: &mut Section<'_>, contract: &dyn Contract) -> Vec<Scope> {
         section.refuse("revokes", "is empty, so that a logout would end nothing: leave it out for the contract's own");
     }
     if scopes.contains(&Scope::Session) && scopes.contains(&Scope::Subject) {
-        // Neither contains the other: were one written and the other lost, trying again would be refused as revoked.
+        // Neither scope implies the other. If only one were written, a retry would be rejected as already revoked.
         section.refuse("revokes", "must not have both \"session\" and \"subject\": \"subject\" ends all sessions");
     }
     if contract.ends_session_of_body() && scopes != [Scope::Token] {

@@ -1,4 +1,4 @@
-//! Settings that contracts' routes and guards have in common.
+//! The common settings of logout routes and guards.
 
 use std::rc::Rc;
 
@@ -7,10 +7,10 @@ use super::section::Section;
 use crate::http::is_host;
 use crate::json::quoted;
 
-/// Why a contract refuses another's setting.
+/// The error message for a setting of another contract.
 pub(super) const NOT_OF_CONTRACT: &str = "is not for this contract: remove it";
 
-/// The issuer that a setting names.
+/// Finds the issuer that a setting names.
 pub(super) fn find_issuer(
     section: &mut Section<'_>,
     setting: &str,
@@ -18,7 +18,7 @@ pub(super) fn find_issuer(
     issuers: &[Option<Rc<Issuer>>],
 ) -> Option<Rc<Issuer>> {
     let found = issuers.iter().flatten().find(|issuer| issuer.name == name);
-    // A refused issuer has been named already: that its routes miss it would be noise.
+    // The issuer is invalid and reported, so do not report its routes.
     if found.is_none() && !issuers.is_empty() && issuers.iter().all(Option::is_some) {
         let names: Vec<_> = issuers.iter().flatten().map(|issuer| issuer.name.as_str()).collect();
         section.refuse_unknown(setting, "issuer", name, &names);
@@ -26,7 +26,7 @@ pub(super) fn find_issuer(
     found.cloned()
 }
 
-/// The host that a route answers on.
+/// Parses the host of a route.
 pub(super) fn host(section: &mut Section<'_>) -> Option<String> {
     let host = section.text("host")?.to_ascii_lowercase();
     if !is_host(&host) {

@@ -1,17 +1,17 @@
-//! Worker secrets that settings name.
+//! Worker secrets that are named in settings.
 
 use super::section::Section;
 use super::{Environment, Lookup};
 use crate::token::Secret;
 
-/// The text of the Worker secret that a setting names.
+/// Reads the Worker secret that a setting names.
 pub(super) fn secret_text(
     section: &mut Section<'_>,
     setting: &str,
     name: &str,
     environment: &impl Environment,
 ) -> Option<Secret> {
-    // Not told: whoever puts the secret itself here would find it in the log.
+    // Do not show the value: it may be the secret itself, by mistake.
     if !name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_') {
         section
             .refuse(setting, "must be the name of a Worker secret, never its text: upper-case letters, digits and _");

@@ -1,7 +1,7 @@
-//! Reading the table: each setting once, by name, and every one that nobody asked for is refused.
+//! Parses tables of the configuration. Code takes settings by name; all that are not taken are reported as unknown.
 //!
-//! A hand-written reader instead of derived ones: it reports every refusal at once and in `wrangler.toml`'s words, and
-//! it is a tenth of their code, which every isolate loads before its first answer.
+//! The parser is hand-written: unlike serde, it reports all errors at once and in the terms of `wrangler.toml`, and it
+//! needs less code.
 
 use serde_json::{Map, Value};
 
@@ -10,32 +10,33 @@ use super::parts::Place;
 use super::refusals::Refusals;
 use crate::json::quoted;
 
-/// The most paths that a refusal names: more would hide the problem.
-const MOST_PATHS_NAMED: usize = 3;
-/// Settings in which several values are a list, and are not rarely written as one text with commas.
-const TAKE_LISTS: [&str; 3] = ["algorithms", "issuers", "revokes"];
-/// The longest name that refusals repeat.
-const LONGEST_NAME: usize = 64;
+/// The maximum number of paths in an error message.
+const MAX_NAMED_PATHS: usize = 3;
+/// List settings that are often mistakenly written as one string with commas.
+const LIST_SETTINGS: [&str; 3] = ["algorithms", "issuers", "revokes"];
+/// The maximum length of a name in an error message.
+const MAX_NAME_LENGTH: usize = 64;
 
-/// A table within the configuration, being read.
+/// A table of the configuration, while it is parsed.
 pub(super) struct Section<'a> {
     path: String,
-    /// The issuer, route or client that it belongs to.
+    /// The issuer, route or client of the table, for error messages.
     owner: String,
     settings: Map<String, Value>,
-    /// The names of all settings that were read: the known ones.
+    /// The names of all settings that the code has asked for: the known ones.
     asked: Vec<String>,
-    /// Groups of settings of which one is required and none is there, with the remedy. Not for a misspelt one.
+    /// Groups of settings of which one is required and none is present, with the remedy. Not reported if one is
+    /// misspelled.
     missing: Vec<(Vec<String>, String)>,
-    /// The variables that the members came from, for the outermost table.
+    /// For the root table: the variables that its members are from.
     places: Vec<Place>,
-    /// The list, path and owner of each table in a list that was read.
+    /// The list, path and owner of each parsed table in a list.
     elements: Vec<(String, String, String)>,
     refusals: &'a mut Refusals,
 }
 
 impl<'a> Section<'a> {
-    /// The outermost table.
+    /// Creates the section of the root table.
     pub(super) fn outermost(settings: Map<String, Value>, places: Vec<Place>, refusals: &'a mut Refusals) -> Self {
         Self { places, ..Self::new(String::new(), String::new(), settings, refusals) }
     }
@@ -45,13 +46,13 @@ impl<'a> Section<'a> {
         Self { path, owner, settings, asked, missing, places, elements, refusals }
     }
 
-    /// A table at this path; anything else is refused.
+    /// Creates the section of a table with a path. Reports other types.
     fn open(path: String, owner: String, value: Value, refusals: &'a mut Refusals) -> Option<Self> {
         let given = match value {
             Value::Object(settings) => return Some(Self::new(path, owner, settings, refusals)),
             other => kind_of(&other),
         };
-        // Within a list, `[vars.path]` would not name the table.
+        // Tables in a list cannot be named as `[vars.path]`.
         let problem = if given == "a list" && !path.contains('[') {
             ["must be one table; got a list: write [vars.", &path, "] with single brackets"].concat()
         } else {
@@ -61,13 +62,13 @@ impl<'a> Section<'a> {
         None
     }
 
-    /// Refuses a setting, or, with an empty name, the table itself.
+    /// Reports an invalid setting or, with an empty name, the table itself.
     pub(super) fn refuse(&mut self, setting: &str, problem: impl Into<String>) {
         let path = self.path_of(setting);
         self.refusals.add(path, &self.owner, problem);
     }
 
-    /// Refuses a setting of a table in a list, after the list was read.
+    /// Reports an invalid setting of a table in a list that has been parsed.
     pub(super) fn refuse_at(&mut self, list: &str, index: usize, setting: &str, problem: impl Into<String>) {
         let of_list = |element: &&(String, String, String)| element.0 == list;
         if let Some((_, path, owner)) = self.elements.iter().filter(of_list).nth(index) {
@@ -76,17 +77,17 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Refuses an unknown value.
+    /// Reports an unknown value.
     pub(super) fn refuse_unknown(&mut self, setting: &str, what: &str, given: &str, known: &[&str]) {
-        self.refuse(setting, unknown_value(what, given, known, TAKE_LISTS.contains(&setting)));
+        self.refuse(setting, unknown_value(what, given, known, LIST_SETTINGS.contains(&setting)));
     }
 
-    /// Requires a setting; `remedy` says what to write.
+    /// Reports a setting if it is missing. `remedy` says what to write.
     pub(super) fn require(&mut self, setting: &str, remedy: &str) {
         self.require_any(&[setting], remedy);
     }
 
-    /// Requires one of these settings; `remedy` says what to write.
+    /// Reports if all of these settings are missing. `remedy` says what to write.
     pub(super) fn require_any(&mut self, settings: &[&str], remedy: &str) {
         if !settings.iter().any(|setting| self.has(setting)) {
             let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
@@ -94,7 +95,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Whether the setting that decides about all others is there. If not, only its lack is refused.
+    /// Whether the setting that determines all others is present. If not, reports only that.
     pub(super) fn has_decisive(&mut self, setting: &str, remedy: &str) -> bool {
         if self.has(setting) {
             return true;
@@ -108,7 +109,7 @@ impl<'a> Section<'a> {
         false
     }
 
-    /// Refuses each of these settings that is there.
+    /// Reports each of these settings that is present.
     pub(super) fn refuse_each(&mut self, settings: &[&str], problem: &str) {
         for setting in settings {
             if self.take(setting).is_some() {
@@ -117,24 +118,24 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Takes a setting as it stands.
+    /// Takes a setting without conversion.
     pub(super) fn take(&mut self, setting: &str) -> Option<Value> {
         self.asked.push(setting.to_owned());
         self.settings.remove(setting)
     }
 
-    /// Whether a setting is there.
+    /// Whether a setting is present.
     pub(super) fn has(&mut self, setting: &str) -> bool {
         self.asked.push(setting.to_owned());
         self.settings.contains_key(setting)
     }
 
-    /// Leaves the other settings unread: which of them are valid depends on a refused one.
+    /// Ignores the other settings, whose validity depends on an invalid one.
     pub(super) fn abandon(&mut self) {
         self.settings.clear();
     }
 
-    /// Text.
+    /// Takes a string.
     pub(super) fn text(&mut self, setting: &str) -> Option<String> {
         match self.take(setting)? {
             Value::String(text) if !text.is_empty() => Some(text),
@@ -142,16 +143,16 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Text that must be there.
+    /// Takes a required string.
     pub(super) fn required_text(&mut self, setting: &str) -> Option<String> {
         self.require(setting, "");
         self.text(setting)
     }
 
-    /// One of these texts; `None` when the setting is absent.
+    /// Takes one of these strings; `None` if the setting is missing.
     ///
     /// # Errors
-    /// The setting is something else, and was refused.
+    /// The setting has another value, which was reported.
     pub(super) fn choice(&mut self, setting: &str, known: &[&str]) -> Result<Option<String>, ()> {
         if !self.has(setting) {
             return Ok(None);
@@ -164,7 +165,7 @@ impl<'a> Section<'a> {
         Err(())
     }
 
-    /// Text or a list of texts.
+    /// Takes a string or a list of strings.
     pub(super) fn texts(&mut self, setting: &str) -> Option<Vec<String>> {
         const EXPECTED: &str = "text or a list of texts";
         let elements = match self.take(setting)? {
@@ -184,7 +185,7 @@ impl<'a> Section<'a> {
         Some(texts)
     }
 
-    /// A whole number within 32 bits.
+    /// Takes a 32-bit integer.
     pub(super) fn number(&mut self, setting: &str) -> Option<u32> {
         const EXPECTED: &str = "a whole number from 0 to 4294967295";
         let given = self.take(setting)?;
@@ -195,18 +196,18 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A whole number that must be there.
+    /// Takes a required integer.
     pub(super) fn required_number(&mut self, setting: &str) -> Option<u32> {
         self.require(setting, "");
         self.number(setting)
     }
 
-    /// `true` or `false`; `false` unless it is there.
+    /// Takes a flag that defaults to `false`.
     pub(super) fn flag(&mut self, setting: &str) -> bool {
         self.flag_or(setting, false)
     }
 
-    /// A flag with a default.
+    /// Takes a flag with a default.
     pub(super) fn flag_or(&mut self, setting: &str, default: bool) -> bool {
         match self.take(setting) {
             None => default,
@@ -215,7 +216,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reads the table within, when it is there.
+    /// Parses a nested table, if present.
     pub(super) fn section<T>(&mut self, setting: &str, read: impl FnOnce(&mut Section<'_>) -> T) -> Option<T> {
         let mut section = self.within(setting)?;
         let read = read(&mut section);
@@ -229,7 +230,7 @@ impl<'a> Section<'a> {
         Section::open(path, self.owner.clone(), value, self.refusals)
     }
 
-    /// Reads each table of a list; one that is refused leaves its place empty. The list must be there and hold any.
+    /// Parses the tables of a required, non-empty list. `None` for an invalid one.
     pub(super) fn sections<T>(
         &mut self,
         setting: &str,
@@ -263,12 +264,12 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The names of the settings that are left.
+    /// The names of the settings that were not taken.
     pub(super) fn names(&self) -> Vec<String> {
         self.settings.keys().cloned().collect()
     }
 
-    /// Refuses unknown settings, and missing ones that are required.
+    /// Reports unknown settings, and missing required ones.
     pub(super) fn close(mut self) {
         for setting in self.names() {
             let meant = nearest(&setting, &mut self.asked.iter().map(String::as_str));
@@ -301,10 +302,10 @@ impl<'a> Section<'a> {
     }
 }
 
-/// The name of a table of a list in refusals, such as `issuer "worth"`.
+/// The name of a table in error messages, such as `issuer "worth"`.
 fn owner(list: &str, element: &Map<String, Value>) -> String {
     let text = |name: &str| match element.get(name) {
-        Some(Value::String(text)) if !text.is_empty() && text.len() <= LONGEST_NAME => Some(quoted(text)),
+        Some(Value::String(text)) if !text.is_empty() && text.len() <= MAX_NAME_LENGTH => Some(quoted(text)),
         _ => None,
     };
     let named = |what: &str, name: &str| text(name).map(|name| [what, " ", &name].concat());
@@ -323,6 +324,6 @@ fn paths(route: &Map<String, Value>) -> Option<String> {
         Value::Array(paths) => paths.as_slice(),
         one => std::slice::from_ref(one),
     };
-    let texts: Vec<_> = paths.iter().filter_map(|path| Some(quoted(path.as_str()?))).take(MOST_PATHS_NAMED).collect();
+    let texts: Vec<_> = paths.iter().filter_map(|path| Some(quoted(path.as_str()?))).take(MAX_NAMED_PATHS).collect();
     (!texts.is_empty()).then(|| texts.join(", "))
 }

@@ -1,23 +1,23 @@
-//! A vendor's session store in Redis, from which a session is deleted when it ends.
+//! A vendor's session store in Redis, from which a logout deletes the session.
 
 use super::Environment;
-use super::secret_text::secret_text;
 use super::route_settings::NOT_OF_CONTRACT;
+use super::secret_text::secret_text;
 use super::section::Section;
 use crate::contracts::Contract;
 use crate::http::Authority;
 use crate::token::Secret;
 
-/// Where a vendor keeps its sessions.
+/// A vendor's session store.
 #[derive(Clone, Debug)]
 pub struct SessionStoreRules {
-    /// The store's URL, `redis://` or `rediss://`; secret, since it may hold a password.
+    /// The URL, `redis://` or `rediss://`. A secret, because it may contain a password.
     pub url: Secret,
-    /// The part of the key before the session token.
+    /// The prefix of keys, before the session token.
     pub key_prefix: String,
 }
 
-/// Reads `session_store`, for contracts whose request names a session.
+/// Parses `session_store`, for contracts whose requests name a session.
 pub(super) fn read(
     section: &mut Section<'_>,
     contract: &dyn Contract,
@@ -29,7 +29,7 @@ pub(super) fn read(
         return None;
     }
     let read = |section: &mut Section<'_>| {
-        // Without a prefix a session token could name any key of the store.
+        // Without a prefix, a session token could be any key of the store.
         section.require("key_prefix", "write what stands before the session token in the store's keys");
         let key_prefix = section.text("key_prefix");
         section.require(URL, "write the name of the Worker secret that holds the store's URL");
@@ -44,14 +44,14 @@ pub(super) fn read(
     section.section("session_store", read).flatten()
 }
 
-/// Whether a text is the URL of a Redis server, with an optional database number.
+/// Whether a text is a URL of a Redis server with an optional database number.
 fn is_redis_url(text: &str) -> bool {
     let Some(rest) = ["redis://", "rediss://"].iter().find_map(|scheme| text.strip_prefix(scheme)) else {
         return false;
     };
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
     let server = authority.rsplit_once('@').map_or(authority, |(_user, server)| server);
-    // A query could name another database, which nothing here reads.
+    // A query could select another database, which is not supported.
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
     is_plain && Authority::read(server).is_some() && database.bytes().all(|byte| byte.is_ascii_digit())
 }

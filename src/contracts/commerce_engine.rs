@@ -1,14 +1,14 @@
-//! What the two Commerce Engine contracts share: the error body `{"message", "success": false, "code"}`.
+//! The error body of both Commerce Engine contracts: `{"message", "success": false, "code"}`.
 
 use super::Failure;
 use crate::http::Reply;
 use crate::json::Object;
 use crate::token::{BearerProblem, TokenProblem};
 
-/// Commerce Engine's answer to a failure.
+/// Commerce Engine's response to a failure.
 ///
-/// `malformed_credential` is the status of an Authorization header that is no bearer header: only the storefront
-/// publishes a 400. A bad token is 401 and never 403, at which the published client would drop its tokens.
+/// `malformed_credential` is the status for a malformed `Authorization` header: only the storefront publishes a 400. An
+/// invalid token is 401, never 403, on which the published client would discard its tokens.
 pub(super) fn failure(failure: &Failure, malformed_credential: u16) -> Reply {
     let (status, message, code) = match failure {
         Failure::Credential(BearerProblem::Malformed) if malformed_credential == 400 => {

@@ -1,7 +1,7 @@
 //! LoyaltyDog: `POST /v2/giftcards/customers/logout`.
 //!
-//! The published service is FastAPI's: JSON that cannot be read is refused before the credential is looked at, the
-//! credential before the body's fields.
+//! The published service uses FastAPI: it rejects malformed JSON before it checks the credential, and checks the
+//! credential before the fields of the body.
 
 use super::fastapi::{Refusal, StringField, read_string_field};
 use super::{BodyRule, Contract, Demand, Failure, Success};
@@ -10,7 +10,7 @@ use crate::json::Object;
 use crate::revocation::Scope;
 use crate::token::BearerProblem;
 
-/// LoyaltyDog's logout of a gift card customer.
+/// LoyaltyDog's gift card customer logout.
 #[derive(Debug)]
 pub(super) struct LoyaltyDog;
 
@@ -52,7 +52,7 @@ impl Contract for LoyaltyDog {
         Reply::json_text(status, Object::new().text("detail", detail).finish())
     }
 
-    /// FastAPI's bare challenge.
+    /// FastAPI's challenge without parameters.
     fn challenge(&self, failure: &Failure, status: u16) -> Option<String> {
         failure.challenge(status).map(|_| "Bearer".to_owned())
     }

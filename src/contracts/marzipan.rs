@@ -26,7 +26,7 @@ impl Contract for Marzipan {
         BodyRule::OptionalObject
     }
 
-    /// The published bearer format of the account token is not given.
+    /// The published contract does not specify the format of the account token.
     fn takes_opaque_tokens(&self) -> bool {
         true
     }
@@ -37,7 +37,7 @@ impl Contract for Marzipan {
 
     fn failure(&self, failure: &Failure) -> Reply {
         let (status, message) = match failure {
-            // Everything that is wrong with a credential is the one published refusal.
+            // The contract publishes one response for all credential failures.
             Failure::Credential(_)
             | Failure::Token(_)
             | Failure::Revoked

@@ -1,8 +1,8 @@
-//! The five published logout contracts, and what a contract is.
+//! The contracts: the vendors' published logout endpoints.
 //!
-//! A sixth is one file and one entry in [`ALL`]; `docs/adding-a-contract.md` shows it with a worked example. A contract
-//! decides nothing but words: where it answers, what the request carries, what ends by default, and the bodies of
-//! success and failure. Verification, revocation and HTTP's own rules are the same for all and stand elsewhere.
+//! To add a contract, add a file and an entry in [`ALL`]; `docs/adding-a-contract.md` has an example. A contract
+//! defines only its paths, the request body, the default scopes, and the bodies of success and failure. Verification,
+//! revocation and HTTP semantics are common to all contracts.
 
 use serde_json::{Map, Value};
 
@@ -18,120 +18,119 @@ mod pos;
 mod storefront;
 mod worth;
 
-/// The contracts that can be configured.
+/// All contracts.
 pub const ALL: &[&dyn Contract] =
     &[&loyaltydog::LoyaltyDog, &worth::Worth, &marzipan::Marzipan, &pos::Pos, &storefront::Storefront];
 
-/// One vendor's published logout endpoint.
+/// A vendor's published logout endpoint.
 pub trait Contract: Sync + std::fmt::Debug {
-    /// Its name in the configuration, the log and metrics.
+    /// The name in the configuration, the log and metrics.
     fn name(&self) -> &'static str;
 
-    /// Where it is published: the bare path, and the path below the published server's base.
+    /// The published paths: without and with the base path of the vendor's server.
     fn paths(&self) -> &'static [&'static str];
 
-    /// What a logout ends unless a route says otherwise.
+    /// The scopes that a logout revokes by default.
     fn ends(&self) -> &'static [Scope];
 
-    /// How the request's body is read.
+    /// How to read the request body.
     fn body(&self) -> BodyRule;
 
-    /// Whether its bearer token may be opaque: looked up, and never verified.
+    /// Whether the bearer token may be opaque, that is, looked up without verification.
     fn takes_opaque_tokens(&self) -> bool {
         false
     }
 
-    /// Whether the request names the session to end, apart from the bearer token.
+    /// Whether the request body names the session to end.
     fn ends_session_of_body(&self) -> bool {
         matches!(self.body(), BodyRule::Session(_))
     }
 
-    /// The answer to a logout that has succeeded.
+    /// The response to a successful logout.
     fn success(&self) -> Success;
 
-    /// Whether success carries a new session and the user whose session has ended.
+    /// Whether the success response has a new session and the user.
     fn answers_with_session(&self) -> bool {
         matches!(self.success(), Success::WithSession(_))
     }
 
-    /// The answer to a logout that has not.
+    /// The response to a failed logout.
     fn failure(&self, failure: &Failure) -> Reply;
 
-    /// The value of `WWW-Authenticate` for a failure that is about the credential (RFC 6750 section 3).
+    /// The value of `WWW-Authenticate` for a credential failure (RFC 6750 section 3).
     fn challenge(&self, failure: &Failure, status: u16) -> Option<String> {
         failure.challenge(status)
     }
 
-    /// The OpenAPI 3.1 operation object as JSON text: what the vendor publishes, with our additions. Its member
-    /// `components` has the schemas that it refers to.
+    /// The OpenAPI 3.1 operation object as JSON text: the vendor's, with additions. Its member `components` has the
+    /// referenced schemas.
     fn operation(&self) -> &'static str;
 }
 
-/// How a contract reads the request's body.
+/// How to read the request body.
 #[derive(Clone, Copy)]
 pub enum BodyRule {
-    /// It carries nothing; announced as JSON, it must be JSON.
+    /// Ignored. With a JSON `Content-Type` it must be valid JSON.
     JsonIfAnnounced,
-    /// An optional JSON object that carries nothing.
+    /// An optional JSON object, ignored.
     OptionalObject,
-    /// It names the opaque session to end.
+    /// Names the opaque session to end.
     Session(fn(&[u8], Option<&str>) -> Result<Demand, Failure>),
 }
 
-/// What the body of a logout asks for.
+/// What a logout request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Demand {
-    /// The end of the bearer token's own session.
+    /// End the session of the bearer token.
     Own,
-    /// The end of the opaque session that it names.
+    /// End this opaque session.
     Session(String),
-    /// It is readable and wrong: told only to somebody with a good credential.
+    /// The body is invalid. Disclosed only to a caller with a valid credential.
     Wrong(Failure),
 }
 
-/// How a contract answers to success.
+/// The success response of a contract.
 pub enum Success {
-    /// With the same words every time.
+    /// A constant response.
     Plain(Reply),
-    /// With a new session and the user whose session has ended.
+    /// A response with a new anonymous session and the user.
     WithSession(fn(&AnonymousSession, &Map<String, Value>) -> Reply),
 }
 
-/// Why a logout has not succeeded. Closed: each contract gives every one a body of its own.
+/// Why a logout failed. Each contract maps every failure to a response body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// There is no bearer token.
+    /// The bearer token is missing or malformed.
     Credential(BearerProblem),
-    /// The token is no good.
+    /// The token is invalid.
     Token(TokenProblem),
-    /// The token has been revoked already.
+    /// The token is already revoked.
     Revoked,
-    /// A good token of the wrong kind.
+    /// A valid token that lacks the issuer's required claims.
     Forbidden,
-    /// The body is not what the contract says.
+    /// The body does not match the contract.
     Body(&'static str),
-    /// The body is not what the contract says, in the very words of the vendor's own service.
+    /// The body does not match the contract, with the exact response of the vendor's service.
     BodyVerbatim {
         /// Status code.
         status: u16,
         /// JSON text.
         body: String,
     },
-    /// The body is larger than is read.
+    /// The body is too large.
     TooLarge,
-    /// The body is in a form that is not read.
+    /// The media type of the body is not supported.
     UnsupportedMediaType,
-    /// The method is not the contract's.
+    /// The method is not allowed.
     MethodNotAllowed,
-    /// The user is not in the directory; the token has been revoked all the same.
+    /// The user is not in the directory. The token was revoked nevertheless.
     UserNotFound,
-    /// Nothing was revoked, or it could not be told whether it was. Trying again is safe.
+    /// The service is unavailable. The revocation may or may not be recorded; retrying is safe.
     Unavailable,
 }
 
 impl Failure {
-    /// The RFC 6750 challenge for failures that are about the credential. The error goes with the status that the
-    /// contract gives (section 3.1): one that has 401 alone says nothing of other statuses' errors.
+    /// The RFC 6750 challenge for credential failures. Its error code must match the contract's status (section 3.1).
     #[must_use]
     pub fn challenge(&self, status: u16) -> Option<String> {
         let (error, description) = match self {
@@ -148,7 +147,7 @@ impl Failure {
         Some([r#"Bearer error=""#, error, r#"", error_description=""#, description, "\""].concat())
     }
 
-    /// The word that the log has for it.
+    /// The reason in the log.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {

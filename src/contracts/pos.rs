@@ -4,7 +4,7 @@ use super::{BodyRule, Contract, Failure, Success, commerce_engine};
 use crate::http::Reply;
 use crate::revocation::Scope;
 
-/// Commerce Engine's logout of a till.
+/// Commerce Engine's point-of-sale logout.
 #[derive(Debug)]
 pub(super) struct Pos;
 
@@ -17,7 +17,7 @@ impl Contract for Pos {
         &["/pos/auth/logout", "/api/v1/{store_id}/storefront/pos/auth/logout"]
     }
 
-    /// "Immediately invalidates the previously issued access token(s)": the session, with every token that it has.
+    /// "Immediately invalidates the previously issued access token(s)": revokes the session.
     fn ends(&self) -> &'static [Scope] {
         &[Scope::Session]
     }

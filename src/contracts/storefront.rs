@@ -8,7 +8,7 @@ use crate::json::{self, Object};
 use crate::revocation::Scope;
 use crate::token::AnonymousSession;
 
-/// Commerce Engine's logout of a shopper, who goes on as an anonymous visitor.
+/// Commerce Engine's storefront logout. The user continues with an anonymous session.
 #[derive(Debug)]
 pub(super) struct Storefront;
 
@@ -51,7 +51,7 @@ fn logged_out(session: &AnonymousSession, known: &Map<String, Value>) -> Reply {
     Reply::json_text(200, answer.raw("content", &content.finish()).finish())
 }
 
-/// The members of the published `User`, and what each is where it is not known.
+/// The members of the published `User` with their defaults.
 const USER: [(&str, &str); 16] = [
     ("business", "null"),
     ("country_code", "null"),
@@ -71,7 +71,7 @@ const USER: [(&str, &str); 16] = [
     ("profile_image_url", "null"),
 ];
 
-/// The published `User`, from what is known of the user whose session has ended.
+/// Creates the published `User` from the known profile.
 fn user(known: &Map<String, Value>) -> String {
     let mut user = Object::new();
     for (name, unknown) in USER {

@@ -1,14 +1,15 @@
-//! Names of headers that a client must not send on to an API.
+//! Header names that clients must not send to an API.
 //!
-//! Servers that turn headers into variables (CGI, RFC 3875 section 4.1.18; PHP, WSGI) cannot tell `X.Auth.Subject`,
-//! `X_Auth_Subject` and `X-Auth-Subject` apart. So every character but a letter or digit is compared as `-`.
+//! Servers that convert header names to variables (CGI, RFC 3875 section 4.1.18; PHP, WSGI) cannot distinguish
+//! `X.Auth.Subject`, `X_Auth_Subject` and `X-Auth-Subject`. All characters except letters and digits are compared as
+//! `-`.
 
-/// Prefixes that only this Worker uses: claims of a token, and a client's secret.
+/// Prefixes that are reserved for this Worker: claims of a token, and a client's secret.
 const RESERVED: [&str; 2] = ["x-auth-", "x-edge-logout-"];
-/// Headers for this Worker and not for the API: a credential for a proxy (RFC 9110 section 11.7.2), and the demand for an
-/// interim answer (section 10.1.1), which would be taken for the API's final one.
+/// Headers for proxies, not for the API: a proxy credential (RFC 9110 section 11.7.2), and `Expect` (section 10.1.1),
+/// whose interim response would be treated as the final one.
 const FOR_PROXIES: [&str; 2] = ["expect", "proxy-authorization"];
-/// Headers by which frameworks replace method, host or path: the API would serve another request than was judged.
+/// Headers with which frameworks override method, host or path. The API would serve another request than was checked.
 const OVERRIDES: [&str; 13] = [
     "forwarded",
     "x-forwarded",
@@ -24,22 +25,22 @@ const OVERRIDES: [&str; 13] = [
     "x-script-name",
     "x-waws-unencoded-url",
 ];
-/// Prefixes of such headers.
+/// Prefixes of override headers.
 const OVERRIDE_FAMILIES: [&str; 4] = ["x-envoy-original-", "x-forwarded-", "x-original-", "x-rewrite-"];
 
-/// Whether a client's header never reaches the API.
+/// Whether a header is never forwarded.
 #[must_use]
 pub fn is_reserved(name: &str) -> bool {
     RESERVED.iter().any(|prefix| begins_with(name, prefix)) || FOR_PROXIES.iter().any(|own| is_same(name, own))
 }
 
-/// Whether a header can override method, host or path of a request.
+/// Whether a header can override the method, host or path of a request.
 #[must_use]
 pub fn is_override(name: &str) -> bool {
     OVERRIDE_FAMILIES.iter().any(|family| begins_with(name, family)) || OVERRIDES.iter().any(|own| is_same(name, own))
 }
 
-/// A byte of a header's or a cookie's name as the most lenient server compares it.
+/// Maps a byte of a header or cookie name to what the most lenient server compares.
 #[must_use]
 pub const fn lenient_byte(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }

@@ -1,7 +1,7 @@
-//! How servers read a path: whether all read it alike, how the most lenient one does, and what the URL standard keeps.
+//! Path normalization: detects ambiguous paths, which servers read differently.
 
-/// Whether every server reads a path alike: no empty or dot segments, no parameters of segments, and nothing
-/// percent-encoded that some decode before they look (RFC 3986 sections 2.4, 3.3 and 6.2.2).
+/// Whether every server reads a path in the same way: no empty or dot segments, no segment parameters, and no
+/// percent-encoding that some servers decode before routing (RFC 3986 sections 2.4, 3.3 and 6.2.2).
 #[must_use]
 pub fn is_clear_path(path: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b';' | b'?' | b'#');
@@ -12,7 +12,7 @@ pub fn is_clear_path(path: &str) -> bool {
         && path.split('%').skip(1).all(|rest| rest.get(..2).is_some_and(stays_encoded))
 }
 
-/// Whether what two hexadecimal digits stand for has to be encoded in a path, and means nothing to servers.
+/// Whether the byte of two hexadecimal digits must be encoded in a path and has no meaning for servers.
 fn stays_encoded(digits: &str) -> bool {
     if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return false;
@@ -22,8 +22,8 @@ fn stays_encoded(digits: &str) -> bool {
     !is_unreserved && !byte.is_ascii_control() && !matches!(byte, b'/' | b'\\' | b'%' | b';' | b'?' | b'#')
 }
 
-/// A path as the most lenient server reads it: percent-decoded until nothing is left to decode, without parameters and
-/// empty segments, and with its dot segments resolved.
+/// A path as the most lenient server reads it: repeatedly percent-decoded, without segment parameters and empty
+/// segments, and with dot segments resolved.
 #[must_use]
 pub fn lenient_path(path: &str) -> String {
     const MOST_TIMES: usize = 4;
@@ -49,7 +49,7 @@ pub fn lenient_path(path: &str) -> String {
     ["/", &segments.join("/")].concat()
 }
 
-/// Every `%XX` as its byte. Anything else stays as it is.
+/// Percent-decodes. Malformed escapes are kept.
 #[must_use]
 pub fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(bytes.len());
@@ -64,8 +64,8 @@ pub fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// Whether the URL standard keeps a path unchanged, so that the path that is judged is the path that is fetched: no dot
-/// segments in any encoding, and no character that its parser replaces or encodes (section 4.4).
+/// Whether a URL Standard parser keeps a path unchanged, so that the fetched path is the checked path: no dot segments
+/// in any encoding, and no characters that it replaces or encodes (section 4.4).
 #[must_use]
 pub fn is_kept_path(path: &str) -> bool {
     let is_kept = |byte: u8| {
@@ -74,7 +74,7 @@ pub fn is_kept_path(path: &str) -> bool {
     path.starts_with('/') && path.bytes().all(is_kept) && !path.split('/').any(is_dot_segment)
 }
 
-/// Whether the URL standard resolves a segment: `.` or `..`, each dot written as itself or as `%2e`.
+/// Whether a segment is a dot segment according to the URL Standard: `.` or `..`, with dots also written as `%2e`.
 fn is_dot_segment(segment: &str) -> bool {
     let after_dot = |text: &str| -> Option<usize> {
         let is_encoded = text.get(..3).is_some_and(|dot| dot.eq_ignore_ascii_case("%2e"));

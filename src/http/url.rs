@@ -1,11 +1,11 @@
 //! Strict parsing of URLs: authority, path and query (RFC 3986 section 3).
 //!
-//! What servers could read in two ways is refused: user information, fragments, empty ports, and hosts that the URL
-//! standard would rewrite. `tests/http_laws.rs` compares with the crate `url`: both read what passes in the same way.
+//! Ambiguous URLs are rejected: user information, fragments, empty ports, and hosts that the URL Standard would
+//! rewrite. `tests/http_laws.rs` verifies that the crate `url` reads all accepted URLs in the same way.
 
 use std::net::Ipv6Addr;
 
-/// The longest name in DNS (RFC 1035 section 2.3.4).
+/// The maximum length of a DNS name (RFC 1035 section 2.3.4).
 const MAX_HOST_BYTES: usize = 253;
 
 /// `host[:port]` (RFC 3986 section 3.2), without user information.
@@ -18,7 +18,7 @@ pub struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
-    /// Reads the whole text as an authority; `None` when it is anything else.
+    /// Parses an authority; `None` if the text is malformed or ambiguous.
     #[must_use]
     pub fn read(text: &'a str) -> Option<Self> {
         let (host, port) = match text.rsplit_once(':') {
@@ -29,14 +29,14 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// One to five digits that are a port: no sign, and not empty.
+/// Parses a port: one to five digits without a sign.
 fn read_port(text: &str) -> Option<u16> {
     let is_plain = (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_plain { text.parse().ok() } else { None }
 }
 
-/// Whether a text is a host that no parser rewrites: a DNS name in ASCII, an IPv4 address of four numbers, or an IPv6
-/// address in its canonical form (RFC 5952), in brackets.
+/// Whether a host is in a form that no parser rewrites: an ASCII DNS name, an IPv4 address of four numbers, or a
+/// canonical IPv6 address (RFC 5952) in brackets.
 #[must_use]
 pub fn is_host(text: &str) -> bool {
     if let Some(address) = text.strip_prefix('[') {
@@ -55,7 +55,7 @@ fn is_canonical_ipv6(text: &str) -> bool {
     text.parse::<Ipv6Addr>().is_ok_and(|address| address.to_string().eq_ignore_ascii_case(text))
 }
 
-/// Whether the URL standard takes a name for an IPv4 address in some notation (section 3.5, "ends in a number").
+/// Whether the URL Standard parses a name as an IPv4 address in some notation (section 3.5, "ends in a number").
 fn ends_in_number(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default();
     let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
@@ -63,7 +63,7 @@ fn ends_in_number(name: &str) -> bool {
         || hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Four numbers below 256 without leading zeros: the notation that every parser reads in the same way.
+/// Whether a text is an IPv4 address in the unambiguous notation: four numbers below 256 without leading zeros.
 fn is_ipv4(name: &str) -> bool {
     let is_plain = |part: &str| part.len() == 1 || !part.starts_with('0');
     name.split('.').count() == 4 && name.split('.').all(|part| is_plain(part) && part.parse::<u8>().is_ok())
@@ -79,7 +79,7 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Reads `/path[?query]`; `None` when it does not begin with a slash, or has a fragment or control characters.
+    /// Parses `/path[?query]`; `None` if it does not start with a slash, or has a fragment or control characters.
     #[must_use]
     pub fn read(text: &'a str) -> Option<Self> {
         if !text.starts_with('/') || text.bytes().any(|byte| byte == b'#' || byte <= b' ' || byte == 0x7f) {
@@ -89,7 +89,7 @@ impl<'a> Target<'a> {
         Some(Self { path, query })
     }
 
-    /// The query with its question mark; nothing when it is empty.
+    /// The query with its question mark; an empty string if there is no query.
     #[must_use]
     pub fn query_part(&self) -> String {
         if self.query.is_empty() { String::new() } else { ["?", self.query].concat() }
@@ -108,35 +108,35 @@ pub struct Url<'a> {
 }
 
 impl<'a> Url<'a> {
-    /// Reads the whole text as a URL; `None` when it is none, or has more than one reading.
+    /// Parses a URL; `None` if the text is malformed or ambiguous.
     #[must_use]
     pub fn read(text: &'a str) -> Option<Self> {
         let (is_secure, rest) = match text.strip_prefix("https://") {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix("http://")?),
         };
-        // Only `/` and `?` may end the authority; `#` and others are refused as part of it.
+        // Only `/` and `?` may end the authority. `#` and others make it invalid.
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at_checked(end)?;
         let target = if target.is_empty() { Target { path: "/", query: "" } } else { Self::target(target)? };
         Some(Self { is_secure, authority: Authority::read(authority)?, target })
     }
 
-    /// The target; its path may be missing before a query.
+    /// The target. Its path may be omitted before a query.
     fn target(text: &'a str) -> Option<Target<'a>> {
         let Some(query) = text.strip_prefix('?') else { return Target::read(text) };
         let is_plain = query.bytes().all(|byte| byte != b'#' && byte > b' ' && byte != 0x7f);
         is_plain.then_some(Target { path: "/", query })
     }
 
-    /// Whether its host is this machine, which needs no TLS in development.
+    /// Whether the host is localhost, which does not need TLS in development.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         matches!(self.authority.host, "localhost" | "127.0.0.1" | "[::1]")
     }
 }
 
-/// A URL as logs and reports show it: its query may hold a secret.
+/// A URL without its query, which may contain a secret, for logs and reports.
 #[must_use]
 pub fn without_query(url: &str) -> &str {
     url.split_once('?').map_or(url, |(url, _query)| url)

@@ -1,38 +1,38 @@
-//! Floats as Python prints them: with the fewest digits that read back as the same IEEE 754 double, and of these the
-//! nearest (Steele and White's digits, as `dtoa.c` has them).
+//! Formats floats as Python does: with the fewest digits that parse to the same IEEE 754 double, and of these the
+//! nearest (Steele and White's algorithm, as in `dtoa.c`).
 //!
-//! By hand, since the standard library's conversions are 30 KB of code and tables, for answers to those who send numbers
-//! where a text belongs.
+//! Implemented here because the standard library's conversions need much code and large tables, and this is only used
+//! for error responses.
 
 use std::cmp::Ordering;
 
 use super::whole::Whole;
 
-/// Decimals of so few digits all read as doubles of their own: none has fewer digits for the same double.
+/// Decimals with at most this many digits are already the shortest for their double.
 const ALWAYS_APART: usize = 15;
-/// What comes after so many digits only says on which side of the middle between two doubles a number is.
+/// Digits after this many only decide on which side of the midpoint of two doubles a number is.
 const DECISIVE: usize = 800;
-/// 2^52: the significand of a double has this bit, unless the double is among the smallest.
+/// 2^52: the hidden bit of the significand of normal doubles.
 const HIDDEN_BIT: u64 = 1 << 52;
-/// The exponent of two of the smallest doubles.
+/// The binary exponent of the smallest doubles.
 const LEAST: i32 = -1074;
-/// The exponent of two of the greatest doubles.
+/// The binary exponent of the largest doubles.
 const GREATEST: i32 = 971;
 
-/// A decimal fraction: 0.DIGITS times ten to the power of `point`. The first digit is not 0, nor is the last.
+/// A decimal fraction: 0.DIGITS times ten to the power of `point`. Neither the first nor the last digit is 0.
 struct Decimal {
     digits: String,
     point: i32,
 }
 
-/// A double that is not negative: a whole number times a power of two.
+/// A non-negative double: an integer times a power of two.
 #[derive(Clone, Copy)]
 struct Double {
     significand: u64,
     exponent: i32,
 }
 
-/// What a JSON number with a fraction or an exponent is to Python; nothing when it is infinite.
+/// Formats a JSON number with a fraction or an exponent as Python does; `None` if it is infinite.
 pub fn render(literal: &str, out: &mut String) -> Option<()> {
     let (sign, literal) = literal.strip_prefix('-').map_or(("", literal), |rest| ("-", rest));
     let shown = match Decimal::read(literal) {
@@ -49,11 +49,11 @@ pub fn render(literal: &str, out: &mut String) -> Option<()> {
     Some(())
 }
 
-/// The text of a double; `null` for what JSON cannot say.
+/// Formats a double; `null` for values that JSON cannot represent.
 pub fn text(number: f64) -> String {
     let mut out = String::new();
     let bits = number.abs().to_bits();
-    // The exponent as it is stored, 1 for the smallest doubles as well, which lack the hidden bit.
+    // The stored exponent. Also 1 for subnormal doubles, which do not have the hidden bit.
     let (stored, fraction) = (i32::try_from(bits >> 52).unwrap_or(0), bits & HIDDEN_BIT.wrapping_sub(1));
     if stored == 0x7FF {
         return "null".to_owned();
@@ -71,7 +71,7 @@ pub fn text(number: f64) -> String {
 }
 
 impl Decimal {
-    /// The decimal that is written; nothing for zero, and for what is nearer to zero than to any double.
+    /// Parses a decimal; `None` for zero and for numbers that round to zero.
     fn read(literal: &str) -> Option<Self> {
         let (mantissa, exponent) = literal.split_once(['e', 'E']).unwrap_or((literal, "0"));
         let endless = if exponent.starts_with('-') { i32::MIN } else { i32::MAX };
@@ -97,7 +97,7 @@ impl Decimal {
         self.digits.len() <= ALWAYS_APART && matches!(self.point, -300..=300)
     }
 
-    /// Writes the number as Python's `repr`, with an exponent below 1e-4 and from 1e16 on.
+    /// Formats the number like Python's `repr`, with an exponent below 1e-4 and from 1e16 on.
     fn render(&self, out: &mut String) {
         let digits = self.digits.as_str();
         let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
@@ -116,7 +116,7 @@ impl Decimal {
         }
     }
 
-    /// Python's exponent has a sign, and two digits or more.
+    /// Formats an exponent like Python: with a sign and at least two digits.
     fn render_with_exponent(&self, out: &mut String) {
         let (first, rest) = self.digits.split_at_checked(1).unwrap_or_default();
         let exponent = self.point.saturating_sub(1);
@@ -129,7 +129,7 @@ impl Decimal {
 }
 
 impl Double {
-    /// The nearest double, the even one of two that are as near; nothing when it is infinite.
+    /// The nearest double, ties to even; `None` if it is infinite.
     fn nearest(decimal: &Decimal) -> Option<Self> {
         let (mut over, mut under) = (Whole::from_decimal(&decimal.digits), Whole::new(1));
         let tens = decimal.point.saturating_sub(i32::try_from(decimal.digits.len()).ok()?);
@@ -152,14 +152,13 @@ impl Double {
         (exponent <= GREATEST).then_some(Self { significand, exponent })
     }
 
-    /// The fewest decimal digits that read back as this double, which has ten to the power of `least` or more; nothing for
-    /// zero.
+    /// The shortest decimal that parses to this double, which is at least ten to the power of `least`; `None` for zero.
     fn shortest(self, least: i32) -> Option<Decimal> {
         let Self { significand, exponent } = self;
         if significand == 0 {
             return None;
         }
-        // The double is `rest / unit`; halfway to the next ones are `above` more and `below` less.
+        // The double is `rest / unit`. The midpoints to its neighbours are `above` more and `below` less.
         let (mut rest, mut unit) = (Whole::new(significand.wrapping_mul(4)), Whole::new(4));
         let is_lowest = significand == HIDDEN_BIT && exponent > LEAST;
         let (mut above, mut below) = (Whole::new(2), Whole::new(if is_lowest { 1 } else { 2 }));
@@ -177,7 +176,7 @@ impl Double {
         } else {
             unit.multiply_by_ten_to(least.unsigned_abs());
         }
-        // What is exactly halfway reads back as the even double.
+        // A midpoint parses to the even double.
         let reaches = if significand & 1 == 0 { Ordering::Less } else { Ordering::Equal };
         let mut point = least;
         while rest.plus(&above).compare(&unit) > reaches {
@@ -202,18 +201,18 @@ impl Double {
         }
     }
 
-    /// The exponent of a power of ten that is not above this double, and hardly below it.
+    /// The exponent of a power of ten that is slightly below or equal to this double.
     fn least_point(self) -> i32 {
         let bits = Whole::new(self.significand).bits().saturating_add(self.exponent).saturating_sub(1);
-        // The logarithm of 2 to the base 10 is a bit less than 0.30103.
+        // log10(2) is slightly less than 0.30103.
         bits.saturating_mul(30103).div_euclid(100_000).saturating_sub(1)
     }
 }
 
-/// How often `under` times a power of two is in `over`, and whether what is left is less than half of it.
+/// Divides `over` by `under` times a power of two. Also compares the remainder with half of the divisor.
 fn divide(over: &Whole, under: &Whole, exponent: i32) -> (u64, Ordering) {
     let (mut rest, mut unit) = (over.clone(), under.clone());
-    // Of 2^54 times as much, the bits come one after the other.
+    // Long division in binary.
     let twos = exponent.saturating_add(54);
     if twos < 0 { &mut rest } else { &mut unit }.shift(twos.unsigned_abs());
     let mut quotient = 0_u64;
@@ -225,7 +224,7 @@ fn divide(over: &Whole, under: &Whole, exponent: i32) -> (u64, Ordering) {
     (quotient, rest.compare(&unit))
 }
 
-/// Whether a rest is nearer to the next digit, the even one of two digits that are as near.
+/// Whether to round up to the next digit, ties to even.
 fn is_past_half(rest: &Whole, unit: &Whole, digit: u8) -> bool {
     match rest.plus(rest).compare(unit) {
         Ordering::Less => false,

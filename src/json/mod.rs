@@ -1,8 +1,7 @@
-//! JSON as it is read and written here: one reader and one writer for everything.
+//! A JSON reader and writer.
 //!
-//! Code that serde derives is made anew for every type, some 2 KB each: for three dozen types that was a third of the
-//! wasm, which every cold isolate loads before its first answer. So what is ours is read member by member from a
-//! [`Value`], and written by [`Object`] and [`Array`].
+//! Derived serde code is compiled separately for every type, which would be a large part of the binary that a cold
+//! isolate loads. So this crate reads members from a [`Value`], and writes JSON with [`Object`] and [`Array`].
 
 pub(crate) mod float;
 mod strict;
@@ -17,13 +16,13 @@ pub(crate) use value::text;
 pub(crate) use write::push_character;
 pub use write::{Array, Object, quoted};
 
-/// Reads a JSON text in which no object has two members of one name, `None` when it is none.
+/// Parses a JSON text; `None` if it is malformed or has an object with duplicate members.
 #[must_use]
 pub fn read(text: &str) -> Option<Value> {
     strict::read(text).ok()
 }
 
-/// Reads a JSON object, `None` when it is none.
+/// Parses a JSON object; `None` if the text is not an object or has duplicate members.
 #[must_use]
 pub fn read_object(text: &str) -> Option<Map<String, Value>> {
     match read(text)? {
@@ -32,7 +31,7 @@ pub fn read_object(text: &str) -> Option<Map<String, Value>> {
     }
 }
 
-/// Takes a text out of an object.
+/// Removes a string from an object.
 pub fn take_text(object: &mut Map<String, Value>, name: &str) -> Option<String> {
     match object.remove(name)? {
         Value::String(text) => Some(text),

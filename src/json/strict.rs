@@ -1,7 +1,7 @@
-//! JSON objects in which no member comes twice, at any depth.
+//! Parses JSON without duplicate members at any depth.
 //!
-//! RFC 7519 section 4 lets a reader take the last of several members of one name. Two readers that choose differently
-//! see two different tokens, so such tokens are refused instead.
+//! RFC 7519 section 4 allows a parser to use the last of several members with one name. Two parsers that choose
+//! differently would see different tokens, so duplicates are rejected.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ impl<'de> Deserialize<'de> for StrictObject {
     }
 }
 
-/// Reads any JSON value.
+/// Parses any JSON value.
 pub(super) fn read(text: &str) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = StrictValue.deserialize(&mut reader)?;

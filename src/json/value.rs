@@ -1,4 +1,4 @@
-//! Any JSON value as text: what is handed on as it came.
+//! Serializes any JSON value.
 
 use serde_json::Value;
 

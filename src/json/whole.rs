@@ -1,8 +1,8 @@
-//! Whole numbers of any size, as far as converting decimal and binary fractions takes them.
+//! Arbitrary-precision integers, with the operations that float conversion needs.
 
 use std::cmp::Ordering;
 
-/// A whole number: its digits to the base 2^32, the least significant one first, and none of them a leading zero.
+/// An unsigned integer: its digits in base 2^32, least significant first, without leading zeros.
 #[derive(Clone)]
 pub struct Whole(Vec<u32>);
 
@@ -15,7 +15,7 @@ impl Whole {
         whole
     }
 
-    /// The number in decimal digits.
+    /// Parses decimal digits.
     pub fn from_decimal(digits: &str) -> Self {
         let mut whole = Self(Vec::new());
         for digit in digits.bytes() {
@@ -24,11 +24,11 @@ impl Whole {
         whole
     }
 
-    /// Multiplies by a number below 2^32, and adds one.
+    /// Multiplies by a number below 2^32 and adds another one.
     fn multiply_add(&mut self, factor: u64, summand: u64) {
         let mut carry = summand;
         for digit in &mut self.0 {
-            // At the most (2^32 - 1)^2 + (2^32 - 1).
+            // At most (2^32 - 1)^2 + (2^32 - 1), so this does not overflow.
             carry = u64::from(*digit).wrapping_mul(factor).wrapping_add(carry);
             *digit = low(carry);
             carry >>= 32;
@@ -61,14 +61,14 @@ impl Whole {
         }
     }
 
-    /// How many bits it has.
+    /// The number of bits.
     pub fn bits(&self) -> i32 {
         let spare = self.0.last().map_or(0, |digit| digit.leading_zeros());
         let bits = self.0.len().saturating_mul(32);
         i32::try_from(bits).unwrap_or(i32::MAX).saturating_sub_unsigned(spare)
     }
 
-    /// Subtracts another number if it is not the greater one, and tells whether it was not.
+    /// Subtracts another number unless it is greater. Returns whether it was subtracted.
     pub fn subtract(&mut self, other: &Self) -> bool {
         if self.compare(other) == Ordering::Less {
             return false;
@@ -86,7 +86,7 @@ impl Whole {
         true
     }
 
-    /// The sum of two numbers.
+    /// Adds two numbers.
     pub fn plus(&self, other: &Self) -> Self {
         let (longer, shorter) = if self.0.len() < other.0.len() { (other, self) } else { (self, other) };
         let mut sum = longer.clone();
@@ -103,7 +103,7 @@ impl Whole {
         sum
     }
 
-    /// Which of two numbers is the greater one.
+    /// Compares two numbers.
     pub fn compare(&self, other: &Self) -> Ordering {
         let by_length = self.0.len().cmp(&other.0.len());
         by_length.then_with(|| self.0.iter().rev().cmp(other.0.iter().rev()))

@@ -1,23 +1,23 @@
-//! Writing JSON.
+//! A JSON writer.
 
 use std::fmt::Write as _;
 
-/// A JSON object that is being written.
+/// Writes a JSON object.
 #[derive(Debug)]
 pub struct Object(String);
 
-/// A JSON array that is being written.
+/// Writes a JSON array.
 #[derive(Debug)]
 pub struct Array(String);
 
 impl Object {
-    /// An object without members.
+    /// Creates an empty object.
     #[must_use]
     pub const fn new() -> Self {
         Self(String::new())
     }
 
-    /// The object with one more member, a text.
+    /// Adds a string.
     #[must_use]
     pub fn text(mut self, name: &str, text: &str) -> Self {
         self.name(name);
@@ -25,7 +25,7 @@ impl Object {
         self
     }
 
-    /// The object with one more member, a text, when there is one.
+    /// Adds a string if it is not `None`.
     #[must_use]
     pub fn some_text(self, name: &str, text: Option<&str>) -> Self {
         match text {
@@ -34,7 +34,7 @@ impl Object {
         }
     }
 
-    /// The object with one more member that is JSON already: a number, `true`, or what was written before.
+    /// Adds a value that is already JSON.
     #[must_use]
     pub fn raw(mut self, name: &str, json: &str) -> Self {
         self.name(name);
@@ -42,13 +42,13 @@ impl Object {
         self
     }
 
-    /// The object with one more member, a whole number.
+    /// Adds an integer.
     #[must_use]
     pub fn number(self, name: &str, number: i64) -> Self {
         self.raw(name, &number.to_string())
     }
 
-    /// The object with one more member, a whole number or `null`.
+    /// Adds an integer or `null`.
     #[must_use]
     pub fn number_or_null(self, name: &str, number: Option<i64>) -> Self {
         match number {
@@ -57,13 +57,13 @@ impl Object {
         }
     }
 
-    /// The object with one more member.
+    /// Adds a member.
     #[must_use]
     pub fn flag(self, name: &str, flag: bool) -> Self {
         self.raw(name, if flag { "true" } else { "false" })
     }
 
-    /// The text of the object.
+    /// Returns the JSON text.
     #[must_use]
     pub fn finish(mut self) -> String {
         if self.0.is_empty() {
@@ -87,25 +87,25 @@ impl Default for Object {
 }
 
 impl Array {
-    /// An array without elements.
+    /// Creates an empty array.
     #[must_use]
     pub const fn new() -> Self {
         Self(String::new())
     }
 
-    /// Adds a text.
+    /// Adds a string.
     pub fn text(&mut self, text: &str) {
         self.separate();
         push_text(&mut self.0, text);
     }
 
-    /// Adds what is JSON already.
+    /// Adds a value that is already JSON.
     pub fn raw(&mut self, json: &str) {
         self.separate();
         self.0.push_str(json);
     }
 
-    /// The text of the array.
+    /// Returns the JSON text.
     #[must_use]
     pub fn finish(mut self) -> String {
         if self.0.is_empty() {
@@ -126,10 +126,10 @@ impl Default for Array {
     }
 }
 
-/// Writes a text with its quotes, escaped as RFC 8259 section 7 demands and no more.
+/// Writes a quoted string with the escapes that RFC 8259 section 7 requires.
 fn push_text(out: &mut String, text: &str) {
     out.push('"');
-    // Nearly no text has anything to escape, and then all of it is copied at once.
+    // Most strings need no escapes and are copied at once.
     if text.bytes().any(is_escaped) {
         text.chars().for_each(|character| push_character(out, character));
     } else {
@@ -142,7 +142,7 @@ const fn is_escaped(byte: u8) -> bool {
     byte < b' ' || matches!(byte, b'"' | b'\\')
 }
 
-/// Writes one character of a text.
+/// Writes one character of a string.
 pub(crate) fn push_character(out: &mut String, character: char) {
     match character {
         '"' => out.push_str("\\\""),
@@ -152,13 +152,13 @@ pub(crate) fn push_character(out: &mut String, character: char) {
         '\t' => out.push_str("\\t"),
         '\u{8}' => out.push_str("\\b"),
         '\u{c}' => out.push_str("\\f"),
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         control if control < ' ' => drop(write!(out, "\\u{:04x}", u32::from(control))),
         other => out.push(other),
     }
 }
 
-/// A text in quotes, as JSON has it: for messages, where it shows what stands in the configuration.
+/// Quotes a text as a JSON string, for error messages.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     let mut out = String::new();

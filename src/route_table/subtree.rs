@@ -1,9 +1,9 @@
-//! What a server could take for a path, or for something below it.
+//! Matching of subtrees: all paths that a server could serve as a path, or as something below it.
 
 use super::is_parameter;
 
-/// Whether a server could take a path for a pattern or for something below it: whatever the letter case, with a slash, an
-/// extension or further segments at its end.
+/// Whether a server could serve a path as a pattern or as something below it: in any letter case, with a trailing
+/// slash, an extension or further segments.
 pub(super) fn is_within(pattern: &str, path: &str) -> bool {
     let mut segments = path.split('/');
     let mut wanted = pattern.split('/').peekable();
@@ -18,8 +18,8 @@ pub(super) fn is_within(pattern: &str, path: &str) -> bool {
     true
 }
 
-/// Whether a segment is another one with an extension, or with anything else that goes on with no part of a name:
-/// `admin.json`, `ADMIN.`, `admin%20`, `admin::$DATA`.
+/// Whether a segment is another one plus an extension or any suffix that starts with a character other than a letter or
+/// digit: `admin.json`, `ADMIN.`, `admin%20`, `admin::$DATA`.
 fn is_extended(own: &str, segment: &str) -> bool {
     let start = segment.get(..own.len()).is_some_and(|start| start.eq_ignore_ascii_case(own));
     let is_of_name = |character: char| character.is_alphanumeric() || matches!(character, '-' | '_');

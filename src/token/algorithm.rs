@@ -1,6 +1,6 @@
-//! The signature algorithms of RFC 7518 section 3.1 and RFC 8037 that an issuer may be configured with.
+//! The supported signature algorithms (RFC 7518 section 3.1, RFC 8037).
 
-/// A JWS algorithm. `none` is not among them and cannot be (RFC 8725 section 3.2).
+/// A JWS algorithm. `none` is not representable (RFC 8725 section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// HMAC with SHA-256.
@@ -29,12 +29,12 @@ pub enum Algorithm {
     EdDsa,
 }
 
-/// What kind of key an algorithm takes (RFC 7518 section 6.1).
+/// The key type of an algorithm (RFC 7518 section 6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
-    /// `oct`, at least this many bytes: the hash's own length (RFC 7518 section 3.2).
+    /// `oct`, at least as long as the hash (RFC 7518 section 3.2).
     Symmetric {
-        /// The least length in bytes.
+        /// The minimum length in bytes.
         min_bytes: usize,
     },
     /// `RSA`.
@@ -46,7 +46,7 @@ pub enum KeyKind {
 }
 
 impl Algorithm {
-    /// All of them.
+    /// All algorithms.
     pub const ALL: [Self; 12] = [
         Self::Hs256,
         Self::Hs384,
@@ -62,7 +62,7 @@ impl Algorithm {
         Self::EdDsa,
     ];
 
-    /// Its name in the `alg` parameter.
+    /// The name in the `alg` parameter.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -81,13 +81,13 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this name; names are case-sensitive (RFC 7515 section 4.1.1).
+    /// The algorithm with a name. Names are case-sensitive (RFC 7515 section 4.1.1).
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
-    /// How many bytes a signature has, where the algorithm alone decides it: an RSA key's have the length of its modulus.
+    /// The length of a signature in bytes; `None` for RSA, where it is the length of the modulus.
     #[must_use]
     pub const fn signature_bytes(self) -> Option<usize> {
         match self {
@@ -99,13 +99,13 @@ impl Algorithm {
         }
     }
 
-    /// Whether who can verify can sign as well.
+    /// Whether the algorithm is symmetric: the verification key can also sign.
     #[must_use]
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
     }
 
-    /// The kind of key that it takes.
+    /// The key type of the algorithm.
     #[must_use]
     pub const fn key_kind(self) -> KeyKind {
         match self {

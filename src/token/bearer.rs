@@ -1,19 +1,18 @@
-//! The `Authorization` header as a bearer credential (RFC 6750 section 2.1).
+//! Bearer tokens in the `Authorization` header (RFC 6750 section 2.1).
 //!
-//! The header is the only place that is looked at: a token in the query string or in a form is no credential
-//! (RFC 9700 section 4.3.2), since URLs end in logs.
+//! Tokens in the query string or in a form are not accepted (RFC 9700 section 4.3.2), because URLs are logged.
 
 /// Why there is no bearer token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BearerProblem {
-    /// There is no `Authorization` header.
+    /// The `Authorization` header is missing.
     Missing,
-    /// The header is no bearer header: another scheme, no token, several headers, or characters that no token has.
+    /// The header is malformed: another scheme, no token, several headers, or invalid characters.
     Malformed,
 }
 
 impl BearerProblem {
-    /// The word that the log has for it.
+    /// The reason in the log.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
@@ -23,14 +22,14 @@ impl BearerProblem {
     }
 }
 
-/// The token of an `Authorization` header's value.
+/// Extracts the token from the value of an `Authorization` header.
+///
+/// Accepts any visible ASCII characters except commas. RFC 6750 only allows a `b64token`, but opaque tokens in use have
+/// other characters too (`12|a1b2`). The JWT parser is stricter.
 ///
 /// # Errors
-/// [`BearerProblem::Missing`] without a header or with an empty one, [`BearerProblem::Malformed`] for anything but one
-/// token. Several headers arrive joined with `", "`, which no token contains, so they are malformed too.
-///
-/// RFC 6750 has a `b64token`; opaque tokens of the wild have other characters besides (`12|a1b2`), so any visible one
-/// but a comma is taken. A JWT is judged by its own, stricter, alphabet.
+/// [`BearerProblem::Missing`] if the header is missing or empty, [`BearerProblem::Malformed`] if it is not exactly one
+/// token. Several headers arrive joined with `", "`, so they are malformed.
 pub fn bearer_token(authorization: Option<&str>) -> Result<&str, BearerProblem> {
     let value = authorization.map(str::trim).filter(|value| !value.is_empty()).ok_or(BearerProblem::Missing)?;
     let (scheme, token) = value.split_once(' ').ok_or(BearerProblem::Malformed)?;
@@ -38,11 +37,11 @@ pub fn bearer_token(authorization: Option<&str>) -> Result<&str, BearerProblem> 
     if scheme.eq_ignore_ascii_case("Bearer") && is_token(token) { Ok(token) } else { Err(BearerProblem::Malformed) }
 }
 
-/// Whether a text can be a token: visible characters, and no comma.
+/// Whether a text can be a token: visible ASCII characters except commas.
 #[must_use]
 pub fn is_token(text: &str) -> bool {
     let (words, rest) = text.as_bytes().as_chunks();
-    // By words: byte by byte this was a third of a check.
+    // Eight bytes at a time, because this is on the hot path.
     !text.is_empty()
         && words.iter().all(|word| are_token_bytes(u64::from_le_bytes(*word)))
         && rest.iter().all(|byte| is_token_byte(*byte))
@@ -52,7 +51,7 @@ const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b','
 }
 
-/// The same of eight bytes at once. No sum carries into the next byte once it is known that all bytes are below 0x80.
+/// The same for eight bytes at once (SWAR). Sums do not carry into the next byte, because all bytes are below 0x80.
 const fn are_token_bytes(word: u64) -> bool {
     const HIGH: u64 = all(0x80);
     let is_ascii = word & HIGH == 0;
@@ -62,7 +61,7 @@ const fn are_token_bytes(word: u64) -> bool {
     is_ascii && above_space && below_delete && no_comma
 }
 
-/// A byte, eight times.
+/// Repeats a byte eight times.
 const fn all(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }

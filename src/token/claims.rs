@@ -1,4 +1,4 @@
-//! The claims of a token (RFC 7519 section 4), read strictly.
+//! Strict access to the claims of a token (RFC 7519 section 4).
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -7,14 +7,14 @@ use super::TokenProblem;
 use crate::json::StrictObject;
 use crate::time::Timestamp;
 
-/// Under which names an issuer's tokens carry what is revoked by.
+/// The names of the claims that identify what to revoke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimNames {
-    /// The user: `sub` unless configured otherwise.
+    /// The subject, by default `sub`.
     pub subject: String,
-    /// The session: `sid` (OpenID Connect Front-Channel Logout section 3).
+    /// The session, by default `sid` (OpenID Connect Front-Channel Logout section 3).
     pub session: String,
-    /// The token itself: `jti`.
+    /// The token id, by default `jti`.
     pub token_id: String,
 }
 
@@ -24,7 +24,7 @@ impl Default for ClaimNames {
     }
 }
 
-/// A token's claims.
+/// The claims of a token.
 #[derive(Clone, Debug)]
 pub struct Claims {
     expires_at: Option<Timestamp>,
@@ -43,7 +43,7 @@ impl Claims {
         }
     }
 
-    /// `exp`. Fractions of a second are cut off.
+    /// `exp`, without fractions of a second.
     #[must_use]
     pub const fn expires_at(&self) -> Option<Timestamp> {
         self.expires_at
@@ -61,23 +61,23 @@ impl Claims {
         self.issued_at
     }
 
-    /// Any claim but the three dates; `null` counts as absent.
+    /// Any claim except the three dates. `null` counts as absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.others.get(name).filter(|value| !value.is_null())
     }
 
-    /// Whether a claim is there, `null` included.
+    /// Whether a claim is present, even as `null`.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.others.contains_key(name)
     }
 
-    /// A claim that identifies something: text, or a whole number as some issuers write their user ids.
+    /// An identifier claim: a string, or an integer, which some issuers use for user ids.
     ///
     /// # Errors
-    /// [`TokenProblem::MalformedClaims`] when it is anything else, or empty: an identifier that cannot be read cannot
-    /// be revoked by, so such a token must not pass.
+    /// [`TokenProblem::MalformedClaims`] if the claim has another type or is empty. Such a token could not be revoked,
+    /// so it must be rejected.
     pub fn identifier(&self, name: &str) -> Result<Option<String>, TokenProblem> {
         match self.get(name) {
             None => Ok(None),
@@ -87,10 +87,10 @@ impl Claims {
         }
     }
 
-    /// The texts of a claim that holds one or several (`iss`, `aud`, `role`).
+    /// The values of a claim that is a string or an array of strings, such as `aud`.
     ///
     /// # Errors
-    /// [`TokenProblem::MalformedClaims`] when it holds anything but texts.
+    /// [`TokenProblem::MalformedClaims`] if the claim has another type.
     pub fn texts(&self, name: &str) -> Result<Vec<&str>, TokenProblem> {
         match self.get(name) {
             None => Ok(Vec::new()),

@@ -1,5 +1,5 @@
-//! Explains to operators why a token was refused: what was expected, and what the token has. [`super::verify`] decides;
-//! this only shows its result. It never shows the token or its signature.
+//! Explains to operators why [`super::verify`] rejected a token: what was expected, and what the token has. Never shows
+//! the token or its signature.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::json;
 use crate::keys::IssuerKeys;
 use crate::time::Timestamp;
 
-/// What was expected and what the token has; both empty where the problem's name is enough.
+/// What was expected and what the token has. Both are empty if the name of the problem is sufficient.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
     /// What was expected.
@@ -22,14 +22,14 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// Both of them.
+    /// Creates an explanation.
     #[must_use]
     pub fn new(expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self { expected: Some(expected.into()), found: Some(found.into()) }
     }
 }
 
-/// Explains why [`UntrustedJwt::parse`] has refused a text.
+/// Explains why [`UntrustedJwt::parse`] rejected a text.
 #[must_use]
 pub fn explain_shape(problem: TokenProblem, text: &str) -> Explanation {
     let parts: Vec<&str> = text.split('.').collect();
@@ -67,7 +67,7 @@ fn shape(parts: &[&str]) -> String {
     }
 }
 
-/// Explains why [`super::verify`] has refused a token under these rules and keys.
+/// Explains why [`super::verify`] rejected a token with these rules and keys.
 #[must_use]
 pub fn explain(
     problem: TokenProblem,
@@ -91,7 +91,7 @@ pub fn explain(
             let found = "one that does not verify: another key has signed the token, or it was changed";
             Explanation::new(format!("a signature by {tried}"), found)
         }
-        // Claims are only shown for problems that are found after the signature was verified.
+        // Show claims only for problems that are found after the signature is verified.
         _ => token.claims().map_or_else(
             |_| Explanation::new("claims as one JSON object", "no JSON object, a member twice, or a date that is none"),
             |claims| explain_claims(problem, &claims, rules, now),
@@ -164,7 +164,7 @@ fn too_long(claims: &Claims, rules: &JwtRules, now: Timestamp) -> Explanation {
     Explanation::new(format!("a life of at most {longest} s (longest_lifetime_seconds)"), found)
 }
 
-/// The claim that is malformed, by the same tests as in verification.
+/// Finds the malformed claim with the same checks as verification.
 fn malformed(claims: &Claims, rules: &JwtRules) -> Explanation {
     let claim = |name: &str| format!("`{name}` {}", shown(claims.get(name)));
     if claims.get("iss").is_some_and(|iss| !iss.is_string()) {
@@ -182,7 +182,7 @@ fn malformed(claims: &Claims, rules: &JwtRules) -> Explanation {
     }
 }
 
-/// Explains which of the required claims a good token lacks.
+/// Explains which required claim a valid token lacks.
 #[must_use]
 pub fn explain_lack(required: &RequiredClaim, claims: &Claims) -> Explanation {
     let name = &required.name;
@@ -190,7 +190,7 @@ pub fn explain_lack(required: &RequiredClaim, claims: &Claims) -> Explanation {
     Explanation::new(expected, format!("`{name}` {}", shown(claims.get(name))))
 }
 
-/// A time in a form that operators can read.
+/// Formats a time for operators.
 #[must_use]
 pub fn date(moment: Option<Timestamp>) -> String {
     let Some(moment) = moment else { return "absent".to_owned() };
@@ -204,7 +204,7 @@ fn shown(value: Option<&Value>) -> String {
     value.map_or("absent".to_owned(), json::text)
 }
 
-/// The allowed values, as a list.
+/// Formats the allowed values as a list.
 #[must_use]
 pub fn one_of(values: &[String]) -> String {
     let quoted: Vec<String> = values.iter().map(|value| json::quoted(value)).collect();

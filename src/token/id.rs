@@ -1,14 +1,14 @@
-//! What a token is called when it is revoked.
+//! The identity of a token, for revocation.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest as _, Sha256};
 
 use super::untrusted::SigningInput;
 
-/// The identity of one token under its issuer.
+/// The identity of a token within its issuer.
 ///
-/// It is the token's `jti`, or, without one, the SHA-256 of its signing input: never of the whole token, since an ECDSA
-/// signature can be altered and still verify, and the altered token would then have another name.
+/// It is the `jti` or, without one, the SHA-256 of the signing input. The signature is not included: an ECDSA signature
+/// can be altered so that it still verifies, which would give the same token another identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenId(String);
 
@@ -31,20 +31,20 @@ impl TokenId {
         Self(format!("opaque:{}", token.0))
     }
 
-    /// The token's `jti`, where that is its identity.
+    /// The `jti`, if that is the identity.
     #[must_use]
     pub fn jwt_id(&self) -> Option<&str> {
         self.0.strip_prefix("jti:")
     }
 
-    /// The text that is hashed into the revocation's key.
+    /// The identity as text, which is hashed into the revocation's digest.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A token that means nothing to anybody but its issuer: it is looked up, never verified.
+/// An opaque token, which only its issuer can verify. It is only looked up.
 #[derive(Clone, Copy)]
 pub struct OpaqueToken<'a>(pub &'a str);
 
@@ -57,7 +57,7 @@ mod tests {
         let hashed = TokenId::from_signing_input(SigningInput("a.b"));
         assert_ne!(TokenId::from_jwt_id(hashed.as_str()), hashed);
         assert_ne!(TokenId::from_jwt_id("x"), TokenId::from_opaque(&OpaqueToken("x")));
-        // RFC 6234's SHA-256, as base64url: fixed so that ids written by one version are found by the next.
+        // SHA-256 in base64url. This must never change, or stored revocations would not be found.
         assert_eq!(hashed.as_str(), "sha256:LnM23I66h-9HLfVow1SCq_JXXcPl6sDFxiuP-urCyTQ");
     }
 }

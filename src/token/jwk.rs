@@ -1,4 +1,4 @@
-//! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037) as they stand in the configuration.
+//! Parses and validates JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037).
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Map, Value};
@@ -8,13 +8,13 @@ use zeroize::Zeroizing;
 use super::algorithm::{Algorithm, KeyKind};
 use super::keys::{HmacKey, KeyMembers, PublicKey, VerificationKey, VerificationMaterial};
 
-/// The least size of an RSA modulus in bits (RFC 7518 section 3.3).
+/// The minimum size of an RSA modulus in bits (RFC 7518 section 3.3).
 const MIN_RSA_BITS: usize = 2048;
-/// The largest: more would only let one check cost as much as hundreds.
+/// The maximum size of an RSA modulus in bits. It limits the cost of a verification.
 const MAX_RSA_BITS: usize = 8192;
-/// Key ids of the keys in `dev/keys` begin with this, and nothing that is deployed may use them.
+/// The prefix of key ids in `dev/keys`. Deployments must not use these keys.
 const DEVELOPMENT_PREFIX: &str = "development-";
-/// The SHA-256, base64url, of what is a key's own in each of them (`k`, `n` or `x`), so that they are known by any name.
+/// The SHA-256 (base64url) of the key material (`k`, `n` or `x`) of each development key, to recognize it by any name.
 const DEVELOPMENT_KEYS: [&str; 5] = [
     "5IHIPBZHKfz9-uO444DWaJG6LoU7LP7o1TNytdb3qPM",
     "ZNcLXJETQoI-dHb4Oy6cQoWRS_AXYqf3mvbD7qaoYKU",
@@ -23,7 +23,7 @@ const DEVELOPMENT_KEYS: [&str; 5] = [
     "ZVn-CNyWL0ACQXyQuT0eqK4Py-nH-w8f8inIckYLAOo",
 ];
 
-/// The members of a private key (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
+/// The members of private keys (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
 /// The command that prints the public half of a JWK as a table for `wrangler.toml`.
@@ -33,41 +33,41 @@ const PUBLIC_HALF: &str = concat!(
     " < private.jwk.json"
 );
 
-/// A JWK; members that are not known are ignored (RFC 7517 section 4).
+/// A JWK. Unknown members are ignored (RFC 7517 section 4).
 pub struct Jwk {
     members: Map<String, Value>,
-    /// The symmetric key, taken out of the members so that it is wiped.
+    /// The symmetric key, kept separately so that it is zeroized.
     symmetric: Option<Zeroizing<String>>,
     has_private_half: bool,
 }
 
-/// What is wrong with a key. No message carries key material.
+/// Why a key is rejected. Messages never contain key material.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JwkProblem {
-    /// A symmetric key in the table, which is not secret.
+    /// A symmetric key in the configuration table, which is not secret.
     SecretInPublic,
-    /// A public key stands where a symmetric or private one belongs.
+    /// A public key instead of a symmetric or private one.
     NotSecret,
-    /// A private key stands where its public half does.
+    /// A private key instead of its public half.
     Private,
-    /// `kty`, `crv` and the issuer's algorithms do not go together.
+    /// `kty` and `crv` do not match the issuer's algorithms.
     NoAlgorithmFits,
     /// `alg` is not one of the issuer's algorithms.
     AlgorithmNotConfigured(String),
-    /// `use` or `key_ops` says that the key is for something else.
+    /// `use` or `key_ops` does not allow the operation.
     OtherUse,
-    /// A member is missing or is no base64url of the right length.
+    /// A member is missing, or is not base64url of the right length.
     Member(&'static str),
-    /// It is too short to be safe, or absurdly long.
+    /// The key is too short or too long.
     Size,
-    /// It is none of the keys that its issuer's tokens are verified with.
+    /// The signing key is not among the issuer's verification keys.
     NotTheIssuers,
-    /// It is one of the keys that are published for development.
+    /// The key is a published development key.
     Development,
 }
 
 impl JwkProblem {
-    /// The word that the log has for it.
+    /// The reason in the log.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -83,7 +83,7 @@ impl JwkProblem {
         }
     }
 
-    /// The problem in the words of a refusal.
+    /// The message for a configuration error.
     #[must_use]
     pub fn message(&self) -> String {
         match self {
@@ -113,7 +113,7 @@ impl JwkProblem {
 }
 
 impl Jwk {
-    /// The keys of a JWK Set (RFC 7517 section 5), or the one key that a JWK is; `None` when it is neither.
+    /// Parses a JWK Set (RFC 7517 section 5) or a single JWK; `None` if the text is neither.
     #[must_use]
     pub fn read_set(value: Value) -> Option<Vec<Self>> {
         let Value::Object(mut members) = value else { return None };
@@ -124,7 +124,7 @@ impl Jwk {
         }
     }
 
-    /// The one key that a JWK is; `None` when it is none.
+    /// Parses a single JWK; `None` if the text is not a JWK.
     #[must_use]
     pub fn read(value: Value) -> Option<Self> {
         let Value::Object(mut members) = value else { return None };
@@ -138,7 +138,7 @@ impl Jwk {
             _ => None,
         };
         let symmetric = take_secret("k");
-        // Any of these gives the key away, `d` or no `d` (RFC 7518 section 6.3.2).
+        // Any of these members reveals the private key, even without `d` (RFC 7518 section 6.3.2).
         for name in PRIVATE_MEMBERS {
             drop(take_secret(name));
         }
@@ -153,13 +153,13 @@ impl Jwk {
         self.members.get(name)?.as_str()
     }
 
-    /// Its key id.
+    /// The key id (`kid`).
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.member("kid")
     }
 
-    /// Whether it is one of the keys in `dev/keys`.
+    /// Whether the key is one of those in `dev/keys`.
     #[must_use]
     pub fn is_for_development(&self) -> bool {
         let own =
@@ -169,12 +169,12 @@ impl Jwk {
             || fingerprint.is_some_and(|fingerprint| DEVELOPMENT_KEYS.contains(&fingerprint.as_str()))
     }
 
-    /// The key for verification under the one of the issuer's `algorithms` that it is for.
+    /// Converts the JWK into a verification key for one of the issuer's `algorithms`.
     ///
-    /// `secret` says where it stands: in a Worker secret (symmetric or public) or in the open (public alone).
+    /// `secret`: the JWK is from a Worker secret, so it may be symmetric. Otherwise it must be public.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The reason for which the key is rejected.
     pub fn verification_key(&self, algorithms: &[Algorithm], secret: bool) -> Result<VerificationKey, JwkProblem> {
         self.check_usage("verify")?;
         let symmetric = self.is_kind("oct");
@@ -188,7 +188,7 @@ impl Jwk {
         Ok(VerificationKey::new(self.key_id().map(str::to_owned), algorithm, self.verification_material(algorithm)?))
     }
 
-    /// What verifies under this algorithm: the symmetric key itself, or the public half.
+    /// The key material for verification: the symmetric key, or the public half.
     pub(super) fn verification_material(&self, algorithm: Algorithm) -> Result<VerificationMaterial, JwkProblem> {
         if self.is_kind("oct") {
             return self.hmac_key(algorithm).map(VerificationMaterial::Hmac);
@@ -196,7 +196,7 @@ impl Jwk {
         Ok(VerificationMaterial::Public(PublicKey::new(algorithm, self.public_members(algorithm)?)))
     }
 
-    /// The one of `algorithms` that this key is for.
+    /// Chooses the one of `algorithms` that the key is for.
     pub(super) fn fitting(&self, algorithms: &[Algorithm]) -> Result<Algorithm, JwkProblem> {
         let named = match self.member("alg") {
             None => None,
@@ -220,18 +220,18 @@ impl Jwk {
         match fitting.as_slice() {
             [] => Err(JwkProblem::NoAlgorithmFits),
             [algorithm] => Ok(*algorithm),
-            // Otherwise a token's header would choose (RFC 8725 section 3.1).
+            // Ambiguous: the token's header must not choose the algorithm (RFC 8725 section 3.1).
             _ => Err(JwkProblem::Member("alg")),
         }
     }
 
-    /// The symmetric key for this algorithm.
+    /// The symmetric key for an algorithm.
     pub(super) fn hmac_key(&self, algorithm: Algorithm) -> Result<HmacKey, JwkProblem> {
         let bytes = Zeroizing::new(decode(self.symmetric.as_deref().map(String::as_str), "k")?);
         HmacKey::new(algorithm, &bytes).ok_or(JwkProblem::Size)
     }
 
-    /// Whether it has the private half.
+    /// Whether the key has private members.
     pub(super) const fn is_private(&self) -> bool {
         self.has_private_half
     }
@@ -240,7 +240,7 @@ impl Jwk {
         self.member("kty") == Some(kind)
     }
 
-    /// Whether `use` and `key_ops`, where they are given, allow an operation.
+    /// Whether `use` and `key_ops`, if present, allow an operation.
     pub(super) fn check_usage(&self, operation: &str) -> Result<(), JwkProblem> {
         let usage = self.members.get("use").is_none_or(|usage| usage == "sig");
         let operations = self.members.get("key_ops").is_none_or(|operations| {
@@ -259,7 +259,7 @@ impl Jwk {
                     return Err(JwkProblem::Size);
                 }
                 let exponent = decode(self.member("e"), "e")?;
-                // 1 would make every signature its own message.
+                // With exponent 1, a signature equals its message.
                 if exponent == [1] || exponent.last().is_none_or(|byte| byte % 2 == 0) {
                     return Err(JwkProblem::Member("e"));
                 }

@@ -1,4 +1,5 @@
-//! An issuer's keys. Each is bound to one algorithm, so that a token's header can choose none (RFC 8725 section 3.1).
+//! Keys for verification and signing. Each is bound to one algorithm, so a token's header cannot choose one (RFC 8725
+//! section 3.1).
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,7 +12,7 @@ use super::ring::KeyRing;
 use super::secret::Secret;
 use super::untrusted::SigningInput;
 
-/// A key for verification.
+/// A verification key.
 #[derive(Debug)]
 pub struct VerificationKey {
     key_id: Option<String>,
@@ -19,12 +20,12 @@ pub struct VerificationKey {
     material: VerificationMaterial,
 }
 
-/// What a key for verification is made of.
+/// The key material of a verification key.
 #[derive(Debug)]
 pub enum VerificationMaterial {
-    /// A symmetric key, computed with in the core.
+    /// A symmetric key. HMAC is computed in the core.
     Hmac(HmacKey),
-    /// A public key, for the platform's crypto.
+    /// A public key. Signatures are verified by the platform.
     Public(PublicKey),
 }
 
@@ -43,25 +44,25 @@ impl VerificationKey {
         Self { key_id, algorithm, material }
     }
 
-    /// Its `kid`.
+    /// The key id (`kid`).
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
 
-    /// The one algorithm that it is for.
+    /// The algorithm of the key.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// What it is made of.
+    /// The key material.
     #[must_use]
     pub const fn material(&self) -> &VerificationMaterial {
         &self.material
     }
 
-    /// The slot of a public key.
+    /// The slot of the key, if it is a public key.
     #[must_use]
     pub const fn slot(&self) -> Option<u32> {
         match &self.material {
@@ -70,7 +71,7 @@ impl VerificationKey {
         }
     }
 
-    /// Gives a public key another slot: that of the same key, read before.
+    /// Replaces the slot of a public key by that of an equal key.
     pub(super) const fn set_slot(&mut self, slot: u32) {
         if let VerificationMaterial::Public(key) = &mut self.material {
             key.slot = slot;
@@ -78,7 +79,7 @@ impl VerificationKey {
     }
 }
 
-/// A symmetric key, wiped when dropped.
+/// A symmetric key. Zeroized on drop.
 #[derive(Debug, Clone)]
 pub enum HmacKey {
     /// For HS256.
@@ -90,7 +91,7 @@ pub enum HmacKey {
 }
 
 impl HmacKey {
-    /// The key for an HMAC algorithm; none when `bytes` are fewer than RFC 7518 section 3.2 demands.
+    /// Creates the key for an HMAC algorithm; `None` if it is shorter than RFC 7518 section 3.2 requires.
     #[must_use]
     pub fn new(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
         match algorithm.key_kind() {
@@ -103,7 +104,7 @@ impl HmacKey {
         }
     }
 
-    /// The key's bytes: to compare configured keys with each other, never with received data, and to derive keys.
+    /// The key's bytes, to compare configured keys and to derive keys. Do not compare them with received data.
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Hs256(key) => key.as_ref(),
@@ -112,7 +113,7 @@ impl HmacKey {
         }
     }
 
-    /// Whether `signature` is this key's over `input`, in constant time.
+    /// Verifies `signature` over `input`, in constant time.
     #[must_use]
     pub fn verify(&self, input: SigningInput<'_>, signature: &[u8]) -> bool {
         match self {
@@ -129,20 +130,20 @@ fn verify_hmac<A: jwt_compact::Algorithm>(
     input: SigningInput<'_>,
     signature: &[u8],
 ) -> bool {
-    // `try_from_slice` panics on any other length.
+    // `try_from_slice` panics on other lengths.
     A::Signature::LENGTH.is_some_and(|length| length.get() == signature.len())
         && A::Signature::try_from_slice(signature)
             .is_ok_and(|signature| algorithm.verify_signature(&signature, key, input.0.as_bytes()))
 }
 
-/// A public key in the shape that WebCrypto imports.
+/// A public key in the format that Web Crypto imports.
 #[derive(Debug)]
 pub struct PublicKey {
-    /// The one algorithm that it is for.
+    /// The algorithm of the key.
     pub algorithm: Algorithm,
-    /// Its members.
+    /// The public JWK members.
     pub members: KeyMembers,
-    /// A number that no other key of this isolate has: the platform keeps imported keys under it.
+    /// A number that is unique within the isolate. The platform caches the imported key under it.
     pub slot: u32,
 }
 
@@ -152,7 +153,7 @@ impl PublicKey {
     }
 }
 
-/// The public members of a JWK, base64url as they were given.
+/// The public members of a JWK, in base64url.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyMembers {
     /// RFC 7518 section 6.3.1.
@@ -180,41 +181,41 @@ pub enum KeyMembers {
     },
 }
 
-/// A key that an issuer's own tokens are signed with.
+/// The key that signs minted tokens.
 #[derive(Debug)]
 pub struct SigningKey {
-    /// Its `kid`, which goes into the header.
+    /// The key id (`kid`) for the token's header.
     pub key_id: Option<String>,
-    /// What it is made of.
+    /// The key material.
     pub material: SigningMaterial,
 }
 
-/// What a key for signing is made of.
+/// The key material of a signing key.
 #[derive(Debug)]
 pub enum SigningMaterial {
-    /// A symmetric key, computed with in the core.
+    /// A symmetric key. HMAC is computed in the core.
     Hmac(HmacKey),
-    /// A private key, for the platform's crypto.
+    /// A private key. The platform signs with it.
     Private(PrivateKey),
 }
 
-/// A private key as the JWK that WebCrypto imports.
+/// A private key as a JWK, which Web Crypto imports.
 #[derive(Debug)]
 pub struct PrivateKey {
-    /// The one algorithm that it is for.
+    /// The algorithm of the key.
     pub algorithm: Algorithm,
     /// The JWK as JSON.
     pub jwk: Secret,
-    /// A number that no other key of this isolate has.
+    /// A number that is unique within the isolate.
     pub slot: u32,
 }
 
 impl SigningKey {
-    /// The signing key in a Worker secret's text, a JWK. It must be one of the keys that verify: what it signs comes
-    /// back here.
+    /// Parses a signing key from a JWK in a Worker secret. It must be one of the verification keys, because the minted
+    /// tokens are verified here.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The reason for which the key is rejected.
     pub fn from_jwk(jwk: &Jwk, text: &Secret, keys: &KeyRing) -> Result<Self, JwkProblem> {
         jwk.check_usage("sign")?;
         let mut algorithms: Vec<Algorithm> = Vec::new();
@@ -233,13 +234,13 @@ impl SigningKey {
             }
             VerificationMaterial::Public(_) => return Err(JwkProblem::NotSecret),
         };
-        // Under the name by which it will be looked for, whatever the secret calls it.
+        // Use the `kid` of the verification key, not that in the secret.
         Ok(Self { key_id: own.key_id.clone(), material })
     }
 }
 
 impl SigningKey {
-    /// The secret bytes, to derive other keys from.
+    /// The secret bytes, to derive other keys.
     pub(super) fn secret(&self) -> &[u8] {
         match &self.material {
             SigningMaterial::Hmac(key) => key.bytes(),

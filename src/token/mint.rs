@@ -1,6 +1,6 @@
-//! The anonymous session that a shopper goes on with after a Commerce Engine storefront logout.
+//! Mints the anonymous session with which a user continues after a Commerce Engine storefront logout.
 //!
-//! HMAC signatures are made here, by `jwt-compact`; asymmetric ones by the platform.
+//! `jwt-compact` computes HMAC signatures; the platform computes asymmetric ones.
 
 use std::time::Duration;
 
@@ -19,51 +19,51 @@ use crate::json::{self, Object};
 use crate::ports::Signatures;
 use crate::time::Timestamp;
 
-/// The `typ` of refresh tokens: none of those that make an access token, so no check ever takes one for the other.
+/// The `typ` of refresh tokens. Verification does not accept it, so a refresh token cannot be used as an access token.
 const REFRESH_TOKEN_TYPE: &str = "rt+jwt";
 
-/// How anonymous sessions are minted.
+/// The settings of anonymous sessions.
 #[derive(Debug)]
 pub struct AnonymousSessionRules {
-    /// The issuer's own signing key.
+    /// The signing key.
     pub key: SigningKey,
     /// `iss` of the new tokens.
     pub issuer: Option<String>,
     /// `aud` of the new tokens.
     pub audience: Option<String>,
-    /// Under which names its tokens carry what they are revoked by.
+    /// The names of the claims that identify what to revoke.
     pub claim_names: ClaimNames,
-    /// How long the access token lives.
+    /// The lifetime of the access token.
     pub access_lifetime: Duration,
-    /// How long the refresh token lives.
+    /// The lifetime of the refresh token.
     pub refresh_lifetime: Duration,
 }
 
 /// A new anonymous session.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AnonymousSession {
-    /// Its access token.
+    /// The access token.
     pub access_token: String,
-    /// Its refresh token.
+    /// The refresh token.
     pub refresh_token: String,
 }
 
-/// No session could be minted, because signing failed. Nothing was revoked yet when this happens.
+/// Signing failed. Nothing has been revoked at this point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MintError;
 
 impl AnonymousSessionRules {
-    /// Whether a token belongs to a session that was minted by these rules.
+    /// Whether a token belongs to a session minted with these settings.
     #[must_use]
     pub fn have_minted(&self, token: &VerifiedToken) -> bool {
         Place::of(token, &self.key).is_some()
     }
 }
 
-/// Mints the session that follows the one of `ended`, in the same store and channel.
+/// Mints the session that follows the one of `ended`, with the same store and channel.
 ///
 /// # Errors
-/// [`MintError`] when the platform cannot sign.
+/// [`MintError`] if the platform cannot sign.
 pub async fn mint_anonymous_session(
     ended: &VerifiedToken,
     rules: &AnonymousSessionRules,
@@ -79,7 +79,7 @@ pub async fn mint_anonymous_session(
     let shared = shared_claims(ended, rules, &ids.session, &ids.visitor(now));
     let access = own_claims(&shared, rules, &ids.access_token);
     let refresh = own_claims(&shared, rules, &ids.refresh_token);
-    // Refresh tokens lack the claim: they do not log out here, and sessions made of them are the vendor's.
+    // Refresh tokens do not have this claim: sessions created from them belong to the vendor.
     let access = dated(&access, now, place.access_ends(now)).raw(visitor::CLAIM, &place.claim());
     let refresh = dated(&refresh, now, place.refresh_ends());
     Ok(AnonymousSession {
@@ -88,8 +88,8 @@ pub async fn mint_anonymous_session(
     })
 }
 
-/// The claims that both tokens share, as Commerce Engine's clients read them, and under the issuer's own names besides,
-/// where those differ: so the new session can be revoked like any other.
+/// The claims of both tokens: under the names that Commerce Engine's clients read, and under the issuer's configured
+/// names, so that the new session can be revoked like any other.
 fn shared_claims(
     ended: &VerifiedToken,
     rules: &AnonymousSessionRules,
@@ -111,7 +111,7 @@ fn shared_claims(
         ("is_anonymous", Some(Value::Bool(true))),
         ("is_logged_in", Some(Value::Bool(false))),
     ];
-    // One by one: collecting into a map would bring a sort along, 10 KB of wasm.
+    // Insert one by one: collecting into a map would add a sort to the binary.
     let mut shared = Map::new();
     for (name, value) in claims {
         if let Some(value) = value {
@@ -121,7 +121,7 @@ fn shared_claims(
     shared
 }
 
-/// The shared claims and the token's own id.
+/// The shared claims and the token id.
 fn own_claims(shared: &Map<String, Value>, rules: &AnonymousSessionRules, id: &str) -> Map<String, Value> {
     let mut claims = shared.clone();
     claims.insert(rules.claim_names.token_id.clone(), Value::from(id));
@@ -129,13 +129,13 @@ fn own_claims(shared: &Map<String, Value>, rules: &AnonymousSessionRules, id: &s
     claims
 }
 
-/// The claims of a token as JSON.
+/// The claims as JSON.
 fn dated(claims: &Map<String, Value>, now: Timestamp, ends: i64) -> Object {
     let object = Object::new().number("exp", ends).number("iat", now.as_millis().div_euclid(1000));
     claims.iter().fold(object, |object, (name, claim)| object.raw(name, &json::text(claim)))
 }
 
-/// A token in its compact form (RFC 7515 section 3.1).
+/// Signs a token and returns its compact serialization (RFC 7515 section 3.1).
 async fn sign(
     token_type: &str,
     claims: &str,

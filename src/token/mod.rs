@@ -1,4 +1,4 @@
-//! Tokens: from a header's text to a [`VerifiedToken`], and the anonymous session that one contract mints.
+//! Tokens: parsing, verification into a [`VerifiedToken`], and minting of anonymous sessions.
 //!
 //! RFC 7519 (JWT), RFC 7515 (JWS), RFC 7517 (JWK), RFC 8725 (best current practices), RFC 6750 (bearer usage).
 
@@ -33,44 +33,45 @@ pub(crate) use verify::verify_with;
 pub use verify::{Confirmation, ConfirmationRule, JwtRules, RequiredClaim, VerifiedToken, VerifyError, verify};
 pub use visitor::MAX_SESSIONS;
 
-/// Why a token is no good. The reason is for the log and for `error_description` (RFC 6750 section 3); it names what
-/// is wrong with the token, never what is in it.
+/// Why a token is invalid, for the log and for `error_description` (RFC 6750 section 3). It never contains token
+/// contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenProblem {
     /// Longer than [`MAX_TOKEN_BYTES`].
     TooLarge,
-    /// No JWT in the compact form of RFC 7515 section 3.1: parts, base64url or JSON are wrong.
+    /// Not a JWT in compact serialization (RFC 7515 section 3.1): wrong number of parts, base64url or JSON.
     Malformed,
-    /// Its `typ` is not that of an access token (RFC 8725 section 3.11), or it has the claim `events` (RFC 8417).
+    /// The `typ` is not that of an access token (RFC 8725 section 3.11), or the token has the claim `events` (RFC
+    /// 8417).
     NotAnAccessToken,
-    /// It is bound to a key (`cnf`: RFC 9449, RFC 8705) and was sent as a plain bearer token.
+    /// The token is bound to a key (`cnf`: RFC 9449, RFC 8705), but was sent as a plain bearer token.
     BoundToken,
-    /// It has critical header parameters (RFC 7515 section 4.1.11), of which none is understood here.
+    /// The header has `crit` (RFC 7515 section 4.1.11). No critical parameters are supported.
     CriticalHeader,
-    /// Its `alg` is none that this issuer's keys have.
+    /// None of the issuer's keys has this `alg`.
     AlgorithmNotAllowed,
-    /// Its `kid` names none of the issuer's keys.
+    /// None of the issuer's keys has this `kid`.
     UnknownKey,
     /// The signature does not verify.
     BadSignature,
-    /// The claims are not what RFC 7519 makes of them: wrong types, duplicate members, absurd dates.
+    /// The claims are malformed (RFC 7519): wrong types, duplicate members or out-of-range dates.
     MalformedClaims,
-    /// `iss` is another issuer's, or missing.
+    /// `iss` is missing or of another issuer.
     WrongIssuer,
-    /// `aud` is another audience's, or missing.
+    /// `aud` is missing or of another audience.
     WrongAudience,
-    /// There is no `exp`.
+    /// `exp` is missing.
     NoExpiry,
     /// `exp` has passed.
     Expired,
-    /// `nbf` or `iat` is still to come.
+    /// `nbf` or `iat` is in the future.
     NotYetValid,
-    /// It lives longer than its issuer's tokens may.
+    /// The lifetime exceeds the issuer's maximum.
     LivesTooLong,
 }
 
 impl TokenProblem {
-    /// The word that the log has for it.
+    /// The reason in the log.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
@@ -92,7 +93,7 @@ impl TokenProblem {
         }
     }
 
-    /// What a client is told. Only what helps an honest one: whether a fresh token would do.
+    /// The `error_description` for clients. It only says what helps an honest client: whether a new token would work.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {

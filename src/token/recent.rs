@@ -1,10 +1,10 @@
-//! A bounded memory of what was found out about tokens.
+//! A bounded cache by token.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 
-/// Values by the text of their token. Two generations: when the young one is full, the old one is forgotten. What is
-/// asked for stays young, so what is used stays, and nothing has to be put in order at every use.
+/// A cache with two generations, an approximation of LRU. When the young generation is full, it replaces the old one. A
+/// lookup moves an entry to the young generation, so entries in use stay.
 #[derive(Debug)]
 pub struct Recent<T> {
     young: HashMap<Box<str>, T, Ends>,
@@ -13,16 +13,16 @@ pub struct Recent<T> {
     limits: RecentLimits,
 }
 
-/// How much a generation holds.
+/// The limits of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecentLimits {
-    /// How many tokens.
+    /// The number of tokens.
     pub tokens: usize,
-    /// How many bytes of tokens.
+    /// The total length of the tokens, in bytes.
     pub bytes: usize,
 }
 
-/// Hashes the ends of texts: of a JWT a part of its signature, which tells it from others as well as all of it.
+/// Hashes only the end of a text. The end of a JWT is part of its signature, which is as distinctive as the whole.
 #[derive(Clone, Debug, Default)]
 struct Ends(RandomState);
 
@@ -47,13 +47,13 @@ impl Hasher for EndHasher {
 }
 
 impl<T: Clone> Recent<T> {
-    /// An empty memory.
+    /// Creates an empty cache.
     #[must_use]
     pub fn new(limits: RecentLimits) -> Self {
         Self { young: HashMap::default(), old: HashMap::default(), young_bytes: 0, limits }
     }
 
-    /// What is remembered of a token.
+    /// Finds the value of a token.
     pub fn find(&mut self, token: &str) -> Option<T> {
         if let Some(found) = self.young.get(token) {
             return Some(found.clone());
@@ -63,7 +63,7 @@ impl<T: Clone> Recent<T> {
         Some(found)
     }
 
-    /// Remembers something of a token, in the place of what was remembered before.
+    /// Inserts or replaces the value of a token.
     pub fn insert(&mut self, token: &str, value: T) {
         self.old.remove(token);
         self.keep(token.into(), value);
@@ -78,13 +78,13 @@ impl<T: Clone> Recent<T> {
         self.young.insert(token, value);
     }
 
-    /// How many tokens are remembered.
+    /// The number of cached tokens.
     #[must_use]
     pub fn len(&self) -> usize {
         self.young.len().saturating_add(self.old.len())
     }
 
-    /// Whether none is.
+    /// Whether the cache is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

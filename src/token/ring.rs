@@ -1,49 +1,49 @@
-//! An issuer's keys together: which of them a token may have been signed with, and what becomes of them at a rotation.
+//! A key ring: an issuer's verification keys, selection by token header, and rotation.
 
 use super::algorithm::Algorithm;
 use super::keys::{VerificationKey, VerificationMaterial};
 
-/// How many keys a token without `kid` is tried against. Each try may cost a signature check.
+/// The maximum number of keys to try for a token without `kid`. Each try verifies a signature.
 const MAX_KEYS_TRIED: usize = 4;
 
-/// The keys that an issuer's tokens are verified with.
+/// An issuer's verification keys.
 #[derive(Debug, Default)]
 pub struct KeyRing {
     /// The keys.
     pub keys: Vec<VerificationKey>,
-    /// The names of Worker secrets that hold further keys, where their text is not known: on a machine that deploys.
+    /// The names of Worker secrets with further keys whose values are not available, as on a machine that deploys.
     pub unknown_secrets: Vec<String>,
-    /// Which ring of its issuer it is: every one that differs from the one before has another number.
+    /// The generation: incremented when the keys change.
     pub generation: u32,
 }
 
 impl KeyRing {
-    /// Whether any key has the algorithm of this name.
+    /// Whether any key has an algorithm.
     #[must_use]
     pub fn knows_algorithm(&self, name: &str) -> bool {
         self.keys.iter().any(|key| key.algorithm().name() == name)
     }
 
-    /// Whether any key has this `kid`.
+    /// Whether any key has a `kid`.
     #[must_use]
     pub fn knows_key_id(&self, key_id: &str) -> bool {
         self.keys.iter().any(|key| key.key_id() == Some(key_id))
     }
 
-    /// Whether one of these keys is one of `other`'s.
+    /// Whether two rings have a key in common.
     #[must_use]
     pub fn shares_a_key_with(&self, other: &Self) -> bool {
         self.keys.iter().any(|key| other.same_as(key.algorithm(), key.material()).is_some())
             || self.unknown_secrets.iter().any(|name| other.unknown_secrets.contains(name))
     }
 
-    /// The one of these keys that has this algorithm and material.
+    /// Finds the key with an algorithm and key material.
     pub(super) fn same_as(&self, algorithm: Algorithm, material: &VerificationMaterial) -> Option<&VerificationKey> {
         self.keys.iter().find(|own| own.algorithm() == algorithm && own.material().is_same_as(material))
     }
 
-    /// The keys that a token with this header may have been signed with: those of its `kid`, or, when none has that
-    /// name or it has none, those that could be meant, a few at most.
+    /// The keys to try for a token: those with its `kid`. If it has none, or no key has it, up to a few keys of the
+    /// algorithm.
     pub fn candidates<'a>(
         &'a self,
         algorithm: &str,
@@ -61,14 +61,14 @@ impl KeyRing {
             .take(MAX_KEYS_TRIED)
     }
 
-    /// Whether the key of this slot is among them.
+    /// Whether the ring has the key in a slot.
     #[must_use]
     pub fn has_slot(&self, slot: u32) -> bool {
         self.keys.iter().any(|key| key.slot() == Some(slot))
     }
 
-    /// The ring that follows this one with these keys: a key that is in both keeps its slot, so that the platform need
-    /// not import it again. `None` when nothing differs.
+    /// Creates the next generation with new keys; `None` if they are equal. A key in both generations keeps its slot,
+    /// so that the platform need not import it again.
     #[must_use]
     pub fn followed_by(&self, mut keys: Vec<VerificationKey>) -> Option<Self> {
         for key in &mut keys {
@@ -86,7 +86,7 @@ impl KeyRing {
         is_new.then(|| Self { keys, unknown_secrets: Vec::new(), generation: self.generation.wrapping_add(1).max(1) })
     }
 
-    /// The slots of these keys that are none of `next`'s.
+    /// The slots of keys that `next` does not have.
     #[must_use]
     pub fn slots_missing_in(&self, next: &Self) -> Vec<u32> {
         self.keys.iter().filter_map(VerificationKey::slot).filter(|slot| !next.has_slot(*slot)).collect()

@@ -1,4 +1,4 @@
-//! Secrets as a type: never printed, wiped when dropped, compared in constant time only.
+//! A type for secrets: not printable, zeroized on drop, compared in constant time.
 
 use std::fmt;
 
@@ -6,25 +6,25 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// A secret text, as a Worker secret holds it.
+/// The value of a Worker secret.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text in.
+    /// Creates a secret.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// Whether a text is the secret, in a time that says nothing of where they differ.
+    /// Compares a text with the secret in constant time.
     #[must_use]
     pub fn is(&self, text: &str) -> bool {
-        // Digests have one length, so that not even the secret's length is told.
+        // Compare digests, so that the time does not reveal the secret's length.
         Sha256::digest(self.0.as_bytes()).ct_eq(&Sha256::digest(text.as_bytes())).into()
     }
 
-    /// The text itself, for the one place that needs it.
+    /// The plain text. Never log or store it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

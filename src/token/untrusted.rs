@@ -1,4 +1,4 @@
-//! A JWT that nobody has verified yet: its size, shape and header (RFC 7515 sections 4 and 7.1).
+//! Unverified JWTs: size, structure and header (RFC 7515 sections 4 and 7.1).
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,33 +12,33 @@ use super::TokenProblem;
 use super::claims::Claims;
 use crate::json::{self, StrictObject};
 
-/// The longest token that is looked at, in bytes.
+/// The maximum length of a token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// What the signature covers: header and payload as they were sent, with the dot between them.
+/// The signing input: the encoded header and payload, joined with a dot.
 #[derive(Clone, Copy)]
 pub struct SigningInput<'a>(pub &'a str);
 
-/// A JWT of which nothing is known but its shape. Its header is good for finding a key; its claims stay closed until
-/// the signature has been verified.
+/// An unverified JWT. Its header is available, to find a key. Its claims are not accessible until the signature is
+/// verified.
 pub struct UntrustedJwt<'a> {
     signing_input: SigningInput<'a>,
     header: Rc<JudgedHeader>,
-    /// The claims as JSON, and the signature after them.
+    /// The JSON of the claims, followed by the signature.
     decoded: Vec<u8>,
     claims_bytes: usize,
-    /// The claims, where they were read for the `iss` that they claim: reading them is a third of the work.
+    /// The parsed claims, if they were parsed to find `iss`. Parsing is expensive.
     read: Cell<Option<Claims>>,
 }
 
 impl<'a> UntrustedJwt<'a> {
-    /// Reads a token's parts and judges its header.
+    /// Parses a token and validates its header.
     ///
-    /// Base64url is strict: no padding, no stray bits, so that one signature has one spelling. Duplicate header
-    /// members are refused. Keys in the header (`jwk`, `jku`, `x5u`, `x5c`) are not looked at (RFC 8725 section 3.10).
+    /// Base64url is strict: no padding and no trailing bits, so a signature has exactly one encoding. Duplicate header
+    /// members are rejected. Keys in the header (`jwk`, `jku`, `x5u`, `x5c`) are ignored (RFC 8725 section 3.10).
     ///
     /// # Errors
-    /// The problem, as long as it shows without a key.
+    /// The first problem that is visible without a key.
     pub fn parse(token: &'a str) -> Result<Self, TokenProblem> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenProblem::TooLarge);
@@ -57,7 +57,7 @@ impl<'a> UntrustedJwt<'a> {
         Ok(Self { signing_input, header, decoded, claims_bytes, read: Cell::new(None) })
     }
 
-    /// The header's `alg`. It chooses nothing: a key's own algorithm must agree with it.
+    /// The header's `alg`. It must match the algorithm of the key, and does not choose one.
     #[must_use]
     pub fn algorithm(&self) -> &str {
         &self.header.algorithm
@@ -69,7 +69,7 @@ impl<'a> UntrustedJwt<'a> {
         self.header.key_id.as_deref()
     }
 
-    /// What the signature covers.
+    /// The signing input.
     #[must_use]
     pub const fn signing_input(&self) -> SigningInput<'a> {
         self.signing_input
@@ -81,7 +81,7 @@ impl<'a> UntrustedJwt<'a> {
         self.decoded.get(self.claims_bytes..).unwrap_or_default()
     }
 
-    /// The `iss` that it claims, for finding whose keys to verify it with. Not verified, and good for nothing else.
+    /// The unverified `iss`. Use it only to find the keys for verification.
     #[must_use]
     pub fn claimed_issuer(&self) -> Option<String> {
         let claims = self.claims().ok()?;
@@ -90,7 +90,7 @@ impl<'a> UntrustedJwt<'a> {
         claimed
     }
 
-    /// The claims; only [`super::verify`] may ask, and only once the signature has been verified.
+    /// The claims. Only [`super::verify`] may call this, after it has verified the signature.
     pub(super) fn claims(&self) -> Result<Claims, TokenProblem> {
         if let Some(claims) = self.read.take() {
             return Ok(claims);
@@ -100,26 +100,26 @@ impl<'a> UntrustedJwt<'a> {
     }
 }
 
-/// What is kept of a good header.
+/// A validated header.
 struct JudgedHeader {
     algorithm: String,
     key_id: Option<String>,
 }
 
-/// How many headers are remembered: all tokens that one key has signed have the same.
+/// The size of the header cache. All tokens of a key have the same header.
 const HEADERS: usize = 32;
-/// No header without keys or certificates is longer.
+/// The maximum length of a cached header. Longer ones contain keys or certificates.
 const MAX_HEADER_BYTES: usize = 512;
 
 type Judged = Vec<(Box<str>, Rc<JudgedHeader>)>;
 
 thread_local! {
-    /// The last good headers by their text, and which of them is replaced next.
+    /// The last valid headers by text, and the index of the next one to replace.
     static JUDGED: RefCell<(Judged, usize)> = const { RefCell::new((Judged::new(), 0)) };
 }
 
 impl JudgedHeader {
-    /// The header that is encoded in a text, judged now or before.
+    /// Parses and validates an encoded header, or finds it in the cache.
     fn of(encoded: &str) -> Result<Rc<Self>, TokenProblem> {
         let known = JUDGED.with_borrow(|(judged, _)| {
             judged.iter().find(|(own, _)| **own == *encoded).map(|(_, header)| Rc::clone(header))
@@ -155,15 +155,15 @@ fn judge_header(header: &Header<StrictObject>) -> Result<(), TokenProblem> {
         return Err(TokenProblem::CriticalHeader);
     }
     let is_access_token = header.token_type.as_deref().is_none_or(|token_type| {
-        // RFC 7515 section 4.1.9: a media type, case-insensitive, whose `application/` may be left out.
+        // RFC 7515 section 4.1.9: a case-insensitive media type. The prefix `application/` may be omitted.
         let lower = token_type.to_ascii_lowercase();
         matches!(lower.strip_prefix("application/").unwrap_or(&lower), "jwt" | "at+jwt")
     });
     if is_access_token { Ok(()) } else { Err(TokenProblem::NotAnAccessToken) }
 }
 
-/// Refuses a `typ` or `kid` that is no text (RFC 7515 sections 4.1.4 and 4.1.9). The parser reads `null` as absent,
-/// which another reader might not.
+/// Rejects `typ` and `kid` with types other than string (RFC 7515 sections 4.1.4 and 4.1.9). The parser treats `null`
+/// as absent, which other implementations may not.
 fn judge_absent_texts(header: &Header<StrictObject>, encoded: &str) -> Result<(), TokenProblem> {
     let absent: Vec<&str> = [("typ", header.token_type.is_none()), ("kid", header.key_id.is_none())]
         .into_iter()

@@ -1,4 +1,4 @@
-//! Verification: the one way to a [`VerifiedToken`] (RFC 7519 section 7.2, RFC 8725).
+//! Verifies tokens (RFC 7519 section 7.2, RFC 8725). Only this module creates a [`VerifiedToken`].
 
 use std::fmt;
 use std::time::Duration;
@@ -11,39 +11,39 @@ use crate::keys::{IssuerKeys, KeyMark};
 use crate::ports::{Signatures, Unavailable};
 use crate::time::Timestamp;
 
-/// What an issuer's JWTs must be.
+/// The rules for an issuer's JWTs.
 #[derive(Debug)]
 pub struct JwtRules {
-    /// The values of `iss` that are this issuer's; none when its tokens carry no `iss`.
+    /// The accepted values of `iss`. Empty: tokens must not have `iss`.
     pub issuers: Vec<String>,
-    /// The values of `aud` of which one must be there; none when its tokens carry no `aud`.
+    /// The accepted values of `aud`, of which a token must have one. Empty: tokens must not have `aud`.
     pub audiences: Vec<String>,
-    /// The keys.
+    /// The verification keys.
     pub keys: IssuerKeys,
-    /// How far clocks may be apart.
+    /// The permitted clock difference.
     pub leeway: Duration,
-    /// How long a token may live at the most, measured from its `iat`, or from now without one. Revocations of sessions
-    /// and users live as long, so that no token with an `iat` outlives them.
+    /// The maximum lifetime, from `iat`, or from now without one. Revocations of sessions and subjects live as long, so
+    /// that no token outlives them.
     pub longest_lifetime: Duration,
-    /// Where tokens carry what they are revoked by.
+    /// The names of the claims that identify what to revoke.
     pub claim_names: ClaimNames,
-    /// What a token of the right kind carries besides; see [`VerifiedToken::lacks`].
+    /// Claims that a token must have; see [`VerifiedToken::lacks`].
     pub required_claims: Vec<RequiredClaim>,
-    /// How tokens that are bound to a key are treated.
+    /// How to treat tokens that are bound to a key.
     pub confirmation: ConfirmationRule,
 }
 
-/// How a token that is bound to a key (`cnf`, RFC 7800 section 3.1) and sent as a plain bearer token is treated.
+/// How to treat a bearer token that is bound to a key (`cnf`, RFC 7800 section 3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConfirmationRule {
-    /// It is refused: a thief could send it in the same way.
+    /// Reject it: a stolen token would look the same.
     #[default]
     Refuse,
-    /// It is good. The API gets the key's thumbprint, and checks the proof of possession.
+    /// Accept it, and pass the key's thumbprint to the API, which verifies the proof of possession.
     PassOn,
 }
 
-/// The key that a token is bound to.
+/// The key that a token is bound to (RFC 7800).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confirmation {
     /// `jkt` (RFC 9449 section 6.1) or `x5t#S256` (RFC 8705 section 3.1).
@@ -53,10 +53,10 @@ pub struct Confirmation {
 }
 
 impl JwtRules {
-    /// Whether a token for one audience could be good under these rules and under others.
+    /// Whether a token with a single audience could be valid under both rules.
     ///
-    /// One identity provider may serve several audiences, each an issuer of its own here: a token that names two of them
-    /// then counts as two, and is logged out of each by itself.
+    /// An identity provider may serve several audiences, each a separate issuer here. A token with two of them then
+    /// counts as two tokens, which are logged out separately.
     #[must_use]
     pub fn may_share_tokens_with(&self, other: &Self) -> bool {
         let overlap = |one: &[String], other: &[String]| {
@@ -68,21 +68,21 @@ impl JwtRules {
     }
 }
 
-/// A claim that must hold one of some values.
+/// A required claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequiredClaim {
-    /// The claim's name.
+    /// The name of the claim.
     pub name: String,
-    /// The values of which it must hold at least one.
+    /// The accepted values. The claim must have at least one of them.
     pub values: Vec<String>,
 }
 
-/// Why a token did not verify.
+/// Why verification failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerifyError {
-    /// The token is no good.
+    /// The token is invalid.
     Bad(TokenProblem),
-    /// The signature could not be checked: nothing is known about the token.
+    /// The signature could not be checked, so nothing is known about the token.
     CannotTell,
 }
 
@@ -92,7 +92,7 @@ impl From<TokenProblem> for VerifyError {
     }
 }
 
-/// A token whose signature, issuer, audience and times are good. Only [`verify`] makes one.
+/// A token with a valid signature, issuer, audience and times. Only [`verify`] creates one.
 #[derive(Clone)]
 pub struct VerifiedToken {
     id: TokenId,
@@ -106,81 +106,78 @@ pub struct VerifiedToken {
 }
 
 impl fmt::Debug for VerifiedToken {
-    /// Names nobody.
+    /// Omits personal data.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("VerifiedToken").field("key_id", &self.key_id).finish_non_exhaustive()
     }
 }
 
 impl VerifiedToken {
-    /// What this token is called.
+    /// The identity of the token.
     #[must_use]
     pub const fn id(&self) -> &TokenId {
         &self.id
     }
 
-    /// The session that it belongs to.
+    /// The session id.
     #[must_use]
     pub fn session(&self) -> Option<&str> {
         self.session.as_deref()
     }
 
-    /// The user that it speaks for.
+    /// The subject.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
     }
 
-    /// When it was issued; a token that does not say is matched by every cut-off.
+    /// The issue time (`iat`). A token without one matches every cut-off.
     #[must_use]
     pub const fn issued_at(&self) -> Option<Timestamp> {
         self.claims.issued_at()
     }
 
-    /// When it expires, without leeway.
+    /// The expiry (`exp`), without leeway.
     #[must_use]
     pub const fn expires_at(&self) -> Timestamp {
         self.expires_at
     }
 
-    /// The `kid` of the key that verified it, as configured.
+    /// The `kid` of the key that verified it.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
 
-    /// Which key of its issuer has verified it.
+    /// The key that verified it.
     #[must_use]
     pub const fn key_mark(&self) -> KeyMark {
         self.key_mark
     }
 
-    /// The key that it is bound to.
+    /// The key that it is bound to, if any.
     #[must_use]
     pub const fn confirmation(&self) -> Option<&Confirmation> {
         self.confirmation.as_ref()
     }
 
-    /// All its claims.
+    /// All claims.
     #[must_use]
     pub const fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// The first of the required claims that it lacks: a good token, but of another kind.
+    /// The first required claim that the token does not have, if any.
     #[must_use]
     pub fn lacks<'a>(&self, required: &'a [RequiredClaim]) -> Option<&'a RequiredClaim> {
         required.iter().find(|claim| !holds_one_of(&self.claims, claim))
     }
 }
 
-/// Verifies a token.
-///
-/// The signature comes first: no claim is read before it verifies.
+/// Verifies a token. Checks the signature first, before it reads any claim.
 ///
 /// # Errors
-/// [`VerifyError::Bad`] with what is wrong with the token, [`VerifyError::CannotTell`] when its signature could not be
-/// checked.
+/// [`VerifyError::Bad`] if the token is invalid, [`VerifyError::CannotTell`] if the signature could not be checked.
 pub async fn verify(
     token: &str,
     rules: &JwtRules,
@@ -192,7 +189,7 @@ pub async fn verify(
     verify_with(&untrusted, rules, &keys, now, signatures).await
 }
 
-/// Verifies a token with these keys of its issuer.
+/// Verifies a token with the given keys of its issuer.
 pub(crate) async fn verify_with(
     untrusted: &UntrustedJwt<'_>,
     rules: &JwtRules,
@@ -203,7 +200,7 @@ pub(crate) async fn verify_with(
     let key = signing_key(untrusted, keys, signatures).await?;
     let claims = untrusted.claims()?;
     judge_names(&claims, rules)?;
-    // Security event and logout tokens are signed with the same keys (RFC 8417 section 4.6), but are no access tokens.
+    // Security event tokens and logout tokens have the same keys, but are not access tokens (RFC 8417 section 4.6).
     if claims.has("events") {
         return Err(TokenProblem::NotAnAccessToken.into());
     }
@@ -225,7 +222,7 @@ pub(crate) async fn verify_with(
     })
 }
 
-/// The key that has signed the token.
+/// Finds the key that signed the token.
 async fn signing_key<'a>(
     token: &UntrustedJwt<'_>,
     keys: &'a KeyRing,
@@ -238,14 +235,14 @@ async fn signing_key<'a>(
     for key in keys.candidates(token.algorithm(), token.key_id()) {
         let length = token.signature().len();
         let good = match key.material() {
-            // The runtime's WebCrypto throws at an Ed25519 signature of another length, as if it could not tell.
+            // Web Crypto throws on an Ed25519 signature of another length, which would look like an outage.
             _ if key.algorithm().signature_bytes().is_some_and(|bytes| bytes != length) => false,
             VerificationMaterial::Hmac(hmac) => hmac.verify(token.signing_input(), token.signature()),
             VerificationMaterial::Public(public) => {
                 match signatures.verify(public, token.signing_input(), token.signature()).await {
                     Ok(good) => good,
                     Err(Unavailable) => {
-                        // One key that cannot be used must not keep the others from being tried.
+                        // Try the other keys even if one cannot be used.
                         error = VerifyError::CannotTell;
                         continue;
                     }
@@ -262,7 +259,8 @@ async fn signing_key<'a>(
     Err(error)
 }
 
-/// `iss` and `aud`: one of those configured, or absent when none is (RFC 8725 sections 3.8 and 3.9).
+/// Checks `iss` and `aud`: one of the configured values, or absent if none is configured (RFC 8725 sections 3.8 and
+/// 3.9).
 fn judge_names(claims: &Claims, rules: &JwtRules) -> Result<(), TokenProblem> {
     let issuer = match claims.get("iss") {
         None => None,
@@ -285,7 +283,7 @@ fn judge_names(claims: &Claims, rules: &JwtRules) -> Result<(), TokenProblem> {
     if audience_is_right { Ok(()) } else { Err(TokenProblem::WrongAudience) }
 }
 
-/// Refuses `cnf`, or reads it for `pass_on`: one key, by one of the thumbprints `jkt` and `x5t#S256`.
+/// Rejects `cnf` or, with `pass_on`, parses it: exactly one of the thumbprints `jkt` and `x5t#S256`.
 fn judge_confirmation(claims: &Claims, rules: &JwtRules) -> Result<Option<Confirmation>, TokenProblem> {
     const THUMBPRINT_CHARS: usize = 43;
     let Some(bound_to) = claims.get("cnf") else { return Ok(None) };
@@ -302,18 +300,18 @@ fn judge_confirmation(claims: &Claims, rules: &JwtRules) -> Result<Option<Confir
     Ok(Some(Confirmation { method, thumbprint: thumbprint.to_owned() }))
 }
 
-/// `exp`, `nbf`, `iat` and the longest lifetime. Gives `exp`.
+/// Checks `exp`, `nbf`, `iat` and the lifetime. Returns `exp`.
 fn judge_times(claims: &Claims, rules: &JwtRules, now: Timestamp) -> Result<Timestamp, TokenProblem> {
     let expires_at = claims.expires_at().ok_or(TokenProblem::NoExpiry)?;
     if now >= expires_at.plus(rules.leeway) {
         return Err(TokenProblem::Expired);
     }
     let soon = now.plus(rules.leeway);
-    // A token from the future would escape every cut-off that is made before it begins.
+    // A token with `iat` in the future would not match earlier cut-offs.
     if [claims.not_before(), claims.issued_at()].into_iter().flatten().any(|begin| begin > soon) {
         return Err(TokenProblem::NotYetValid);
     }
-    // Without `iat` a token counts as issued now, which is the latest that it can have been.
+    // Without `iat`, assume the latest possible issue time: now.
     let issued_at = claims.issued_at().unwrap_or(now);
     if expires_at > issued_at.plus(rules.longest_lifetime) {
         return Err(TokenProblem::LivesTooLong);
@@ -321,8 +319,8 @@ fn judge_times(claims: &Claims, rules: &JwtRules, now: Timestamp) -> Result<Time
     Ok(expires_at)
 }
 
-/// Whether a claim holds one of the values: as a text, in a list of texts, or in a space-separated `scope`
-/// (RFC 8693 section 4.2).
+/// Whether a claim has one of the values: as a string, in an array, or in a space-separated `scope` (RFC 8693 section
+/// 4.2).
 fn holds_one_of(claims: &Claims, required: &RequiredClaim) -> bool {
     let Ok(texts) = claims.texts(&required.name) else { return false };
     let is_wanted = |text: &str| required.values.iter().any(|value| value == text);

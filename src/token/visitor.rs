@@ -1,7 +1,7 @@
-//! The chain of anonymous sessions. Each logout of one answers with the next, so the chain has a limit.
+//! The chain of anonymous sessions. Each logout of an anonymous session responds with the next one, up to a limit.
 //!
-//! Ids are derived from the session that began the chain. So simultaneous logouts of one token answer with the same
-//! next session, and a chain has at most [`MAX_SESSIONS`] sessions, however often somebody logs out.
+//! Ids are derived from the session that started the chain. Concurrent logouts of a token therefore respond with the
+//! same next session, and a chain has at most [`MAX_SESSIONS`] sessions.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use jwt_compact::alg::{Hs512, Hs512Key};
@@ -15,26 +15,26 @@ use super::verify::VerifiedToken;
 use crate::json::Object;
 use crate::time::Timestamp;
 
-/// The most anonymous sessions that follow one session of the vendor.
+/// The maximum number of anonymous sessions that follow a session of the vendor.
 pub const MAX_SESSIONS: u64 = 16;
-/// The claim of a minted access token with its place in the chain.
+/// The claim with the position of a minted access token in its chain.
 pub(super) const CLAIM: &str = "edge_logout";
 
-/// An anonymous session's place in its chain.
+/// The position of an anonymous session in its chain.
 pub(super) struct Place {
-    /// The chain, as a digest of the session that began it.
+    /// The id of the chain: a digest of the session that started it.
     chain: String,
-    /// Its number in the chain, from one.
+    /// The number of the session in the chain, from 1.
     number: u64,
-    /// `exp` of the chain's access tokens and refresh tokens, in seconds of Unix time: no logout renews them.
+    /// `exp` of the chain's access tokens and refresh tokens, in seconds of Unix time. A logout does not extend them.
     access_ends: i64,
     refresh_ends: i64,
-    /// Whether it is the chain's last session again, after that was logged out.
+    /// Whether this repeats the last session of the chain, after that was logged out.
     is_spent: bool,
 }
 
 impl Place {
-    /// The place of a token that was minted here with this key: its id must be derived from the place that it claims.
+    /// Reads the position of a token that was minted with this key. The token's id must be derived from the position.
     pub fn of(token: &VerifiedToken, key: &SigningKey) -> Option<Self> {
         let claim = token.claims().get(CLAIM)?;
         let place = Self {
@@ -49,7 +49,7 @@ impl Place {
         is_own.then_some(place)
     }
 
-    /// The first place after a session that was not minted here. Two logouts in one second begin one chain.
+    /// The first position after a session of the vendor. Two logouts in the same second start the same chain.
     pub fn first(ended: &VerifiedToken, access_ends: Timestamp, refresh_ends: Timestamp, key: &SigningKey) -> Self {
         let (access_ends, refresh_ends) = (seconds(access_ends), seconds(refresh_ends));
         let (kind, id) = match ended.session() {
@@ -62,26 +62,26 @@ impl Place {
         Self { chain, number: 1, access_ends, refresh_ends, is_spent: false }
     }
 
-    /// The next place. After the last one it is the last one again, with an access token that has expired: the client
-    /// goes on with the refresh token, as after any expiry.
+    /// The next position. After the last one, the last one is repeated with an expired access token, so that the client
+    /// uses the refresh token.
     pub fn next(self) -> Self {
         let is_spent = self.number >= MAX_SESSIONS;
         Self { number: self.number.saturating_add(1).min(MAX_SESSIONS), is_spent, ..self }
     }
 
-    /// `exp` of its access token when that is minted at `now`.
+    /// `exp` of the access token if it is minted at `now`.
     pub fn access_ends(&self, now: Timestamp) -> i64 {
         if self.is_spent { self.access_ends.min(seconds(now)) } else { self.access_ends }
     }
 
-    /// `exp` of its refresh token.
+    /// `exp` of the refresh token.
     pub const fn refresh_ends(&self) -> i64 {
         self.refresh_ends
     }
 
-    /// The ids of this session: 128 bits each that only the key's owner can know beforehand.
+    /// The ids of this session: 128 bits each, unpredictable without the key.
     pub fn ids(&self, key: &SigningKey) -> Ids {
-        // One character, to the base 36: the chain is shorter than that.
+        // One base 36 character, which is enough for the length of a chain.
         let number = u32::try_from(self.number).ok().and_then(|number| char::from_digit(number, 36)).unwrap_or('-');
         let derived = derive(key, &["session", number.encode_utf8(&mut [0; 4]), &self.chain]);
         let [session, visitor, access_token, refresh_token] = derived;
@@ -93,7 +93,7 @@ impl Place {
         }
     }
 
-    /// The value of [`CLAIM`], as JSON.
+    /// The value of [`CLAIM`] as JSON.
     pub fn claim(&self) -> String {
         Object::new()
             .text("chain", &self.chain)
@@ -105,23 +105,23 @@ impl Place {
 
 /// The ids of an anonymous session.
 pub(super) struct Ids {
-    /// The session's, base64url.
+    /// The session id, in base64url.
     pub session: String,
-    /// The access token's, base64url.
+    /// The id of the access token, in base64url.
     pub access_token: String,
-    /// The refresh token's, base64url.
+    /// The id of the refresh token, in base64url.
     pub refresh_token: String,
     visitor: [u8; 16],
 }
 
 impl Ids {
-    /// The visitor's id: a ULID.
+    /// The user id: a ULID.
     pub fn visitor(&self, now: Timestamp) -> String {
         Ulid::from_parts(u64::try_from(now.as_millis()).unwrap_or(0), u128::from_le_bytes(self.visitor)).to_string()
     }
 }
 
-/// Four times 128 derived bits: HMAC-SHA-512 under a key of its own purpose.
+/// Derives four times 128 bits: HMAC-SHA-512 with a key that is derived for this purpose.
 fn derive(key: &SigningKey, parts: &[&str]) -> [[u8; 16]; 4] {
     let secret = Sha256::new().chain_update("edge-logout anonymous sessions\n").chain_update(key.secret()).finalize();
     let signature = Hs512.sign(&Hs512Key::new(secret), parts.join("\n").as_bytes());

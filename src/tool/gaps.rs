@@ -1,27 +1,27 @@
-//! Guards that a laxer one undermines: for `npm run check` to warn of.
+//! Warnings about guards that a less strict guard undermines, for `npm run check`.
 
 use crate::config::{AnyRoute, Config};
 use crate::route_table::is_parameter;
 
-/// Two guards of which the laxer one covers variants of a path of the exact one.
+/// A strict guard with an exact path, and a less strict guard that covers variants of the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// The index of the exact one among the routes.
+    /// The index of the strict guard among the routes.
     pub route: usize,
-    /// The path of the exact one.
+    /// The path of the strict guard.
     pub path: String,
-    /// The index of the laxer one.
+    /// The index of the less strict guard.
     pub other: usize,
-    /// The path of the laxer one that covers them.
+    /// The path of the less strict guard that covers the variant.
     pub other_path: String,
-    /// The host under which that is so, where the exact one is for every host and the laxer one is not.
+    /// The host for which this holds, if only the less strict guard is limited to a host.
     pub host: Option<String>,
-    /// A variant of the exact path, to which the laxer rule applies.
+    /// A variant of the path, to which the less strict guard applies.
     pub example: String,
 }
 
-/// Exact paths of guards whose variants (a trailing slash, other letter case, an extension) fall under another guard's
-/// laxer rule. A server that serves a variant as the path itself then serves it under that rule.
+/// Finds exact paths of guards whose variants (a trailing slash, other letter case, an extension) are covered by a less
+/// strict guard. A server may serve a variant as the path itself, which bypasses the strict guard.
 #[must_use]
 pub fn gaps(config: &Config) -> Vec<Gap> {
     let guards = config.routes.iter().enumerate().filter_map(|(index, route)| match route {
@@ -30,7 +30,7 @@ pub fn gaps(config: &Config) -> Vec<Gap> {
     });
     let mut gaps = Vec::new();
     for (index, route, guard) in guards {
-        // A rule of every host is asked for under any of them.
+        // A guard for every host applies to every configured host.
         let hosts: Vec<&str> = match route.host() {
             Some(host) => vec![host],
             None => config.routes.iter().filter_map(AnyRoute::host).chain([""]).collect(),
@@ -51,8 +51,8 @@ pub fn gaps(config: &Config) -> Vec<Gap> {
     gaps
 }
 
-/// Variants that servers may serve as an exact path: with or without a trailing slash, in other letter case, with an
-/// extension, and a path below it.
+/// Variants of a path that servers may serve as the path itself: with or without a trailing slash, in other letter
+/// case, with an extension, and a path below it.
 fn variants(path: &str) -> Vec<String> {
     let plain = example_of(path);
     let bare = plain.trim_end_matches('/');
@@ -64,7 +64,7 @@ fn variants(path: &str) -> Vec<String> {
     vec![slash, case, [bare, ".json"].concat(), [bare, "/x"].concat()]
 }
 
-/// An example of a path that matches a pattern.
+/// An example path for a pattern.
 fn example_of(pattern: &str) -> String {
     let segments = pattern.split('/').map(|segment| if is_parameter(segment) { "x" } else { segment });
     segments.collect::<Vec<_>>().join("/")

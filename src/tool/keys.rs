@@ -1,16 +1,16 @@
-//! One fetch of every issuer's published keys, and its report.
+//! Fetches every issuer's published keys once, and reports the results.
 
 use crate::config::{Config, Issuer, Tokens};
 use crate::json::{Array, Object};
 use crate::keys::{Attempt, IssuerKeys, PublishedKeys, attempt};
 use crate::ports::{Clock, Signatures, Web};
-use crate::wait::all;
 use crate::token::{SigningInput, VerificationKey, VerificationMaterial};
+use crate::wait::all;
 
 /// The size of a signature with an RSA key of 2048 bits, in bytes.
 const RSA_SIGNATURE_BYTES: usize = 256;
 
-/// Fetches the keys of every issuer whose keys are published, all at the same time.
+/// Fetches all published keys concurrently.
 pub(super) async fn fetch_all<P: Clock + Signatures + Web>(config: &Config, platform: &P) -> String {
     let mut fetches = Vec::new();
     for issuer in &config.issuers {
@@ -23,7 +23,7 @@ pub(super) async fn fetch_all<P: Clock + Signatures + Web>(config: &Config, plat
     reports.finish()
 }
 
-/// The issuer's published keys, if it has any.
+/// The published keys of an issuer, if any.
 pub(super) fn published(issuer: &Issuer) -> Option<&PublishedKeys> {
     match &issuer.tokens {
         Tokens::Jwt(rules) => match &rules.keys {
@@ -59,7 +59,7 @@ async fn fetch<P: Clock + Signatures + Web>(issuer: &Issuer, keys: &PublishedKey
     report.raw("refused", &refused.finish()).finish()
 }
 
-/// Whether the runtime can import a key; a point that is not on its curve it cannot.
+/// Whether the runtime can import a key. It rejects, for example, points that are not on the curve.
 pub(super) async fn is_usable(key: &VerificationKey, platform: &impl Signatures) -> bool {
     let VerificationMaterial::Public(public) = key.material() else { return true };
     let signature = vec![0; key.algorithm().signature_bytes().unwrap_or(RSA_SIGNATURE_BYTES)];

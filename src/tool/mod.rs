@@ -1,5 +1,5 @@
-//! The Worker's own code for `npm run check`: refusals of a table, published keys, and verdicts on a sample token.
-//! Questions and answers are JSON.
+//! The code behind `npm run check`, which runs the Worker's own validation: configuration errors, published keys, and
+//! verdicts on a sample token. Input and output are JSON.
 
 mod gaps;
 mod keys;
@@ -16,11 +16,11 @@ use crate::token::Secret;
 
 pub use self::gaps::{Gap, gaps};
 
-/// A question about a table and its environment.
+/// The input about a table and its environment.
 struct Question {
-    /// The variables that hold the table, by name.
+    /// The variables with the table, by name.
     parts: Vec<(String, String)>,
-    /// The secrets by name; `null` when one is set and its text is not known here.
+    /// The secrets by name; `null` for a secret that is set, but whose value is not available.
     secrets: BTreeMap<String, Option<String>>,
     development: bool,
     deployment: bool,
@@ -28,7 +28,7 @@ struct Question {
     wanted: Wanted,
 }
 
-/// A question about published keys and a sample token.
+/// The input about published keys and a sample token.
 struct Wanted {
     /// Whether published keys may be fetched.
     online: bool,
@@ -87,16 +87,16 @@ impl Environment for Question {
     }
 }
 
-/// Whether a question allows keys to be fetched.
+/// Whether the input allows fetching keys.
 #[must_use]
 pub fn is_online(question: &str) -> bool {
     Question::read(question).is_ok_and(|question| question.wanted.online)
 }
 
-/// The refusals of the table: a JSON list of texts.
+/// The configuration errors: a JSON list of strings.
 ///
 /// # Errors
-/// Why the question cannot be read.
+/// The input is malformed.
 pub fn findings(question: &str) -> Result<String, String> {
     let mut findings = Array::new();
     if let Err(refusals) = Question::read(question)?.parse() {
@@ -108,7 +108,7 @@ pub fn findings(question: &str) -> Result<String, String> {
 /// Warnings about settings that are accepted, but probably not meant: a JSON list of texts. Empty for a refused table.
 ///
 /// # Errors
-/// Why the question cannot be read.
+/// The input is malformed.
 pub fn warnings(question: &str) -> Result<String, String> {
     let mut warnings = Array::new();
     if let Ok(config) = Question::read(question)?.parse() {
@@ -133,7 +133,7 @@ pub fn warnings(question: &str) -> Result<String, String> {
 /// or `{"refused": true}` when the table is refused.
 ///
 /// # Errors
-/// Why the question cannot be read.
+/// The input is malformed.
 pub async fn judge<P: Clock + Journal + SharedMemory + Signatures + Web>(
     question: &str,
     platform: &P,

@@ -1,4 +1,4 @@
-//! Judges a sample token with the Worker's own verification, and explains the first problem.
+//! Verifies a sample token with the Worker's own code, and explains the first problem.
 
 use std::rc::Rc;
 
@@ -15,10 +15,10 @@ use crate::token::{
     explain, explain_lack, explain_shape, one_of,
 };
 
-/// A prefix that operators may paste with the token.
+/// A prefix that users may paste with the token.
 const SCHEME: &str = "Bearer ";
 
-/// The verdicts on a token, one for each issuer that it may be of. One good verdict suffices.
+/// The verdicts on a token, one per possible issuer. One success is sufficient.
 pub(super) async fn judge<P: Clock + Journal + SharedMemory + Signatures + Web>(
     text: &str,
     config: &Config,
@@ -67,10 +67,10 @@ fn is_about_keys(problem: TokenProblem) -> bool {
     matches!(problem, TokenProblem::AlgorithmNotAllowed | TokenProblem::UnknownKey)
 }
 
-/// The parsed token and the issuers that it may be of.
+/// Parses a token and finds its possible issuers.
 ///
 /// # Errors
-/// The verdict, when the token has neither.
+/// The verdict if the token is malformed or has no possible issuer.
 fn begin<'a>(text: &'a str, config: &Config) -> Result<(UntrustedJwt<'a>, Vec<Rc<Issuer>>), String> {
     let token = UntrustedJwt::parse(text).map_err(|problem| {
         let mut explanation = explain_shape(problem, text);
@@ -89,7 +89,7 @@ fn begin<'a>(text: &'a str, config: &Config) -> Result<(UntrustedJwt<'a>, Vec<Rc
         Tokens::Opaque => false,
     };
     let candidates = match issuers_of(config, &token) {
-        // Guards, logouts, and checks that name the issuer accept tokens without `iss`.
+        // Tokens without `iss` are accepted by guards, logouts, and checks that name the issuer.
         None if claims_none => config.issuers.iter().filter(nameless).cloned().collect(),
         found => found.unwrap_or_default(),
     };

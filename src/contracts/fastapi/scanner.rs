@@ -2,8 +2,8 @@
 //! `_match_number_unicode`, with their messages and positions.
 
 use super::encoding::CodePoint;
-use super::number::Literal;
 use super::failure::Failure;
+use super::number::Literal;
 use super::value::Text;
 
 /// A place in a text.
