@@ -1,25 +1,25 @@
-//! Moments in time, as tokens (RFC 7519 section 2, `NumericDate`) and Workers KV mean them.
+//! Timestamps, as used by tokens (RFC 7519 section 2, `NumericDate`) and Workers KV.
 
 use std::time::Duration;
 
-/// How far the clocks of two requests of an isolate may be apart: a request's clock stands still while it computes.
+/// The assumed maximum clock difference between two requests of an isolate. A request's clock stands still between I/O.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5);
 
-/// A moment in Unix time, in milliseconds. All arithmetic saturates: a hostile date cannot overflow it.
+/// A Unix timestamp in milliseconds. Arithmetic saturates, so a hostile date cannot overflow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The end of time.
+    /// The latest timestamp, used as "never".
     pub const END: Self = Self(i64::MAX);
 
-    /// The moment `millis` milliseconds after the Unix epoch.
+    /// Creates a timestamp from milliseconds since the Unix epoch.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// The moment `seconds` seconds after the Unix epoch.
+    /// Creates a timestamp from seconds since the Unix epoch.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1000))
@@ -31,21 +31,21 @@ impl Timestamp {
         self.0
     }
 
-    /// Whole seconds since the Unix epoch, rounded up: what must still hold at this moment holds at that second.
+    /// Seconds since the Unix epoch, rounded up.
     #[must_use]
     pub const fn as_seconds_rounded_up(self) -> i64 {
         let whole = self.0.div_euclid(1000);
         if self.0.rem_euclid(1000) == 0 { whole } else { whole.saturating_add(1) }
     }
 
-    /// The last millisecond of this moment's second.
+    /// The last millisecond of the same second.
     #[must_use]
     pub const fn end_of_second(self) -> Self {
         Self(self.0.saturating_add(999_i64.saturating_sub(self.0.rem_euclid(1000))))
     }
 
-    /// Seconds since the Unix epoch with a fraction, as JSON shows it to an operator: `1800000000.0`, `1800000000.25`.
-    /// Made of whole numbers, since the code that writes floats is large.
+    /// Formats the timestamp as a JSON number of seconds: `1800000000.0`, `1800000000.25`. Uses integer arithmetic,
+    /// because formatting floats needs much code.
     #[must_use]
     pub fn as_seconds_text(self) -> String {
         let sign = if self.0 < 0 { "-" } else { "" };
@@ -59,40 +59,40 @@ impl Timestamp {
         text
     }
 
-    /// The moment so many seconds after the Unix epoch, to the millisecond; what is no moment becomes the nearest one.
+    /// Creates a timestamp from fractional seconds, rounded to milliseconds and saturated; NaN becomes 0.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "casts of floats saturate")]
     pub const fn from_seconds_f64(seconds: f64) -> Self {
         Self((seconds * 1000.0).round() as i64)
     }
 
-    /// This moment, `duration` later.
+    /// This timestamp plus a duration.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }
 
-    /// This moment, `duration` earlier.
+    /// This timestamp minus a duration.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(millis(duration)))
     }
 
-    /// How long it is from `earlier` until this moment; nothing when it has passed.
+    /// The duration from `earlier` to this timestamp; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Whether `duration` has passed between this moment and `now`. A moment that is later than `now` by more than
-    /// [`CLOCK_SKEW`] counts as passed: it was noted before the clock was set back, and its age is unknown.
+    /// Whether at least `duration` has passed from this timestamp to `now`. Also true if this timestamp is later than
+    /// `now` by more than [`CLOCK_SKEW`]: the clock was set back, so the real age is unknown.
     #[must_use]
     pub fn has_passed(self, duration: Duration, now: Self) -> bool {
         self > now.plus(CLOCK_SKEW) || now.since(self) >= duration
     }
 }
 
-/// Without the 128 bits of [`Duration::as_millis`], which cost more than all else in a check.
+/// Avoids the 128-bit arithmetic of [`Duration::as_millis`], which is slow in WebAssembly.
 fn millis(duration: Duration) -> i64 {
     let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     seconds.saturating_mul(1000).saturating_add(duration.subsec_millis().into())

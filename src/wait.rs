@@ -1,4 +1,4 @@
-//! Waiting: for some time at most, and for several futures at once.
+//! Timeouts, and waiting for several futures.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -9,7 +9,7 @@ use futures_util::future::{Either, LocalBoxFuture, select};
 
 use crate::ports::Clock;
 
-/// What a future gives, or nothing when the limit has passed first.
+/// Waits for a future with a timeout; `None` when it expires first.
 pub async fn within<P: Clock, T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     match select(pin!(future), pin!(P::sleep(limit))).await {
         Either::Left((output, _)) => Some(output),
@@ -17,10 +17,10 @@ pub async fn within<P: Clock, T>(limit: Duration, future: impl Future<Output = T
     }
 }
 
-/// What several futures give, in their order, all waited for at the same time.
+/// Runs several futures concurrently and returns their outputs in order.
 ///
-/// Whenever one of them wakes, all that are not done are polled. That is little for the few calls that a request makes
-/// at once, and spares the queue of `futures_util`'s `join_all`, 5 KB of wasm for every kind of future.
+/// Each wake-up polls all incomplete futures, which is fine for a few of them. It needs less code than `join_all`,
+/// which is compiled for every type of future.
 pub async fn all<T>(mut futures: Vec<LocalBoxFuture<'_, T>>) -> Vec<T> {
     let mut outputs: Vec<Option<T>> = futures.iter().map(|_| None).collect();
     poll_fn(|context| {
@@ -35,7 +35,7 @@ pub async fn all<T>(mut futures: Vec<LocalBoxFuture<'_, T>>) -> Vec<T> {
     outputs.into_iter().flatten().collect()
 }
 
-/// The first of several futures to end, which is taken out of the list. The list is not empty.
+/// Waits for the first of several futures, removes it from the list and returns its output. The list must not be empty.
 pub async fn first<T>(futures: &mut Vec<LocalBoxFuture<'_, T>>) -> T {
     poll_fn(|context| {
         for place in 0..futures.len() {

@@ -1,7 +1,7 @@
-//! What is bound to the Worker.
+//! The Worker's bindings.
 
-/// What is bound to the Worker.
+/// The Worker's bindings.
 pub trait Bindings {
-    /// Whether there is a binding of this name.
+    /// Whether a binding with this name exists.
     fn is_bound(&self, name: &str) -> bool;
 }

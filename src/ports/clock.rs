@@ -1,15 +1,15 @@
-//! Time.
+//! The clock.
 
 use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// Time. Workers' own clock moves only with input and output, which is all that is needed here.
+/// The clock and timers. In Workers the clock only advances with I/O.
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
 pub trait Clock: 'static {
-    /// The time now.
+    /// The current time.
     fn now(&self) -> Timestamp;
 
-    /// Waits.
+    /// Waits for a duration.
     async fn sleep(duration: Duration);
 }

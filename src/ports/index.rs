@@ -1,40 +1,40 @@
-//! The index of live revocations: Workers KV.
+//! Workers KV, which has an entry per revocation.
 
-/// How long KV keeps an entry.
+/// The lifetime of a KV entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KvLifetime {
-    /// Until this second of Unix time.
+    /// An absolute `expiration`, in seconds of Unix time.
     Until(u32),
-    /// For this many seconds from when it is written.
+    /// A relative `expirationTtl`, in seconds.
     Seconds(u32),
 }
 
-/// An entry of Workers KV.
+/// A Workers KV entry to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KvEntry {
-    /// The key, well below KV's 512 bytes.
+    /// The key. Below KV's limit of 512 bytes.
     pub key: String,
-    /// The value, and the metadata as well: JSON below KV's 1,024 bytes of metadata.
+    /// The JSON value, which is also the metadata. Below KV's limit of 1,024 bytes of metadata.
     pub value: String,
-    /// How long it stays.
+    /// The lifetime.
     pub lifetime: KvLifetime,
 }
 
-/// Why the index of revocations did not answer.
+/// Why a Workers KV operation failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IndexError {
-    /// Too many writes to one key (Workers KV allows one a second): HTTP 429.
+    /// HTTP 429: too many writes to a key. Workers KV allows one per second.
     RateLimited,
-    /// A fault that may be gone at the next try: 5xx, a lost connection.
+    /// HTTP 5xx or a lost connection. A retry may succeed.
     Transient,
-    /// A fault that trying again does not mend: any other refusal.
+    /// Any other error. A retry does not help.
     Permanent,
-    /// No answer within the time that a request may wait for it.
+    /// No answer within the time limit.
     TimedOut,
 }
 
 impl IndexError {
-    /// The word that the log has for it.
+    /// The reason in the log.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
@@ -46,15 +46,15 @@ impl IndexError {
     }
 }
 
-/// The index of live revocations: Workers KV.
+/// The KV namespace of revocations and segments.
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
 pub trait Index {
-    /// The values of up to 100 keys, in the order of the keys, in one round trip.
+    /// Reads up to 100 keys with one bulk read. Returns the values in the order of the keys.
     async fn find(&self, keys: &[String]) -> Result<Vec<Option<String>>, IndexError>;
 
-    /// Writes an entry, durably once this returns.
+    /// Writes an entry. It is durable when this returns.
     async fn put(&self, entry: &KvEntry) -> Result<(), IndexError>;
 
-    /// The filter of a segment, by its key; `None` when it is not there, or not there yet.
+    /// Reads the filter of a segment; `None` if the key is missing or not visible yet.
     async fn segment(&self, key: &str) -> Result<Option<Vec<u8>>, IndexError>;
 }

@@ -1,26 +1,26 @@
-//! The way to the ledger.
+//! Calls to the ledger.
 
 use std::time::Duration;
 
-/// Why the ledger did not answer.
+/// Why a call to the ledger failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LedgerError {
-    /// Nothing is bound as the ledger.
+    /// The Worker has no ledger binding.
     Absent,
-    /// A fault that may be gone at the next try, with a new stub.
+    /// A transient error. A retry with a new stub may succeed.
     Retryable,
-    /// It has too much to do: trying again makes it worse.
+    /// The object is overloaded. A retry makes this worse.
     Overloaded,
-    /// Any other refusal, or an answer that cannot be read.
+    /// Any other error, or a malformed answer.
     Failed,
-    /// No answer within the time that a request may wait for it.
+    /// No answer within the time limit.
     TimedOut,
-    /// Its storage is full: it takes no more logouts.
+    /// The shard's storage is full: it records no more logouts.
     Full,
 }
 
 impl LedgerError {
-    /// The word that the log has for it.
+    /// The reason in the log.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
@@ -34,12 +34,13 @@ impl LedgerError {
     }
 }
 
-/// The ledger: the durable, ordered authority on revocations, in shards.
+/// The shards of the ledger.
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
 pub trait LedgerShards {
-    /// The answer of a shard to a call; see [`crate::revocation::ledger::Call`] and [`crate::revocation::ledger::Answer`].
+    /// Sends an encoded [`crate::revocation::ledger::Call`] to a shard. Returns the encoded
+    /// [`crate::revocation::ledger::Answer`].
     ///
     /// # Errors
-    /// [`LedgerError::TimedOut`] when there is none within `limit`.
+    /// [`LedgerError::TimedOut`] when there is no answer within `limit`, or another error of the call.
     async fn ask(&self, shard: u32, call: &[u8], limit: Duration) -> Result<Vec<u8>, LedgerError>;
 }

@@ -1,4 +1,4 @@
-//! What the core asks of the platform. `edge` answers with Cloudflare's; tests answer natively.
+//! The interfaces between the core and the platform. `edge` implements them for Cloudflare Workers, the tests natively.
 
 mod bindings;
 mod clock;
@@ -24,11 +24,11 @@ pub use self::shared_memory::SharedMemory;
 pub use self::signatures::Signatures;
 pub use self::web::{Fetched, Web, WebError};
 
-/// Something outside did not answer as it should.
+/// An external service failed or did not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 
-/// All that the service needs.
+/// All ports that the service needs.
 pub trait Platform:
     Bindings
     + Clock

@@ -1,11 +1,11 @@
-//! What isolates of one location share.
+//! The cache that the isolates of a location share.
 
-/// What isolates of one location share: the Cache API. It may forget and it may fail; nothing depends on it.
+/// The Cache API, which the isolates of a location share. It is an optimization: entries may disappear, calls may fail.
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
 pub trait SharedMemory {
-    /// What is shared under a name.
+    /// Reads an entry.
     async fn recall(&self, name: &str) -> Option<Vec<u8>>;
 
-    /// Shares bytes for some seconds.
+    /// Writes an entry with a lifetime in seconds.
     async fn share(&self, name: &str, bytes: &[u8], seconds: u32);
 }

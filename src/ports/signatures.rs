@@ -3,16 +3,16 @@
 use super::Unavailable;
 use crate::token::{PrivateKey, PublicKey, SigningInput};
 
-/// Asymmetric signatures. HMAC needs no port: the core computes it itself, faster than a call out.
+/// Asymmetric signatures. The core computes HMAC itself, which is faster than a call to the platform.
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
 pub trait Signatures {
-    /// Whether `signature` over `input` verifies under `key` and its algorithm.
-    /// An error means that it could not be told, never that the signature is bad.
+    /// Verifies `signature` over `input` with `key` and its algorithm. An error means that the check could not be done,
+    /// not that the signature is invalid.
     async fn verify(&self, key: &PublicKey, input: SigningInput<'_>, signature: &[u8]) -> Result<bool, Unavailable>;
 
-    /// Forgets what was kept of the key of a slot, which nothing will be verified with any more.
+    /// Drops cached data of the key in a slot, which is no longer used.
     fn forget(&self, _slot: u32) {}
 
-    /// The signature of `key` over `input`, as JWS has it (RFC 7518 section 3: ECDSA as `r || s`).
+    /// Signs `input` with `key`. The signature has the JWS format (RFC 7518 section 3: ECDSA as `r || s`).
     async fn sign(&self, key: &PrivateKey, input: SigningInput<'_>) -> Result<Vec<u8>, Unavailable>;
 }

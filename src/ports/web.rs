@@ -1,29 +1,29 @@
-//! Servers elsewhere.
+//! HTTP requests to other servers.
 
-/// What a server has answered.
+/// A server's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
     /// The status.
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
-    /// `Cache-Control`, where it is there.
+    /// The header `Cache-Control`, if present.
     pub cache_control: Option<String>,
-    /// `Age`, where it is there.
+    /// The header `Age`, if present.
     pub age: Option<String>,
 }
 
-/// Why a server has not answered.
+/// Why a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebError {
-    /// It could not be reached, or broke off.
+    /// The server could not be reached, or the connection was lost.
     Unreachable,
-    /// Its answer, with this status, is larger than the limit.
+    /// The body of the response, with this status, is larger than the limit.
     TooLarge(u16),
 }
 
 impl WebError {
-    /// The word that the log has for it.
+    /// The reason in the log.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
@@ -33,10 +33,10 @@ impl WebError {
     }
 }
 
-/// Servers elsewhere.
+/// An HTTP client.
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
 pub trait Web {
-    /// What a server answers to a `GET`, with at most `limit` bytes of a body. No redirect is followed, no cache asked,
-    /// and a request that is dropped is broken off.
+    /// Sends a `GET` request and reads up to `limit` bytes of the body. Follows no redirects and bypasses caches.
+    /// Dropping the future aborts the request.
     async fn get(&self, url: &str, limit: usize) -> Result<Fetched, WebError>;
 }
