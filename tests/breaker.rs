@@ -10,10 +10,10 @@ use crate::support::authority::{BOUNDED, Isolate, LIMIT, ending, token};
 use crate::support::platform::{LedgerFault, TestPlatform};
 use crate::support::{clock, run};
 use edge_logout::ports::{Clock, LedgerError};
-use edge_logout::wait::within;
 use edge_logout::revocation::Freshness::Strong;
-use edge_logout::revocation::{Doubt, Freshness, Matchable, Status};
+use edge_logout::revocation::{AuthorityError, Freshness, Matchable, Status};
 use edge_logout::time::Timestamp;
+use edge_logout::wait::within;
 use futures_util::future::join_all;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -130,7 +130,7 @@ fn failing() -> (TestPlatform, Isolate) {
 }
 
 fn refused(platform: &TestPlatform, isolate: &Isolate, token: &Matchable) -> bool {
-    isolate.check(platform, token, Strong) == Err(Doubt::Ledger(LedgerError::Failed))
+    isolate.check(platform, token, Strong) == Err(AuthorityError::Ledger(LedgerError::Failed))
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn one_shard_that_fails_is_no_matter_of_the_others() {
     let (both, one): (Vec<_>, Vec<_>) = tokens.iter().partition(needs_both);
     assert!(isolate.is_active(&platform, one[0], Strong));
     platform.failing_shard.set(Some(1));
-    let doubt = Err(Doubt::Ledger(LedgerError::Overloaded));
+    let doubt = Err(AuthorityError::Ledger(LedgerError::Overloaded));
     assert_eq!(isolate.check(&platform, both[0], Strong), doubt);
     platform.asked.borrow_mut().clear();
     platform.failing_shard.set(None);
@@ -250,7 +250,7 @@ fn a_failing_shard_is_not_stormed_by_logouts_either() {
     };
     let begin = platform.now();
     let done = run(join_all((0..100).map(log_out)));
-    assert!(done.iter().all(|done| *done == Err(Doubt::Ledger(LedgerError::Failed))));
+    assert!(done.iter().all(|done| *done == Err(AuthorityError::Ledger(LedgerError::Failed))));
     let most = platform.now().since(begin).as_millis() / 100 + 3;
     let calls = platform.asked.borrow().len();
     assert!(calls >= 1 && calls as u128 <= most, "{calls} calls, at most {most}");

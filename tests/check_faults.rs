@@ -10,14 +10,14 @@ use crate::support::run;
 use crate::support::shards::setup;
 use edge_logout::ports::{Clock, IndexError, LedgerError};
 use edge_logout::revocation::Freshness::{Eventual, Strong};
-use edge_logout::revocation::{Doubt, Freshness, Known, Scope, Status};
+use edge_logout::revocation::{AuthorityError, CheckedStatus, Freshness, Scope, Status};
 use edge_logout::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const FAILED: LedgerFault = LedgerFault::Error(LedgerError::Failed);
 
-fn known(status: Status, freshness: Freshness) -> Known {
-    Known { status, freshness }
+fn known(status: Status, freshness: Freshness) -> CheckedStatus {
+    CheckedStatus { status, freshness }
 }
 
 /// A platform and an isolate in step with its ledger, a second and more ago.
@@ -47,7 +47,7 @@ fn a_check_that_has_waited_for_a_sync_in_vain_does_not_wait_for_another_one() {
     let (platform, isolate) = out_of_step();
     platform.ledger_faults.borrow_mut().push_back(LedgerFault::Hangs);
     let begin = platform.now();
-    assert_eq!(isolate.check(&platform, &token("a"), BOUNDED), Err(Doubt::Ledger(LedgerError::TimedOut)));
+    assert_eq!(isolate.check(&platform, &token("a"), BOUNDED), Err(AuthorityError::Ledger(LedgerError::TimedOut)));
     assert_eq!(platform.now().since(begin), Duration::from_millis(1_500));
 }
 
@@ -59,7 +59,7 @@ fn without_the_ledger_it_cannot_be_told() {
         Isolate::on_kv_alone().log_out(&platform, "a").unwrap();
         platform.ledger_down.set(Some(LedgerFault::Hangs));
         let doubt = isolate.check(&platform, &token("a"), freshness);
-        assert_eq!(doubt, Err(Doubt::Ledger(LedgerError::TimedOut)), "{freshness:?}");
+        assert_eq!(doubt, Err(AuthorityError::Ledger(LedgerError::TimedOut)), "{freshness:?}");
     }
 }
 
@@ -90,12 +90,12 @@ fn what_was_found_once_is_refused_under_every_freshness() {
 fn when_the_ledger_does_not_answer_either_it_cannot_be_told() {
     use LedgerError::{Failed, Overloaded, Retryable};
     for (fault, told) in [
-        (FAILED, Doubt::Ledger(Failed)),
-        (LedgerFault::Error(Overloaded), Doubt::Ledger(Overloaded)),
-        (LedgerFault::Error(Retryable), Doubt::Ledger(Retryable)),
-        (LedgerFault::Hangs, Doubt::Ledger(LedgerError::TimedOut)),
-        (LedgerFault::Says(&[1, 1]), Doubt::Ledger(Failed)),
-        (LedgerFault::Says(&[1, 3, 1, 0]), Doubt::Ledger(Failed)),
+        (FAILED, AuthorityError::Ledger(Failed)),
+        (LedgerFault::Error(Overloaded), AuthorityError::Ledger(Overloaded)),
+        (LedgerFault::Error(Retryable), AuthorityError::Ledger(Retryable)),
+        (LedgerFault::Hangs, AuthorityError::Ledger(LedgerError::TimedOut)),
+        (LedgerFault::Says(&[1, 1]), AuthorityError::Ledger(Failed)),
+        (LedgerFault::Says(&[1, 3, 1, 0]), AuthorityError::Ledger(Failed)),
     ] {
         let (platform, isolate) = out_of_step();
         platform.ledger_down.set(Some(fault));
@@ -166,14 +166,14 @@ fn an_index_that_fails_or_hangs_is_a_doubt() {
             let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
             platform.find_faults.borrow_mut().push_back(fault);
             let doubt = isolate.check(&platform, &token("a"), freshness);
-            assert_eq!(doubt, Err(Doubt::Index(error)), "{fault:?} under {freshness:?}");
+            assert_eq!(doubt, Err(AuthorityError::Index(error)), "{fault:?} under {freshness:?}");
             assert!(isolate.is_active(&platform, &token("a"), freshness), "it is asked again the next time");
             assert_eq!(platform.finds.borrow().len(), 2);
         }
     }
     let (platform, isolate) = (TestPlatform::at(NOW), Isolate::on_kv_alone());
     platform.find_faults.borrow_mut().push_back(Fault::Hangs);
-    assert_eq!(isolate.check(&platform, &token("a"), Eventual), Err(Doubt::Index(IndexError::TimedOut)));
+    assert_eq!(isolate.check(&platform, &token("a"), Eventual), Err(AuthorityError::Index(IndexError::TimedOut)));
     assert!(platform.now().since(NOW) <= LIMIT);
 }
 
@@ -195,7 +195,7 @@ fn without_a_ledger_only_eventual_can_be_promised() {
     let (platform, isolate) = (TestPlatform::at(NOW), Isolate::on_kv_alone());
     for freshness in [BOUNDED, Strong] {
         let doubt = isolate.check(&platform, &token("a"), freshness);
-        assert_eq!(doubt, Err(Doubt::Ledger(LedgerError::Absent)));
+        assert_eq!(doubt, Err(AuthorityError::Ledger(LedgerError::Absent)));
     }
 }
 
@@ -244,7 +244,7 @@ fn a_shard_that_answers_something_else_about_what_is_not_held_is_a_doubt() {
         platform.ledger_down.set(Some(LedgerFault::Says(wrong)));
         assert_eq!(
             isolate.check(&platform, &token("a"), BOUNDED),
-            Err(Doubt::Ledger(LedgerError::Failed)),
+            Err(AuthorityError::Ledger(LedgerError::Failed)),
             "{wrong:?}"
         );
     }
@@ -271,6 +271,11 @@ fn a_sync_of_many_pages_is_as_old_as_its_first_page() {
     platform.ledger_faults.borrow_mut().extend([LedgerFault::AnswersAfter(Duration::from_millis(400)); 3]);
     assert!(isolate.is_active(&platform, &token("x"), Freshness::Bounded(Duration::from_secs(5))));
     assert_eq!(platform.asked("Sync"), 3);
-    assert!(isolate.on(&platform).remembered(&token("x"), BOUNDED).is_none(), "1,200 ms ago");
-    assert!(isolate.on(&platform).remembered(&token("x"), Freshness::Bounded(Duration::from_millis(1_200))).is_some());
+    assert!(isolate.on(&platform).status_from_memory(&token("x"), BOUNDED).is_none(), "1,200 ms ago");
+    assert!(
+        isolate
+            .on(&platform)
+            .status_from_memory(&token("x"), Freshness::Bounded(Duration::from_millis(1_200)))
+            .is_some()
+    );
 }

@@ -38,7 +38,7 @@ fn within_the_bound_nothing_outside_is_touched() {
         assert!(isolate.is_active(&platform, &a, BOUNDED));
     }
     assert_eq!(platform.calls(), first);
-    assert!(isolate.on(&platform).remembered(&a, BOUNDED).is_some(), "so it can be answered without waiting");
+    assert!(isolate.on(&platform).status_from_memory(&a, BOUNDED).is_some(), "so it can be answered without waiting");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn what_settled_long_ago_is_refused_without_the_index_by_who_has_never_seen_it()
     }
     let isolate = Isolate::new(1);
     assert!(isolate.is_active(&platform, &token("b"), BOUNDED));
-    assert!(isolate.on(&platform).remembered(&token("a"), BOUNDED).is_some(), "from memory");
+    assert!(isolate.on(&platform).status_from_memory(&token("a"), BOUNDED).is_some(), "from memory");
     assert!(platform.finds.borrow().is_empty());
 }
 

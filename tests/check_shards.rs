@@ -8,7 +8,7 @@ use crate::support::authority::{BOUNDED, Isolate, LIMIT, rules, token};
 use crate::support::platform::{LedgerFault, TestPlatform};
 use crate::support::run;
 use edge_logout::revocation::Freshness::{Eventual, Strong};
-use edge_logout::revocation::{Doubt, Freshness, Matchable, Scope, Status, cut_off};
+use edge_logout::revocation::{AuthorityError, Freshness, Matchable, Scope, Status, cut_off};
 use edge_logout::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -23,7 +23,7 @@ fn check(
     isolate: &Isolate,
     tokens: &[Matchable],
     freshness: Freshness,
-) -> Vec<Result<Status, Doubt>> {
+) -> Vec<Result<Status, AuthorityError>> {
     let tokens: Vec<_> = tokens.iter().collect();
     let known = run(isolate.on(platform).statuses(&tokens, freshness, LIMIT));
     known.into_iter().map(|known| known.map(|known| known.status)).collect()

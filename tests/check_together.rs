@@ -9,10 +9,10 @@ use crate::support::platform::{LedgerFault, TestPlatform};
 use crate::support::run;
 use crate::support::shards::setup;
 use edge_logout::ports::{Clock, LedgerError};
-use edge_logout::wait::within;
 use edge_logout::revocation::Scope;
 use edge_logout::revocation::ledger::{Answer, Synced};
 use edge_logout::time::Timestamp;
+use edge_logout::wait::within;
 use futures_util::future::{Either, select};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);

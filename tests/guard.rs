@@ -73,7 +73,7 @@ fn a_good_token_is_passed_on_with_what_is_known_of_it() {
 
 #[test]
 fn what_a_client_says_of_itself_is_taken_away() {
-    let kept = plain().send(&get("/api/orders").bearer(&worth().sign())).forward.unwrap().kept;
+    let kept = plain().send(&get("/api/orders").bearer(&worth().sign())).forward.unwrap().kept_headers;
     for name in [
         "x-auth-subject",
         "x-auth-anything",
@@ -108,7 +108,7 @@ fn what_a_client_says_of_itself_is_taken_away() {
 #[test]
 fn the_table_passes_on_what_would_override_and_nothing_that_is_ours() {
     let asking = guarded(json!({ "pass_headers": ["X-Forwarded-For"] }));
-    let kept = asking.send(&get("/api/orders").bearer(&worth().sign())).forward.unwrap().kept;
+    let kept = asking.send(&get("/api/orders").bearer(&worth().sign())).forward.unwrap().kept_headers;
     assert!(kept.keeps("x-forwarded-for"));
     for name in ["x_forwarded_for", "x-forwarded-host", "x-auth-subject"] {
         assert!(!kept.keeps(name), "{name}");

@@ -13,8 +13,8 @@ use crate::support::tokens::{NOW, TestToken};
 use crate::support::web::Served;
 use edge_logout::http::Reply;
 use edge_logout::ports::{Clock, IndexError, LedgerError, WebError};
-use edge_logout::wait::within;
 use edge_logout::service::Service;
+use edge_logout::wait::within;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 

@@ -13,7 +13,7 @@ use crate::support::tokens::TestToken;
 use edge_logout::ports::{Clock, IndexError};
 use edge_logout::revocation::Freshness::Strong;
 use edge_logout::revocation::ledger::LedgerRules;
-use edge_logout::revocation::{Doubt, Status};
+use edge_logout::revocation::{AuthorityError, Status};
 use edge_logout::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -159,7 +159,7 @@ fn a_check_fails_closed_while_workers_kv_cannot_be_read() {
         platform.find_faults.borrow_mut().extend([Fault::Error(IndexError::Transient); 3]);
         for name in ["before-0", "good"] {
             let doubt = Isolate::new(1).check(&platform, &token(name), freshness);
-            assert_eq!(doubt, Err(Doubt::Index(IndexError::Transient)), "{name}");
+            assert_eq!(doubt, Err(AuthorityError::Index(IndexError::Transient)), "{name}");
         }
         let known = Isolate::new(1).check(&platform, &token("own"), freshness);
         assert!(matches!(known.unwrap().status, Status::Revoked(_)));

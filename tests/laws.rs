@@ -19,7 +19,7 @@ use crate::support::shipped::{self, both_services};
 use crate::support::tokens::{NOW, TestToken, now};
 use edge_logout::config::{Config, Issuer, Tokens};
 use edge_logout::ports::Clock;
-use edge_logout::revocation::{Ended, Freshness, Logout, Matchable, RevocationRules, Scope, logout_of};
+use edge_logout::revocation::{Freshness, Logout, Matchable, RevocableToken, RevocationRules, Scope, logout_of};
 use edge_logout::token::{JwtRules, VerifiedToken, verify};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ fn lives_on(
 ) -> bool {
     let platform = TestPlatform::at(NOW);
     let [answering, other] = isolates;
-    let matchable = Matchable::new(Ended::Jwt(token), rules);
+    let matchable = Matchable::new(RevocableToken::Jwt(token), rules);
     if freshness != Freshness::Eventual {
         other.is_active(&platform, &matchable, freshness);
     }
@@ -104,7 +104,7 @@ proptest! {
         let token = names.iter().fold(TestToken::of("commerce-engine-pos").claim("iat", json!(iat)), without);
         let token = token.claim("exp", json!(now() + life)).sign();
         let token = run(verify(&token, &rules, NOW, &TestPlatform::at(NOW))).unwrap();
-        let logout = logout_of(Ended::Jwt(&token), &scopes, &revocation, NOW);
+        let logout = logout_of(RevocableToken::Jwt(&token), &scopes, &revocation, NOW);
         for freshness in [Freshness::Strong, Freshness::DEFAULT, Freshness::Eventual] {
             let isolates = [Isolate::new(2), Isolate::new(2)];
             prop_assert!(!lives_on(isolates, freshness, &token, &logout, &revocation), "{freshness:?} with the ledger");

@@ -18,8 +18,10 @@ use crate::support::shipped;
 use crate::support::tokens::{NOW, TestToken, now};
 use edge_logout::config::Tokens;
 use edge_logout::ports::{Clock, IndexError};
-use edge_logout::revocation::{Authority, Ended, Freshness, Logout, Matchable, Replica, RevocationRules, Scope, Status, logout_of, write};
 use edge_logout::ports::{KvEntry, KvLifetime};
+use edge_logout::revocation::{
+    Authority, Freshness, Logout, Matchable, Replica, RevocableToken, RevocationRules, Scope, Status, logout_of, write,
+};
 use edge_logout::time::Timestamp;
 use edge_logout::token::{OpaqueToken, VerifiedToken, verify};
 use serde_json::{Value, json};
@@ -48,15 +50,15 @@ fn pos() -> TestToken {
 fn status(platform: &TestPlatform, token: &VerifiedToken) -> Status {
     let replica = Replica::new(0);
     let authority = Authority { platform, replica: &replica, ledger: None, settling: SETTLING };
-    let matchable = Matchable::new(Ended::Jwt(token), &rules());
+    let matchable = Matchable::new(RevocableToken::Jwt(token), &rules());
     run(authority.status(&matchable, Freshness::Eventual, LIMIT)).unwrap().status
 }
 
 fn scopes(token: &TestToken, wanted: &[Scope]) -> Vec<Scope> {
     let token = verified(token);
-    let logout = logout_of(Ended::Jwt(&token), wanted, &rules(), NOW);
-    let of_token = logout.of_token();
-    [Some(logout.widest), of_token].into_iter().flatten().map(|revocation| revocation.scope).collect()
+    let logout = logout_of(RevocableToken::Jwt(&token), wanted, &rules(), NOW);
+    let token_revocation = logout.token_revocation();
+    [Some(logout.widest), token_revocation].into_iter().flatten().map(|revocation| revocation.scope).collect()
 }
 
 #[test]
@@ -75,19 +77,22 @@ fn a_token_without_what_is_wanted_is_ended_by_what_it_has() {
 #[test]
 fn revocations_live_as_long_as_what_they_end() {
     let token = verified(&pos());
-    let of = |scopes: &[Scope]| logout_of(Ended::Jwt(&token), scopes, &rules(), NOW);
+    let of = |scopes: &[Scope]| logout_of(RevocableToken::Jwt(&token), scopes, &rules(), NOW);
     // A cut-off: a clock that is ahead by the leeway, a check that is behind by it, and a double click.
     let cut_off = Timestamp::from_seconds(now() + MONTH + 13);
-    let of_token = Timestamp::from_seconds(now() + 3600 + 5);
+    let token_revocation = Timestamp::from_seconds(now() + 3600 + 5);
     let expiry = |scopes: &[Scope]| (of(scopes).widest.scope, of(scopes).widest.expires_at);
     assert_eq!(expiry(&[Scope::Token, Scope::Session, Scope::Subject]), (Scope::Subject, cut_off));
     assert_eq!(expiry(&[Scope::Session, Scope::Token]), (Scope::Session, cut_off));
-    assert_eq!(expiry(&[Scope::Token]), (Scope::Token, of_token));
-    let own = of(&[Scope::Token, Scope::Session]).of_token().unwrap();
-    assert_eq!((own.scope, own.expires_at, own.digest), (Scope::Token, of_token, of(&[Scope::Token]).widest.digest));
+    assert_eq!(expiry(&[Scope::Token]), (Scope::Token, token_revocation));
+    let own = of(&[Scope::Token, Scope::Session]).token_revocation().unwrap();
+    assert_eq!(
+        (own.scope, own.expires_at, own.digest),
+        (Scope::Token, token_revocation, of(&[Scope::Token]).widest.digest)
+    );
     assert_eq!(KvEntry::of(&own, NOW).lifetime, KvLifetime::Until(u32::try_from(now() + 3605).unwrap()));
-    assert_eq!(of(&[Scope::Session]).of_token(), None, "nobody asked for it");
-    let opaque = logout_of(Ended::Opaque(OpaqueToken("x")), &[Scope::Token], &rules(), NOW);
+    assert_eq!(of(&[Scope::Session]).token_revocation(), None, "nobody asked for it");
+    let opaque = logout_of(RevocableToken::Opaque(OpaqueToken("x")), &[Scope::Token], &rules(), NOW);
     assert_eq!((opaque.widest.expires_at, opaque.token), (cut_off, None));
 }
 
@@ -95,7 +100,7 @@ fn revocations_live_as_long_as_what_they_end() {
 fn a_cut_off_ends_what_was_issued_up_to_it() {
     let platform = TestPlatform::at(NOW);
     let ended = verified(&pos().claim("sid", Value::Null));
-    run(write(&platform, &logout_of(Ended::Jwt(&ended), &[Scope::Session], &rules(), NOW), LIMIT)).unwrap();
+    run(write(&platform, &logout_of(RevocableToken::Jwt(&ended), &[Scope::Session], &rules(), NOW), LIMIT)).unwrap();
     let active = |token: TestToken| {
         let token = verified(&token);
         status(&platform, &token) == Status::Active
@@ -112,7 +117,8 @@ fn a_later_logout_takes_nothing_back() {
     let platform = TestPlatform::at(NOW);
     let log_out = |iat: i64| {
         let token = verified(&pos().claim("sid", Value::Null).claim("iat", json!(iat)));
-        run(write(&platform, &logout_of(Ended::Jwt(&token), &[Scope::Session], &rules(), NOW), LIMIT)).unwrap();
+        run(write(&platform, &logout_of(RevocableToken::Jwt(&token), &[Scope::Session], &rules(), NOW), LIMIT))
+            .unwrap();
         token
     };
     let from_a_clock_ahead = log_out(now() + 4);
@@ -124,14 +130,14 @@ fn a_later_logout_takes_nothing_back() {
 fn a_value_that_cannot_be_read_revokes() {
     let platform = TestPlatform::at(NOW);
     let token = verified(&pos());
-    run(write(&platform, &logout_of(Ended::Jwt(&token), &[Scope::Session], &rules(), NOW), LIMIT)).unwrap();
+    run(write(&platform, &logout_of(RevocableToken::Jwt(&token), &[Scope::Session], &rules(), NOW), LIMIT)).unwrap();
     platform.index.borrow_mut().values_mut().for_each(|entry| "?".clone_into(&mut entry.value));
     assert_eq!(status(&platform, &token), Status::Revoked(Scope::Session));
 }
 
 fn two() -> Logout {
     let token = verified(&pos());
-    logout_of(Ended::Jwt(&token), &[Scope::Token, Scope::Session], &rules(), NOW)
+    logout_of(RevocableToken::Jwt(&token), &[Scope::Token, Scope::Session], &rules(), NOW)
 }
 
 /// Writes two revocations with these faults in the way: what came of it, how many puts, how long.
@@ -181,13 +187,18 @@ fn too_many_writes_of_what_is_there_already_count_as_done() {
     run(write(&platform, &two(), LIMIT)).unwrap();
     platform.pass(Duration::from_millis(20));
     platform.put_faults.borrow_mut().extend([Fault::Error(IndexError::RateLimited); 2]);
-    let again = logout_of(Ended::Jwt(&verified(&pos())), &[Scope::Token, Scope::Session], &rules(), platform.now());
+    let again =
+        logout_of(RevocableToken::Jwt(&verified(&pos())), &[Scope::Token, Scope::Session], &rules(), platform.now());
     assert_eq!(run(write(&platform, &again, LIMIT)), Ok(()));
     assert_eq!(platform.puts.borrow().len(), 4, "neither was tried twice");
     // What is there but ends sooner does not count.
     platform.put_faults.borrow_mut().push_back(Fault::Error(IndexError::RateLimited));
-    let longer =
-        logout_of(Ended::Jwt(&verified(&pos().claim("exp", json!(now() + 7200)))), &[Scope::Token], &rules(), NOW);
+    let longer = logout_of(
+        RevocableToken::Jwt(&verified(&pos().claim("exp", json!(now() + 7200)))),
+        &[Scope::Token],
+        &rules(),
+        NOW,
+    );
     assert_eq!(run(write(&platform, &longer, LIMIT)), Ok(()));
     assert_eq!(platform.puts.borrow().len(), 6);
 }

@@ -12,12 +12,12 @@ use crate::support::shards::SETTLING;
 use crate::support::shipped::{self, service, service_on_kv_alone, service_with};
 use crate::support::tokens::{NOW, TestToken};
 use edge_logout::ports::{Clock, LedgerError};
-use edge_logout::revocation::{Doubt, Effective, Freshness, Logout, Scope, TokenEntry};
 use edge_logout::ports::{KvEntry, KvLifetime};
+use edge_logout::revocation::{AuthorityError, Effective, Freshness, Logout, Scope, TokenEntry};
 use edge_logout::time::Timestamp;
 
 /// Logs a session out with these faults in the way: what came of it, how often the ledger was tried, how long it took.
-fn log_out_through(faults: &[LedgerFault]) -> (Result<(), Doubt>, usize, Duration, TestPlatform, Isolate) {
+fn log_out_through(faults: &[LedgerFault]) -> (Result<(), AuthorityError>, usize, Duration, TestPlatform, Isolate) {
     let (platform, isolate) = (TestPlatform::at(NOW), Isolate::new(1));
     platform.ledger_faults.borrow_mut().extend(faults.iter().copied());
     let result = isolate.log_out(&platform, "a");
@@ -65,7 +65,7 @@ fn what_does_not_pass_is_told_and_leaves_nothing_in_memory() {
         (LedgerFault::Says(&[1, 7]), LedgerError::Full, 1),
     ] {
         let (result, tried, took, platform, isolate) = log_out_through(&[fault; 9]);
-        assert_eq!((result, tried), (Err(Doubt::Ledger(error)), tries), "{fault:?}");
+        assert_eq!((result, tried), (Err(AuthorityError::Ledger(error)), tries), "{fault:?}");
         assert!(took <= LIMIT, "{fault:?} took {took:?}");
         platform.ledger_faults.borrow_mut().clear();
         platform.pass(Duration::from_secs(2));

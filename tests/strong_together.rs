@@ -9,10 +9,10 @@ use crate::support::platform::{LedgerFault, TestPlatform};
 use crate::support::shards::{SMALL, setup};
 use crate::support::{clock, run};
 use edge_logout::ports::{Clock, LedgerError};
-use edge_logout::wait::within;
 use edge_logout::revocation::Freshness::{Bounded, Strong};
-use edge_logout::revocation::{Doubt, Status};
+use edge_logout::revocation::{AuthorityError, Status};
 use edge_logout::time::Timestamp;
+use edge_logout::wait::within;
 use futures_util::future::{join, join_all};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -153,7 +153,7 @@ fn when_every_sync_hangs_nobody_waits_longer_than_for_one_call() {
                 clock::sleep(millis(10 * number)).await;
                 let begin = platform.now();
                 let doubt = isolate.on(platform).status(token, freshness, LIMIT).await;
-                assert_eq!(doubt, Err(Doubt::Ledger(LedgerError::TimedOut)));
+                assert_eq!(doubt, Err(AuthorityError::Ledger(LedgerError::TimedOut)));
                 platform.now().since(begin)
             }
         };

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use edge_logout::ports::Clock;
-use edge_logout::revocation::{Authority, Doubt, Ended, Freshness, Known, Logout, Matchable, Replica, Status};
+use edge_logout::revocation::{
+    Authority, AuthorityError, CheckedStatus, Freshness, Logout, Matchable, Replica, RevocableToken, Status,
+};
 use edge_logout::token::{Recent, RecentLimits};
 
 use super::clock::{self, Micros};
@@ -53,7 +55,7 @@ impl Isolate {
         if let Some(known) = tokens.find(&customer.name) {
             return known;
         }
-        let token = Rc::new(Matchable::new(Ended::Jwt(&customer.token), &self.platform.world.mint.revocation));
+        let token = Rc::new(Matchable::new(RevocableToken::Jwt(&customer.token), &self.platform.world.mint.revocation));
         tokens.insert(&customer.name, Rc::clone(&token));
         self.platform.world.count(|counts| counts.colds += self.platform.alike);
         token
@@ -63,7 +65,7 @@ impl Isolate {
     pub fn check(self: &Rc<Self>, token: Rc<Matchable>) {
         let world = &self.platform.world;
         self.used_at.set(clock::now());
-        if self.authority().remembered(&token, world.promise.0).is_some() {
+        if self.authority().status_from_memory(&token, world.promise.0).is_some() {
             world.count(|counts| {
                 counts.checks += self.platform.alike;
                 counts.from_memory += self.platform.alike;
@@ -88,7 +90,7 @@ impl Isolate {
         known.is_ok_and(|known| known.status == Status::Active)
     }
 
-    fn note(&self, counts: &mut super::measure::Counts, known: &Result<Known, Doubt>, took: Micros) {
+    fn note(&self, counts: &mut super::measure::Counts, known: &Result<CheckedStatus, AuthorityError>, took: Micros) {
         let alike = self.platform.alike;
         counts.checks += alike;
         match known {

@@ -3,11 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
-use edge_logout::wait::within;
 use edge_logout::ports::KvEntry;
+use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
 use edge_logout::revocation::ledger::{Call, Question};
 use edge_logout::time::Timestamp;
+use edge_logout::wait::within;
 
 use super::clock::{self, Micros};
 use super::index::write_latency;

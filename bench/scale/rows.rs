@@ -76,7 +76,7 @@ impl Table {
             import_after: start,
             imported_since: Some(BEGINNING),
             import: None,
-            foreign: Position::default(),
+            unknown_position: Position::default(),
         };
         let mut rows = MemoryRows { head: Some(head), seed: 1_000, ..MemoryRows::default() };
         rows.lineages.insert(1, 1);

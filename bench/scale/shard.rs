@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use edge_logout::ports::KvEntry;
 use edge_logout::ports::{Clock, IndexError, LedgerError};
 use edge_logout::revocation::ledger::{
-    Answer, Call, GATHERING, Ledger, Listed, LogRow, Outside, Position, Publication, Question, Setup, Sizes,
-    SyncQuestion, work,
+    Answer, BackgroundIo, Call, GATHERING, Ledger, Listed, LogRow, Position, Publication, Question, Setup, Sizes,
+    SyncQuestion, run_background_work,
 };
 use edge_logout::revocation::{Digest, Logout, Revocation, Scope, TokenEntry};
-use edge_logout::ports::KvEntry;
 use edge_logout::time::Timestamp;
 
 use super::archive::Archive;
@@ -222,7 +222,7 @@ impl Shard {
         self.is_working.set(true);
         let begun = clock::now();
         let outside = ObjectOutside { world: Rc::clone(world), shard: Rc::clone(self) };
-        let next = work(&self.ledger, &outside).await.expect("memory does not fail");
+        let next = run_background_work(&self.ledger, &outside).await.expect("memory does not fail");
         self.settle(world);
         world.count(|counts| {
             counts.alarms += 1.0;
@@ -248,7 +248,7 @@ pub fn any_logout(lifetime: Duration, now: Timestamp, random: &Random) -> Logout
         revoked_at: now,
         cut_off: None,
         expires_at,
-        spare: Duration::ZERO,
+        duplicate_window: Duration::ZERO,
     };
     Logout { widest, token: Some(TokenEntry { digest: digest(), expires_at }) }
 }
@@ -270,7 +270,7 @@ impl Clock for ObjectOutside {
     }
 }
 
-impl Outside for ObjectOutside {
+impl BackgroundIo for ObjectOutside {
     type DatabaseError = Unreadable;
 
     fn atomically<T>(&self, act: impl FnOnce() -> Result<T, Unreadable>) -> Result<T, Unreadable> {

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use edge_logout::revocation::{Ended, Freshness, Logout, Matchable, Scope, logout_of};
+use edge_logout::revocation::{Freshness, Logout, Matchable, RevocableToken, Scope, logout_of};
 
 use super::clock::{self, MILLISECOND, Micros, SECOND};
 use super::isolate::Isolate;
@@ -57,7 +57,7 @@ async fn logouts(world: Rc<World>, per_second: f64) {
 }
 
 pub fn logout(world: &World, customer: &Customer) -> (Matchable, Logout) {
-    let (ended, rules) = (Ended::Jwt(&customer.token), &world.mint.revocation);
+    let (ended, rules) = (RevocableToken::Jwt(&customer.token), &world.mint.revocation);
     (Matchable::new(ended, rules), logout_of(ended, &SCOPES, rules, timestamp(clock::now())))
 }
 

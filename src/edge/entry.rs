@@ -1,4 +1,4 @@
-//! The Worker's entry: a request in, a response out, one log line.
+//! The Worker's `fetch` handler.
 
 use std::cell::OnceCell;
 use std::pin::Pin;
@@ -20,18 +20,23 @@ use crate::json::Object;
 use crate::service::{Answer, Service, answer_misconfigured};
 
 thread_local! {
-    /// The service of this isolate, once a request has come; nothing in it when the configuration was refused.
+    /// The service of this isolate, created by the first request; `None` if the configuration is invalid.
     static SERVICE: OnceCell<Option<Rc<Service>>> = const { OnceCell::new() };
-    /// Requests that wait for one promise alone.
-    static PAUSED: Paused<Going> = const { Paused::new() };
+    /// Requests that wait for a single promise.
+    static PAUSED: Paused<ActiveRequest> = const { Paused::new() };
 }
 
-/// Answers a request, at once where memory suffices, so that no promise has to be made and waited for; otherwise with
-/// the promise of an answer, with a promise and the ticket for [`resume`], or with a function that asks the upstream.
-/// `is_internal`: it came by the entrypoint `Internal`.
+/// Handles a request. Returns one of:
+///
+/// - the `Response`, if it needs no I/O, which avoids the cost of a promise
+/// - a `Promise` of the response
+/// - `{ promise, ticket }`: call [`resume`] with the ticket when the promise is settled
+/// - a function that sends the request to the upstream and returns a promise of its response
+///
+/// `is_internal`: the request came through the entrypoint `Internal`.
 ///
 /// # Errors
-/// The runtime's, for what no reply can be made of.
+/// The runtime's error when the response cannot be constructed.
 #[wasm_bindgen]
 pub fn fetch(request: web_sys::Request, env: Env, context: Context, is_internal: bool) -> Result<JsValue, JsValue> {
     let request = EdgeRequest::new(request, is_internal);
@@ -42,63 +47,62 @@ pub fn fetch(request: web_sys::Request, env: Env, context: Context, is_internal:
     };
     let context = Rc::new(context);
     let must_finish = service.must_finish(&request);
-    let deciding: Deciding = Box::pin(decide(service, request, EdgePlatform { env }));
-    go_on(Going { deciding, context, must_finish }, None)
+    let future: AnswerFuture = Box::pin(decide(service, request, EdgePlatform { env }));
+    advance(ActiveRequest { future, context, must_finish }, None)
 }
 
-/// Goes on with a paused request, whose promise was fulfilled or rejected with a value.
+/// Continues a paused request with the value of its promise. Returns the same as [`fetch`].
 ///
 /// # Errors
-/// Those of [`fetch`].
+/// Those of [`fetch`], and an unknown ticket.
 #[wasm_bindgen]
 pub fn resume(ticket: u32, value: JsValue, is_fulfilled: bool) -> Result<JsValue, JsValue> {
-    let going = PAUSED.with(|paused| paused.take(ticket)).ok_or("the request was given up")?;
-    go_on(going, Some(if is_fulfilled { Ok(value) } else { Err(value) }))
+    let request = PAUSED.with(|paused| paused.take(ticket)).ok_or("the request was given up")?;
+    advance(request, Some(if is_fulfilled { Ok(value) } else { Err(value) }))
 }
 
-/// A request that is not decided yet.
-struct Going {
-    deciding: Deciding,
+/// A request in progress.
+struct ActiveRequest {
+    future: AnswerFuture,
     context: Rc<Context>,
-    /// Whether it is worked off also when its client goes away: the runtime would drop it in the middle of a write.
+    /// Whether to finish it even if the client disconnects. Otherwise the runtime could cancel it during a write.
     must_finish: bool,
 }
 
-fn go_on(going: Going, settled: Option<Settled>) -> Result<JsValue, JsValue> {
-    let Going { deciding, context, must_finish } = going;
-    match poll(deciding, settled) {
-        Polled::Ready(decided) => reply(decided, &context),
-        Polled::Paused { future: deciding, promise, is_kept } => {
-            if must_finish || is_kept {
+fn advance(request: ActiveRequest, settled: Option<Settled>) -> Result<JsValue, JsValue> {
+    let ActiveRequest { future, context, must_finish } = request;
+    match poll(future, settled) {
+        Polled::Ready(decision) => reply(decision, &context),
+        Polled::Paused { future, promise, keeps_alive } => {
+            if must_finish || keeps_alive {
                 glue::keep(&context, &promise);
             }
-            let going = Going { deciding, context, must_finish };
-            Ok(glue::pause(&promise, PAUSED.with(|paused| paused.keep(going))))
+            let request = ActiveRequest { future, context, must_finish };
+            Ok(glue::pause(&promise, PAUSED.with(|paused| paused.keep(request))))
         }
-        Polled::Pending(deciding) => finish(deciding, context),
+        Polled::Pending(future) => finish(future, context),
     }
 }
 
-/// What is answered, and what it takes to answer it.
-struct Decided {
+/// The answer to a request, with what is needed to send it.
+struct Decision {
     answer: Answer,
     service: Rc<Service>,
     request: EdgeRequest,
     platform: EdgePlatform,
 }
 
-type Deciding = Pin<Box<dyn Future<Output = Decided>>>;
+type AnswerFuture = Pin<Box<dyn Future<Output = Decision>>>;
 
-async fn decide(service: Rc<Service>, request: EdgeRequest, platform: EdgePlatform) -> Decided {
+async fn decide(service: Rc<Service>, request: EdgeRequest, platform: EdgePlatform) -> Decision {
     let answer = service.answer(&request, &platform).await;
     log(&answer);
-    Decided { answer, service, request, platform }
+    Decision { answer, service, request, platform }
 }
 
-/// The response to what was decided, or the function that asks the upstream for one. The ledger's feed is polled behind it, so that no
-/// check has to wait for that.
-fn reply(decided: Decided, context: &Context) -> Result<JsValue, JsValue> {
-    let Decided { answer, service, request, platform } = decided;
+/// The response, or the function that sends the request to the upstream. Schedules background work with `waitUntil`.
+fn reply(decision: Decision, context: &Context) -> Result<JsValue, JsValue> {
+    let Decision { answer, service, request, platform } = decision;
     let response = match &answer.forward {
         None => to_response(&answer.reply)?,
         Some(forwarded) => forward(&request, forwarded, &answer, &platform.env),
@@ -112,13 +116,13 @@ fn reply(decided: Decided, context: &Context) -> Result<JsValue, JsValue> {
     Ok(response)
 }
 
-/// Decides to the end, also when the client goes away: others of the isolate may count on what it waits for. Only the
-/// upstream of a guard may be left alone.
-fn finish(deciding: Deciding, context: Rc<Context>) -> Result<JsValue, JsValue> {
+/// Finishes a request on the executor, even if the client disconnects: other requests may wait for its sync. Only the
+/// request to a guard's upstream is canceled with the client.
+fn finish(future: AnswerFuture, context: Rc<Context>) -> Result<JsValue, JsValue> {
     let own = Rc::clone(&context);
-    let decided = promise(async move { reply(deciding.await, &context) });
-    own.wait_until(&decided)?;
-    Ok(glue::and_upstream(&decided).into())
+    let decision = promise(async move { reply(future.await, &context) });
+    own.wait_until(&decision)?;
+    Ok(glue::and_upstream(&decision).into())
 }
 
 fn log(answer: &Answer) {
@@ -127,7 +131,7 @@ fn log(answer: &Answer) {
     }
 }
 
-/// The isolate's service; parsed at the first request, and all or nothing.
+/// The isolate's service. The first request parses the configuration; `None` if that is invalid.
 fn service(env: &Env) -> Option<Rc<Service>> {
     SERVICE.with(|service| service.get_or_init(|| load(env)).clone())
 }

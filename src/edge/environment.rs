@@ -1,4 +1,4 @@
-//! Variables and secrets of the Worker.
+//! The Worker's variables and secrets.
 
 use worker::Env;
 
@@ -7,10 +7,10 @@ use crate::config::{Config, Environment, LEDGER, Lookup, Refusals, TABLE_NAME};
 use crate::json;
 use crate::token::Secret;
 
-/// Set to `"true"` in `.dev.vars` alone, which is never deployed.
+/// Set to `"true"` in `.dev.vars`, which is never deployed.
 const DEVELOPMENT: &str = "EDGE_LOGOUT_DEVELOPMENT";
 
-/// What stands outside the table.
+/// The settings outside the configuration table: secrets and bindings.
 pub(super) struct WorkerEnvironment<'a>(pub &'a Env);
 
 impl Environment for WorkerEnvironment<'_> {
@@ -27,8 +27,8 @@ impl Environment for WorkerEnvironment<'_> {
     }
 }
 
-/// The configuration: every variable whose name begins with the table's name is a part of it. Each is an object from
-/// `wrangler.toml`, or JSON text from `.dev.vars` or a secret.
+/// Parses the configuration from all variables whose names start with the table's name. Each is an object in
+/// `wrangler.toml`, or JSON text in `.dev.vars` or a secret.
 pub(super) fn parse(env: &Env) -> Result<Config, Refusals> {
     let variables = json::read_object(&glue::variables(env, TABLE_NAME)).unwrap_or_default();
     let parts = variables.iter().filter(|(name, _)| *name != DEVELOPMENT);

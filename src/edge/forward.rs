@@ -1,4 +1,4 @@
-//! Passing a request on: its body streams, its upgrade stays one, and the answer is handed back as it is.
+//! Forwards requests to an upstream. Bodies are streamed, WebSocket upgrades are supported, responses are not changed.
 
 use wasm_bindgen::JsValue;
 use worker::Env;
@@ -10,10 +10,10 @@ use crate::config::Upstream;
 use crate::endpoints::guard::Forward;
 use crate::service::Answer;
 
-/// The function that asks the upstream. When that fails it gives and logs what `answer` has for that.
+/// The function that sends a request to the upstream. If that fails, it responds and logs as `answer` says.
 pub(super) fn forward(request: &EdgeRequest, forward: &Forward, answer: &Answer, env: &Env) -> JsValue {
     let mut dropped = String::new();
-    for name in glue::header_names(request.raw()).lines().filter(|name| !forward.kept.keeps(name)) {
+    for name in glue::header_names(request.raw()).lines().filter(|name| !forward.kept_headers.keeps(name)) {
         dropped.push_str(name);
         dropped.push('\n');
     }
@@ -21,9 +21,9 @@ pub(super) fn forward(request: &EdgeRequest, forward: &Forward, answer: &Answer,
         Upstream::Service(binding) => Some(binding.as_str()),
         Upstream::Url(_) => None,
     };
-    // Nothing of the error: it may hold whatever the upstream was asked.
+    // Do not log the error: it may contain request data.
     let line = answer.log.clone().upstream_failed(answer.reply.status).text();
     let failure = glue::failure(answer.reply.status, &head(&answer.reply.headers), answer.reply.body.as_deref(), &line);
-    let (url, has_body) = (forward.url.as_deref(), !forward.kept.is_preflight);
+    let (url, has_body) = (forward.url.as_deref(), !forward.kept_headers.is_preflight);
     glue::forward(env, request.raw(), service, url, &dropped, &head(&forward.headers), has_body, &failure)
 }

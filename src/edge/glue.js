@@ -1,14 +1,13 @@
-// What the Worker asks of the runtime. From the wasm every step would be a call of its own, with names and values copied
-// each time; here a whole errand is one call. Nothing is decided here.
+// Runtime operations for the Rust code. Each function combines several runtime calls, since every call from WebAssembly
+// copies its arguments. This file contains no decisions.
 import { connect } from "cloudflare:sockets";
 
-/** How long a location may keep what it has read from KV, in seconds: the least that KV allows, since a cached miss hides
- * a new revocation for as long. */
+/** The `cacheTtl` of KV reads, in seconds. The minimum of KV, because a cached miss hides a new revocation for as long. */
 const CACHE_TTL = 30;
 
 // Bodies
 
-/** The whole body, or undefined when it has more bytes than that.
+/** Reads a body; undefined if it is longer than `limit` bytes.
  * @param {Request | Response} source @param {number} limit */
 export async function read(source, limit) {
   const chunks = [];
@@ -18,7 +17,7 @@ export async function read(source, limit) {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       length += next.value.length;
       if (length > limit) {
-        // Nothing more is wanted of it; whether the client minds does not matter.
+        // The body is not needed any more, so errors do not matter.
         reader.cancel().catch(() => {});
         return undefined;
       }
@@ -45,19 +44,19 @@ export class Get {
     this.answer = get(url, limit, this.controller.signal);
   }
 
-  /** Aborts it; does nothing once it was answered. */
+  /** Aborts the request, unless it is complete. */
   end() {
     this.controller.abort();
   }
 }
 
 /**
- * Status, `Cache-Control`, `Age`, and the body, which is undefined when it is longer than `limit` bytes.
+ * Resolves to status, `Cache-Control`, `Age` and body. The body is undefined if it is longer than `limit` bytes.
  * @param {string} url @param {number} limit @param {AbortSignal} signal
  * @returns {Promise<[status: number, cacheControl: string | null, age: string | null, body: Uint8Array | undefined]>}
  */
 async function get(url, limit, signal) {
-  // No cache: the server's own headers decide how long keys are fresh. No redirects: they could replace the keys.
+  // No cache, because the server's headers decide the freshness of keys. No redirects, which could replace the keys.
   const response = await fetch(url, { headers: { accept: "application/json" }, redirect: "manual", cache: "no-store", signal });
   const body = await read(response, limit);
   return [response.status, response.headers.get("cache-control"), response.headers.get("age"), body];
@@ -65,27 +64,28 @@ async function get(url, limit, signal) {
 
 // Variables and bindings
 
-/** @param {any} env @param {string} name the text, or the table as JSON; undefined when there is neither */
+/** Reads a variable: a string, or an object as JSON; undefined if it is missing or a binding.
+ * @param {any} env @param {string} name */
 export function variable(env, name) {
   const value = env[name];
   if (typeof value === "string" || value === undefined || value === null) return value;
   return typeof value === "object" ? JSON.stringify(value) : undefined;
 }
 
-/** @param {any} env @param {string} prefix @returns {string} the variables whose names begin with it, each as text or
- * as JSON, as one JSON object; bindings of other kinds are left out */
+/** Reads all variables whose names start with a prefix, without bindings. Returns a JSON object of strings; the value of
+ * an object variable is JSON. @param {any} env @param {string} prefix @returns {string} */
 export function variables(env, prefix) {
   const isPlain = (/** @type {any} */ value) => typeof value !== "object" || Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
   const all = Object.entries(env).filter(([name, value]) => name.startsWith(prefix) && value !== null && isPlain(value));
   return JSON.stringify(Object.fromEntries(all.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)])));
 }
 
-/** @param {any} env @param {string} name @param {string} method whether something is bound there that has this method */
+/** Whether a binding exists and has a method. @param {any} env @param {string} name @param {string} method */
 export const hasMethod = (env, name, method) => typeof env[name] === "object" && typeof env[name]?.[method] === "function";
 
 // Time
 
-/** A pause that can be given up. */
+/** A timer that can be cleared. */
 export class Pause {
   /** @param {number} milliseconds */
   constructor(milliseconds) {
@@ -122,17 +122,17 @@ export async function kvPutBytes(env, name, key, value, expiration, expirationTt
   await env[name].put(key, value.slice(), { expiration, expirationTtl });
 }
 
-/** How long a location may keep a segment, in seconds: it never changes. */
+/** The `cacheTtl` of segments, in seconds. Segments never change. */
 const SEGMENT_TTL = 86_400;
 
 /** @param {any} env @param {string} name @param {string} key @returns {Promise<ArrayBuffer | null>} */
 export const kvGetBytes = async (env, name, key) => env[name].get(key, { type: "arrayBuffer", cacheTtl: SEGMENT_TTL });
 
-/** How many keys a page of a listing has: looking each of them up takes the ledger a while. A bulk read takes a hundred. */
+/** The page size of a key listing. Limited, because the ledger looks each key up, and to the 100 keys of a bulk read. */
 const KEYS_LISTED = 100;
 
-/** A page of the keys that begin like this, with their metadata and expiry, as JSON; with their values where the metadata
- * is none of ours. @param {any} env @param {string} name @param {string} prefix @param {string} [cursor] */
+/** Lists one page of keys with values and expirations, as JSON. The value is the metadata; if that has another format, the
+ * stored value is read. @param {any} env @param {string} name @param {string} prefix @param {string} [cursor] */
 export async function kvList(env, name, prefix, cursor) {
   const page = await env[name].list({ prefix, limit: KEYS_LISTED, cursor });
   const entries = page.keys.map((/** @type {any} */ { name: key, metadata, expiration }) => {
@@ -149,12 +149,12 @@ export async function kvList(env, name, prefix, cursor) {
 
 // The ledger
 
-/** @param {any} env @param {string} shard a name that only this deployment's ledger has */
+/** The id of a shard's object, which is unique to this deployment. @param {any} env @param {string} shard */
 export const ledgerId = (env, shard) => env.LEDGER?.idFromName(shard).toString();
 
-/** The answer of a shard. A new stub every time: one that has met an error stays broken.
+/** Calls a shard. Creates a new stub each time, because a stub is unusable after an error.
  * @param {any} env @param {string} shard @param {Uint8Array} call a view of the wasm's memory
- * @param {number} milliseconds that it may take */
+ * @param {number} milliseconds the timeout */
 export async function ledgerAsk(env, shard, call, milliseconds) {
   if (!env.LEDGER) throw new Error("absent");
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -163,7 +163,7 @@ export async function ledgerAsk(env, shard, call, milliseconds) {
     timer = setTimeout(() => reject(new Error("late")), milliseconds);
   });
   try {
-    // The way to the ledger throws what the runtime marks: what may be tried again, and what must not be.
+    // The runtime marks errors that may be retried, and overload, which must not be.
     const asked = env.LEDGER.getByName(shard).ask(call.slice()).catch((/** @type {any} */ error) => {
       throw new Error(error?.overloaded ? "overloaded" : error?.retryable ? "retryable" : "failed", { cause: error });
     });
@@ -187,19 +187,19 @@ export function transaction(storage, act) {
     });
     return undefined;
   } catch (error) {
-    // A trap in `act` must end the calls around it as well: what they have borrowed is never given back.
+    // Rethrow a WebAssembly trap: values that `act` had borrowed stay borrowed, so the instance is unusable.
     if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) throw error;
     return error;
   }
 }
 
-/** The answer that follows waits for it, so nobody else has to. @param {any} storage @param {number} moment in
- * milliseconds of Unix time */
+/** Sets the alarm. No await needed: the output gate holds the answer back until it is stored.
+ * @param {any} storage @param {number} moment in milliseconds of Unix time */
 export function setAlarm(storage, moment) {
   storage.setAlarm(moment).catch((/** @type {unknown} */ error) => console.error("the alarm could not be set", error));
 }
 
-/** Sets an alarm unless there is an earlier one. @param {any} storage @param {number} moment */
+/** Sets the alarm unless an earlier one is set. @param {any} storage @param {number} moment */
 export async function ensureAlarm(storage, moment) {
   const set = await storage.getAlarm();
   if (set === null || set > moment) setAlarm(storage, moment);
@@ -210,11 +210,11 @@ export const kvWrite = (writer, name, entries) => writer.write(name, JSON.parse(
 
 // Rate limits
 
-/** Whether one more look-up of an unverified token is within the limit. The binding is optional.
+/** Counts a lookup of an unverified token. Resolves to whether it is within the limit. The binding is optional.
  * @param {any} env @param {string} key */
 export const isWithinLimit = async (env, key) => !env.RATE_LIMITER || (await env.RATE_LIMITER.limit({ key })).success;
 
-// The Cache API, where there is one: on `workers.dev` every isolate asks for itself.
+// The Cache API. On `workers.dev` it has no effect.
 
 /** @param {string} url */
 export const recall = async (url) => (await caches.default.match(url))?.arrayBuffer();
@@ -227,7 +227,7 @@ export const share = (url, bytes, seconds) =>
 
 const rsa = (/** @type {string} */ name, /** @type {number} */ bits, extra = {}) => ({ name, hash: `SHA-${bits}`, ...extra });
 
-/** Algorithms as WebCrypto names them: good for importing, signing and verifying alike. @type {Record<string, any>} */
+/** Web Crypto parameters by JWS algorithm, for importing, signing and verifying. @type {Record<string, any>} */
 const ALGORITHMS = {
   RS256: rsa("RSASSA-PKCS1-v1_5", 256),
   RS384: rsa("RSASSA-PKCS1-v1_5", 384),
@@ -242,7 +242,7 @@ const ALGORITHMS = {
 
 /** @typedef {{ key: CryptoKey, algorithm: any }} ImportedKey */
 
-/** What a JWK says of its use was judged when it was read; the runtime must not judge it again, otherwise.
+/** Imports a JWK. `alg`, `use`, `key_ops` and `ext` were checked when it was parsed, so they are not passed on.
  * @param {string} jwk @param {string} algorithm @param {"sign" | "verify"} usage @returns {Promise<ImportedKey>} */
 export async function importKey(jwk, algorithm, usage) {
   const { alg: _alg, key_ops: _operations, use: _use, ext: _ext, ...members } = JSON.parse(jwk);
@@ -250,7 +250,7 @@ export async function importKey(jwk, algorithm, usage) {
   return { key, algorithm: ALGORITHMS[algorithm] };
 }
 
-/** Views of the wasm's memory are good enough: WebCrypto copies both before it returns (its section 14.3.4).
+/** Verifies a signature. Views of the wasm's memory are safe: Web Crypto copies both before it returns (section 14.3.4).
  * @param {ImportedKey} imported @param {Uint8Array} signature @param {Uint8Array} input */
 export const verify = ({ key, algorithm }, signature, input) => crypto.subtle.verify(algorithm, key, signature, input);
 
@@ -259,10 +259,10 @@ export const sign = async ({ key, algorithm }, input) => new Uint8Array(await cr
 
 // Redis
 
-/** More than a line is no answer to what was asked. */
+/** The maximum length of a reply, in characters. */
 const LONGEST_REPLY = 1024;
 
-/** Sends commands, each once the one before has been answered with a line that is no error.
+/** Sends commands, each after a successful reply to the one before. Resolves to whether all succeeded.
  * @param {string} hostname @param {number} port @param {boolean} tls @param {string} commands a JSON array */
 export async function exchange(hostname, port, tls, commands) {
   const socket = connect({ hostname, port }, { secureTransport: tls ? "on" : "off", allowHalfOpen: false });
@@ -285,7 +285,7 @@ export async function exchange(hostname, port, tls, commands) {
   }
 }
 
-/** @param {string} url @returns {string[] | undefined} its parts, percent-decoded where they may be encoded */
+/** Splits a URL into its parts, with user and password percent-decoded. @param {string} url @returns {string[] | undefined} */
 export function urlParts(url) {
   if (!URL.canParse(url)) return undefined;
   const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(url);

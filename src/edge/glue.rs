@@ -1,4 +1,4 @@
-//! What the Worker asks of the runtime: the functions of `glue.js` and `wire.js`, each a whole errand in one call.
+//! Bindings to the functions of `glue.js` and `wire.js`.
 
 use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::JsValue;
@@ -9,8 +9,8 @@ use worker::worker_sys::{Context, DurableObjectStorage};
 
 #[wasm_bindgen(module = "/src/edge/wire.js")]
 extern "C" {
-    /// Method, URL and, where there is one, `Authorization`, a line each, and how many bytes that are. If the buffer is
-    /// shorter than that, so many would be enough.
+    /// Writes method, URL and, if present, `Authorization` to the buffer, one per line. Returns the number of bytes
+    /// written, or a sufficient buffer size if the buffer is too short.
     #[wasm_bindgen(js_name = requestLines)]
     pub(super) fn request_lines(request: &Request, buffer: &mut [u8]) -> u32;
     pub(super) fn header(request: &Request, name: &str) -> Option<String>;
@@ -18,17 +18,17 @@ extern "C" {
     pub(super) fn header_names(request: &Request) -> String;
     #[wasm_bindgen(catch)]
     pub(super) fn respond(status: u16, head: &str, body: Option<&str>) -> Result<Response, JsValue>;
-    /// A response with other headers besides those of one without a body.
+    /// Copies the status and headers of a response without a body, and sets further headers.
     #[wasm_bindgen(catch, js_name = respondLike)]
     pub(super) fn respond_like(model: &Response, head: &str) -> Result<Response, JsValue>;
     pub(super) fn keep(context: &Context, promise: &Promise);
-    /// What [`super::entry::fetch`] gives of a request that goes on when a promise is settled.
+    /// The result of [`super::entry::fetch`] for a paused request.
     pub(super) fn pause(promise: &Promise, ticket: u32) -> JsValue;
 
-    /// What is answered and logged when the upstream does not answer.
+    /// The response and the log line for a failed upstream request.
     #[wasm_bindgen(js_name = failed)]
     pub(super) fn failure(status: u16, head: &str, body: Option<&str>, line: &str) -> JsValue;
-    /// The function that passes a request on.
+    /// The function that forwards a request.
     pub(super) fn forward(
         env: &Env,
         request: &Request,
@@ -39,18 +39,18 @@ extern "C" {
         has_body: bool,
         failure: &JsValue,
     ) -> JsValue;
-    /// The response that was promised, or that of the function that was.
+    /// The promised response, or the response of the promised function.
     #[wasm_bindgen(js_name = andUpstream)]
     pub(super) fn and_upstream(decided: &Promise) -> Promise;
 }
 
 #[wasm_bindgen(module = "/src/edge/glue.js")]
 extern "C" {
-    /// The body in bytes, or `undefined` when there are more than that.
+    /// Reads a body; `undefined` if it is longer than `limit` bytes.
     #[wasm_bindgen(catch)]
     pub(super) async fn read(source: &JsValue, limit: u32) -> Result<JsValue, JsValue>;
 
-    /// A request that can be aborted. It is answered with status, `Cache-Control`, `Age` and the body.
+    /// A `GET` request that can be aborted. It resolves to status, `Cache-Control`, `Age` and body.
     pub(super) type Get;
     #[wasm_bindgen(constructor)]
     pub(super) fn new(url: &str, limit: u32) -> Get;
@@ -72,7 +72,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(super) fn end(this: &Pause);
 
-    /// Texts, `null` for what is not there, `undefined` for what was not answered.
+    /// Reads several keys. Resolves to strings, `null` for missing keys, and `undefined` for unanswered ones.
     #[wasm_bindgen(catch, js_name = kvFind)]
     pub(super) async fn kv_find(env: &Env, name: &str, keys: Array) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch, js_name = kvGet)]
@@ -89,14 +89,16 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_name = ledgerId)]
     pub(super) fn ledger_id(env: &Env, shard: &str) -> Result<Option<String>, JsValue>;
-    /// Its answer in bytes. Errors say `absent`, `late`, `overloaded`, `retryable` or `failed`.
+    /// Calls a shard. Resolves to the encoded answer. The message of an error is `absent`, `late`, `overloaded`,
+    /// `retryable` or `failed`.
     #[wasm_bindgen(js_name = ledgerAsk)]
     pub(super) fn ledger_ask(env: &Env, shard: &str, call: &[u8], milliseconds: f64) -> Promise;
     #[wasm_bindgen(catch)]
     pub(super) fn query(sql: &JsValue, statement: &str, values: Array) -> Result<Array, JsValue>;
     #[wasm_bindgen(js_name = databaseSize)]
     pub(super) fn database_size(sql: &JsValue) -> f64;
-    /// Undoes all writes of `act` when that gives `false` or throws. Gives the error, if any; a trap passes through.
+    /// Runs `act` in a transaction, which is rolled back if `act` returns `false` or throws. Returns the error, if any.
+    /// A WebAssembly trap is rethrown.
     pub(super) fn transaction(storage: &DurableObjectStorage, act: &mut dyn FnMut() -> bool) -> JsValue;
 
     #[wasm_bindgen(js_name = setAlarm)]
@@ -104,7 +106,7 @@ extern "C" {
     #[wasm_bindgen(js_name = ensureAlarm)]
     pub(super) fn ensure_alarm(storage: &DurableObjectStorage, moment: f64);
 
-    /// Texts that say what is wrong, and `null` for each entry that was written.
+    /// Writes entries. Resolves to one error message per entry, `null` for success.
     #[wasm_bindgen(catch, js_name = kvWrite)]
     pub(super) async fn kv_write(writer: &JsValue, name: &str, entries: &str) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch, js_name = kvPutBytes)]
@@ -121,7 +123,7 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = kvList)]
     pub(super) async fn kv_list(env: &Env, name: &str, prefix: &str, cursor: Option<&str>) -> Result<JsValue, JsValue>;
 
-    /// Whether one more look-up is within the limit of the rate limiting binding; always, without one.
+    /// Counts a lookup and returns whether it is within the limit. Always `true` without a rate limiting binding.
     #[wasm_bindgen(catch, js_name = isWithinLimit)]
     pub(super) async fn is_within_limit(env: &Env, key: &str) -> Result<JsValue, JsValue>;
 
@@ -153,7 +155,7 @@ extern "C" {
     pub(super) fn error(line: &str);
 }
 
-/// The bytes in a value that [`read`] or [`sign`] has given, `None` when it is none.
+/// The bytes of a `Uint8Array`; `None` for any other value.
 pub(super) fn bytes(value: &JsValue) -> Option<Vec<u8>> {
     use wasm_bindgen::JsCast;
     value.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec)

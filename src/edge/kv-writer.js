@@ -1,13 +1,13 @@
-// Writes the entries of the ledger's outbox to Workers KV. Nothing is decided here.
+// Writes batches of the ledger's outbox to Workers KV.
 
-/** How many writes to KV are under way at once: the runtime lets six calls of an invocation wait for their answers. */
+/** The number of concurrent writes: an invocation has six connections. */
 const WRITES_AT_ONCE = 6;
-/** How long one write may take, in milliseconds. */
+/** Timeout of one write, in milliseconds. */
 const WRITE_LIMIT = 5000;
 
 /** @typedef {{ key: string, value: string, expiration?: number, expirationTtl?: number }} KvEntry */
 
-/** Writes entries, each as soon as one before it has ended. Gives what is wrong with each of them, `null` when nothing is.
+/** Writes entries concurrently. Resolves to one error message per entry, `null` for success.
  * @param {any} namespace @param {KvEntry[]} entries @returns {Promise<(string | null)[]>} */
 export async function writeEntries(namespace, entries) {
   const results = /** @type {(string | null)[]} */ (entries.map(() => "late"));

@@ -1,4 +1,4 @@
-//! Workers KV: revocations, segments, and user directories.
+//! Workers KV: revocations, segments and user directories.
 
 use js_sys::{Array, ArrayBuffer, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -8,22 +8,22 @@ use super::glue;
 use crate::config::REVOCATIONS;
 use crate::json::{self, Object};
 use crate::ports::{IndexError, Unavailable};
+use crate::ports::{KvEntry, KvLifetime};
 use crate::revocation::ledger::{Listed, ListedEntry, Publication};
 use crate::revocation::{Digest, StoredRevocation};
-use crate::ports::{KvEntry, KvLifetime};
 use crate::time::Timestamp;
 
-/// What `kv-writer.js` says of a write that has taken too long.
+/// The message of `kv-writer.js` for a write that timed out.
 const LATE: &str = "late";
 
-/// The values of some keys, in one round trip.
+/// Reads the values of several keys with one bulk read.
 pub(super) async fn find(env: &Env, keys: &[String]) -> Result<Vec<Option<String>>, IndexError> {
     let asked = keys.iter().map(JsValue::from).collect::<Array>();
     let found = glue::kv_find(env, REVOCATIONS, asked).await.map_err(|error| classify(&message(&error)))?;
     let found: Array = found.unchecked_into();
     let mut values = Vec::with_capacity(keys.len());
     for value in found.iter() {
-        // A key that was asked for and is not answered is not a miss: nothing is known about it.
+        // A key without an answer is not a miss: its value is unknown.
         let is_answered = value.is_null() || value.is_string();
         values.push(if is_answered { value.as_string() } else { return Err(IndexError::Permanent) });
     }
@@ -44,7 +44,7 @@ const fn numbers(lifetime: KvLifetime) -> (Option<u32>, Option<u32>) {
     }
 }
 
-/// Writes a batch with connections of its own.
+/// Writes a batch through `writer`, whose invocation has connections of its own.
 pub(super) async fn write(writer: &JsValue, entries: Vec<KvEntry>) -> Vec<Result<(), IndexError>> {
     let of_entry = |entry: &KvEntry| {
         let (until, seconds) = numbers(entry.lifetime);
@@ -59,7 +59,7 @@ pub(super) async fn write(writer: &JsValue, entries: Vec<KvEntry>) -> Vec<Result
     let written = glue::kv_write(writer, REVOCATIONS, &asked.finish()).await;
     let written: Option<Array> = written.ok().and_then(|written| written.dyn_into().ok());
     let result = |place: u32| match written.as_ref().map(|written| written.get(place).as_string()) {
-        // Nobody knows whether it was written.
+        // Unknown: the write may have succeeded.
         None => Err(IndexError::TimedOut),
         Some(None) => Ok(()),
         Some(Some(message)) => Err(classify(&message)),
@@ -67,7 +67,7 @@ pub(super) async fn write(writer: &JsValue, entries: Vec<KvEntry>) -> Vec<Result
     (0..).zip(&entries).map(|(place, _)| result(place)).collect()
 }
 
-/// Stores the filter of a segment.
+/// Writes the filter of a segment.
 pub(super) async fn publish(env: &Env, publication: &Publication) -> Result<(), IndexError> {
     let (until, seconds) = numbers(KvLifetime::until(publication.expires_at, super::clock::now()));
     let key = publication.name.key();
@@ -75,13 +75,13 @@ pub(super) async fn publish(env: &Env, publication: &Publication) -> Result<(), 
     put.map(|_| ()).map_err(|error| classify(&message(&error)))
 }
 
-/// The filter of a segment.
+/// Reads the filter of a segment.
 pub(super) async fn segment(env: &Env, key: &str) -> Result<Option<Vec<u8>>, IndexError> {
     let found = glue::kv_get_bytes(env, REVOCATIONS, key).await.map_err(|error| classify(&message(&error)))?;
     Ok(found.dyn_ref::<ArrayBuffer>().map(|buffer| Uint8Array::new(buffer).to_vec()))
 }
 
-/// Lists a page of the revocations.
+/// Lists one page of the revocations.
 pub(super) async fn list(env: &Env, cursor: Option<&str>) -> Result<Listed, IndexError> {
     let prefix = Digest::key_prefix();
     let listed = glue::kv_list(env, REVOCATIONS, &prefix, cursor).await;
@@ -99,13 +99,12 @@ pub(super) async fn list(env: &Env, cursor: Option<&str>) -> Result<Listed, Inde
     Ok(Listed { entries, cursor: json::take_text(&mut listed, "cursor") })
 }
 
-/// One value.
+/// Reads one value.
 pub(super) async fn get(env: &Env, binding: &str, key: &str) -> Result<Option<String>, Unavailable> {
     Ok(glue::kv_get(env, binding, key).await.map_err(|_| Unavailable)?.as_string())
 }
 
-/// The runtime has one message for every failed operation: `KV PUT failed: 429 Too Many Requests`; a dropped connection
-/// is `Network connection lost.`
+/// Classifies an error by its message, such as `KV PUT failed: 429 Too Many Requests` or `Network connection lost.`
 fn classify(message: &str) -> IndexError {
     let status = message.split_once(" failed: ").and_then(|(_, rest)| rest.split(' ').next()?.parse::<u16>().ok());
     match status {

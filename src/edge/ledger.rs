@@ -1,4 +1,4 @@
-//! The way to the ledger's shards.
+//! Calls to the shards of the ledger, which are Durable Objects.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::JsCast;
 use worker::Env;
 
+use super::clock::milliseconds;
 use super::glue;
 use super::pause::Awaited;
-use super::clock::milliseconds;
 use crate::ports::LedgerError;
 
-/// The answer of a shard.
+/// Calls a shard.
 pub(super) async fn ask(env: &Env, shard: u32, call: &[u8], limit: Duration) -> Result<Vec<u8>, LedgerError> {
-    let asked = Awaited::kept(glue::ledger_ask(env, &name(shard), call, milliseconds(limit)));
+    let asked = Awaited::keeping_alive(glue::ledger_ask(env, &name(shard), call, milliseconds(limit)));
     let answer = asked.await.map_err(|error| {
         let message = Reflect::get(&error, &"message".into()).ok().and_then(|message| message.as_string());
         match message.as_deref() {
@@ -27,7 +27,7 @@ pub(super) async fn ask(env: &Env, shard: u32, call: &[u8], limit: Duration) -> 
     answer.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).ok_or(LedgerError::Failed)
 }
 
-/// A name that only this deployment's ledger has: its first shard's id.
+/// An id that is unique to this deployment's ledger: that of shard 0.
 pub(super) fn id(env: &Env) -> Option<String> {
     glue::ledger_id(env, &name(0)).ok().flatten()
 }

@@ -1,7 +1,6 @@
-//! One shard of the ledger: a Durable Object. It loads, lets the core decide, stores and replies.
+//! A shard of the ledger as a Durable Object. It connects [`crate::revocation::ledger`] with storage, alarms and KV.
 //!
-//! The runtime holds an answer back until what was written before it is on disk, so answering right after a write is
-//! safe.
+//! The output gate holds an answer back until earlier writes are durable, so answering right after a write is safe.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -13,98 +12,99 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use worker::Env;
 use worker::worker_sys::{DurableObjectState, DurableObjectStorage};
 
-use super::ledger_rows::SqlRows;
 use super::clock::now;
+use super::ledger_rows::SqlRows;
 use super::platform::EdgeClock;
 use super::{glue, kv, log, promise};
-use crate::ports::{Clock, IndexError};
-use crate::wait::within;
 use crate::ports::KvEntry;
+use crate::ports::{Clock, IndexError};
 use crate::revocation::ledger::{
-    Call, GATHERING, Ledger as Decisions, Listed, Outside, Publication, Question, Sizes, WRITE_LIMIT, work,
+    BackgroundIo, Call, GATHERING, Ledger as LedgerShard, Listed, Publication, Question, Sizes, WRITE_LIMIT,
+    run_background_work,
 };
 use crate::time::Timestamp;
+use crate::wait::within;
 
-/// The longest time between two alarms.
-const LONGEST_SLEEP: Duration = Duration::from_hours(30 * 24);
-/// When to try again what the database itself has failed at.
-const AFTER_FAILURE: Duration = Duration::from_secs(10);
-/// How long a batch of writes is waited for: each of its entries has its own limit, and six are written at once.
+/// The longest delay of an alarm.
+const MAX_ALARM_DELAY: Duration = Duration::from_hours(30 * 24);
+/// The retry delay after a database error.
+const RETRY_DELAY: Duration = Duration::from_secs(10);
+/// Timeout of a batch of KV writes. Each write has its own timeout, and six run concurrently.
 const BATCH_LIMIT: Duration = Duration::from_secs(40);
 
-/// One shard of the ledger, as `worker.js` calls it.
+/// A shard of the ledger, called by `worker.js`.
 #[wasm_bindgen]
 pub struct Shard(Rc<Ledger>);
 
 struct Ledger {
-    /// What writes a batch to Workers KV.
+    /// The JavaScript object that writes batches to Workers KV.
     writer: JsValue,
     storage: DurableObjectStorage,
     env: Env,
-    decisions: RefCell<Decisions<SqlRows>>,
-    /// For when the alarm is set, as far as this instance knows.
+    shard: RefCell<LedgerShard<SqlRows>>,
+    /// The time of the alarm, if this instance has set one.
     alarm_at: Cell<Option<Timestamp>>,
-    /// Whether an alarm is at work, which sees whatever is recorded meanwhile.
-    is_working: Cell<bool>,
-    is_prepared: Cell<bool>,
+    /// Whether the alarm handler is running. It also handles logouts that are recorded meanwhile.
+    is_alarm_running: Cell<bool>,
+    is_migrated: Cell<bool>,
 }
 
 #[wasm_bindgen]
 impl Shard {
-    /// The shard whose storage that is.
+    /// Creates the shard of a Durable Object. `writer` has the method `write(namespace, entries)`.
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: &DurableObjectState, env: Env, writer: JsValue) -> Self {
         let storage = state.storage().unwrap_or_else(|_| JsValue::UNDEFINED.into());
-        let decisions = RefCell::new(Decisions::new(SqlRows::new(storage.sql().into()), Sizes::DEFAULT));
+        let shard = RefCell::new(LedgerShard::new(SqlRows::new(storage.sql().into()), Sizes::DEFAULT));
         Self(Rc::new(Ledger {
             writer,
             storage,
             env,
-            decisions,
+            shard,
             alarm_at: Cell::new(None),
-            is_working: Cell::new(false),
-            is_prepared: Cell::new(false),
+            is_alarm_running: Cell::new(false),
+            is_migrated: Cell::new(false),
         }))
     }
 
-    /// The answer to a call, as bytes.
+    /// Answers an encoded call.
     ///
     /// # Errors
-    /// The database has failed, or it was no call that this version understands.
+    /// A database error, or a call that is malformed or of another format version.
     pub fn ask(&self, call: &[u8]) -> Result<Vec<u8>, JsValue> {
         let call = Call::read(call).ok_or("not a call that this version understands")?;
-        let ledger = &self.0;
-        let is_first = !ledger.is_prepared.get();
+        let object = &self.0;
+        let is_first = !object.is_migrated.get();
         if !is_first {
-            let read = ledger.decisions.try_borrow_mut().map_err(|_| busy())?.read(&call);
-            if let Some(answer) = read.map_err(|error| ledger.fail(&error))? {
+            let read = object.shard.try_borrow_mut().map_err(|_| already_borrowed())?.read(&call);
+            if let Some(answer) = read.map_err(|error| object.fail(&error))? {
                 return Ok(answer.write());
             }
         }
-        let answered = ledger.atomically(|| {
-            ledger.prepare()?;
-            let mut decisions = ledger.decisions.try_borrow_mut().map_err(|_| busy())?;
-            let answer = decisions.answer(&call, now())?;
-            let looks = decisions.takes_new_work() || is_first;
-            Ok((answer, if looks { decisions.next_due(now())? } else { None }))
+        let answered = object.atomically(|| {
+            object.migrate()?;
+            let mut shard = object.shard.try_borrow_mut().map_err(|_| already_borrowed())?;
+            let answer = shard.answer(&call, now())?;
+            let looks = shard.take_new_work() || is_first;
+            Ok((answer, if looks { shard.next_due(now())? } else { None }))
         });
-        let (answer, next) = answered.map_err(|error| ledger.fail(&error))?;
+        let (answer, next) = answered.map_err(|error| object.fail(&error))?;
         let soon = now().plus(GATHERING);
-        if matches!(call.question, Question::Record(_)) && !ledger.is_working.get() {
-            ledger.wake_at(Some(soon));
+        if matches!(call.question, Question::Record(_)) && !object.is_alarm_running.get() {
+            object.set_alarm_at(Some(soon));
         } else if let Some(next) = next {
-            // Alarms are given up after six failures: the first call of an instance sees to it that there is one.
-            glue::ensure_alarm(&ledger.storage, millis(next.max(soon)));
+            // The runtime drops an alarm after six failed retries, so the first call of an instance restores it.
+            glue::ensure_alarm(&object.storage, millis(next.max(soon)));
         }
         Ok(answer.write())
     }
 
-    /// Does what is due.
+    /// The alarm handler.
     pub fn alarm(&self) -> Promise {
-        let ledger = Rc::clone(&self.0);
+        let object = Rc::clone(&self.0);
         promise(async move {
-            ledger.alarm().await;
+            object.alarm().await;
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -113,44 +113,44 @@ impl Shard {
 impl Ledger {
     async fn alarm(&self) {
         self.alarm_at.set(None);
-        self.is_working.set(true);
-        let done = match self.atomically(|| self.prepare()) {
-            Ok(()) => work(&self.decisions, self).await,
+        self.is_alarm_running.set(true);
+        let done = match self.atomically(|| self.migrate()) {
+            Ok(()) => run_background_work(&self.shard, self).await,
             Err(error) => Err(error),
         };
-        self.is_working.set(false);
-        // An alarm that fails is given up after six tries: this one sets itself again instead.
+        self.is_alarm_running.set(false);
+        // Do not throw: the runtime drops an alarm after six failed retries. Set a new one instead.
         let next = done.unwrap_or_else(|error| {
             self.fail(&error);
-            Some(now().plus(AFTER_FAILURE))
+            Some(now().plus(RETRY_DELAY))
         });
-        self.wake_at(next);
+        self.set_alarm_at(next);
     }
 
-    fn prepare(&self) -> Result<(), JsValue> {
-        if !self.is_prepared.get() {
-            self.decisions.try_borrow().map_err(|_| busy())?.rows.migrate()?;
-            self.is_prepared.set(true);
+    fn migrate(&self) -> Result<(), JsValue> {
+        if !self.is_migrated.get() {
+            self.shard.try_borrow().map_err(|_| already_borrowed())?.rows.migrate()?;
+            self.is_migrated.set(true);
         }
         Ok(())
     }
 
-    /// Notes that the database has failed. What this instance knows may be of writes that were undone.
+    /// Logs a database error and drops the in-memory state, which may include writes that were rolled back.
     fn fail(&self, error: &JsValue) -> JsValue {
         log("ledger_failed", &text(error));
-        self.is_prepared.set(false);
-        if let Ok(mut decisions) = self.decisions.try_borrow_mut() {
-            decisions.forget_instance();
+        self.is_migrated.set(false);
+        if let Ok(mut shard) = self.shard.try_borrow_mut() {
+            shard.forget_instance();
         }
         "the ledger failed".into()
     }
 
-    /// Sets the alarm, unless it is set for as early already. It is stored with what was written just before.
-    fn wake_at(&self, next: Option<Timestamp>) {
+    /// Sets the alarm unless an earlier one is set. It is stored atomically with the preceding writes.
+    fn set_alarm_at(&self, next: Option<Timestamp>) {
         if let Some(next) = next.filter(|next| self.alarm_at.get().is_none_or(|set| *next < set)) {
             self.alarm_at.set(Some(next));
-            // The runtime refuses dates that are centuries ahead.
-            glue::set_alarm(&self.storage, millis(next.max(now()).min(now().plus(LONGEST_SLEEP))));
+            // The runtime rejects dates in the far future.
+            glue::set_alarm(&self.storage, millis(next.max(now()).min(now().plus(MAX_ALARM_DELAY))));
         }
     }
 }
@@ -165,20 +165,20 @@ impl Clock for Ledger {
     }
 }
 
-impl Outside for Ledger {
+impl BackgroundIo for Ledger {
     type DatabaseError = JsValue;
 
     fn atomically<T>(&self, act: impl FnOnce() -> Result<T, JsValue>) -> Result<T, JsValue> {
         let mut done = None;
         let mut act = Some(act);
-        let undone = glue::transaction(&self.storage, &mut || {
+        let rollback_error = glue::transaction(&self.storage, &mut || {
             done = act.take().map(|act| act());
             matches!(done, Some(Ok(_)))
         });
-        match (done, Some(undone).filter(|error| !error.is_undefined())) {
+        match (done, Some(rollback_error).filter(|error| !error.is_undefined())) {
             (Some(Ok(done)), None) => Ok(done),
             (Some(Err(error)), _) | (_, Some(error)) => Err(error),
-            (None, None) => Err(busy()),
+            (None, None) => Err(already_borrowed()),
         }
     }
 
@@ -207,12 +207,13 @@ fn millis(moment: Timestamp) -> f64 {
     moment.as_millis() as f64
 }
 
-/// Nothing here waits while it holds the decisions, so this cannot be; a panic would cost every request in flight.
-fn busy() -> JsValue {
+/// The error for a failed `RefCell` borrow. No borrow is held across an await, so this does not happen; it avoids a
+/// panic, which would fail every request in flight.
+fn already_borrowed() -> JsValue {
     "the shard is busy with itself".into()
 }
 
-/// What an error says.
+/// The message of an error.
 fn text(error: &JsValue) -> String {
     let message = js_sys::Reflect::get(error, &"message".into()).ok().and_then(|message| message.as_string());
     message.or_else(|| error.as_string()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! The tables of a shard in the SQLite of its Durable Object.
+//! A shard's database: [`Rows`] on the SQLite storage of its Durable Object.
 
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -10,10 +10,10 @@ use crate::revocation::ledger::{
 use crate::revocation::{Digest, Limits, Logout, Revocation, Scope, TokenEntry};
 use crate::time::Timestamp;
 
-/// The tables, by versions: each list of statements leads from the version before. A row costs as much for every index
-/// that it is in, so there is one for pending entries alone.
+/// The schema migrations. Each list of statements upgrades the schema by one version. Every index adds a billed row to
+/// each write, so only `pending` has one.
 const MIGRATIONS: [&[&str]; 1] = [&[
-    // Tables from before versions were noted: nothing of them is read.
+    // Tables of releases without migrations. Their data is not used.
     "DROP TABLE IF EXISTS revocations",
     "DROP TABLE IF EXISTS head",
     "DROP TABLE IF EXISTS untold",
@@ -42,12 +42,12 @@ const MIGRATIONS: [&[&str]; 1] = [&[
     "CREATE INDEX pending_by_due_at ON pending (due_at)",
 ]];
 
-/// How many blocks a run may have: their ids are its own id, and the place among so many.
-const PLACES: u64 = 1 << 20;
-/// The largest whole number that JavaScript holds exactly, with all smaller ones.
-const EXACT: i64 = (1 << 53) - 1;
+/// The maximum number of blocks of a run. The id of a block is the run's id times this number, plus its index.
+const MAX_BLOCKS: u64 = 1 << 20;
+/// The largest safe integer of JavaScript.
+const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
-/// The database of a shard.
+/// A shard's database.
 pub(super) struct SqlRows {
     /// The runtime's `SqlStorage`.
     sql: JsValue,
@@ -58,10 +58,10 @@ impl SqlRows {
         Self { sql }
     }
 
-    /// Brings the tables to this version.
+    /// Upgrades the schema to the current version.
     ///
     /// # Errors
-    /// The database's, or that the tables are of a later version.
+    /// A database error, or a schema of a later version.
     pub(super) fn migrate(&self) -> Result<(), JsValue> {
         self.ask("CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY)", Values::none())?;
         let found = self.ask("SELECT max(version) FROM migrations", Values::none())?;
@@ -132,7 +132,7 @@ impl Rows for SqlRows {
                     let (began_at, cursor) = (row.optional_moment(), row.optional_text());
                     began_at.map(|began_at| Import { began_at, cursor })
                 },
-                foreign: Position { lineage: row.number()?, version: row.number()? },
+                unknown_position: Position { lineage: row.number()?, version: row.number()? },
             })
         })
     }
@@ -144,7 +144,7 @@ impl Rows for SqlRows {
         let values = values.moment(head.import_after).optional_moment(head.imported_since);
         let values = values.optional_moment(import.map(|import| import.began_at));
         let values = values.optional_text(import.and_then(|import| import.cursor.as_deref()));
-        let values = values.number(head.foreign.lineage).number(head.foreign.version);
+        let values = values.number(head.unknown_position.lineage).number(head.unknown_position.version);
         self.run("INSERT OR REPLACE INTO head VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
     }
 
@@ -278,7 +278,8 @@ impl Rows for SqlRows {
     }
 
     fn set_pending(&mut self, entry: &PendingEntry) -> Result<(), JsValue> {
-        let Revocation { digest, issuer, scope, revoked_at, cut_off, expires_at, spare: _ } = &entry.revocation;
+        let Revocation { digest, issuer, scope, revoked_at, cut_off, expires_at, duplicate_window: _ } =
+            &entry.revocation;
         let values = Values::none().bytes(digest.bytes()).text(issuer).number(scope.number().into());
         let values = values.moment(*revoked_at).optional_moment(*cut_off).moment(*expires_at);
         let values = values.number(entry.failures.into()).moment(entry.due_at).moment(entry.uncertain_until);
@@ -308,8 +309,8 @@ const PENDING: &str = "SELECT digest, cut_off, expires_at, scope, issuer, revoke
     uncertain_until FROM pending ";
 
 const fn block_id(run: u64, place: u32) -> u64 {
-    // A cast, since `From` is not constant.
-    run.saturating_mul(PLACES).saturating_add(place as u64)
+    // A cast: `From` cannot be used in a constant.
+    run.saturating_mul(MAX_BLOCKS).saturating_add(place as u64)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "whole numbers within the exact range")]
@@ -317,7 +318,7 @@ fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0).then_some(number as i64)
 }
 
-/// A row as SQLite gives it: its columns in order.
+/// A result row: its columns in order.
 struct Columns {
     row: Array,
     next: u32,
@@ -342,7 +343,7 @@ impl Columns {
         self.optional_number().map(Timestamp::from_millis)
     }
 
-    /// A moment, or none where there is a null.
+    /// A timestamp; `None` for `NULL`.
     fn optional_moment(&mut self) -> Option<Timestamp> {
         self.moment()
     }
@@ -372,9 +373,9 @@ impl Columns {
     fn revocation(&mut self, digest: Digest, Limits { cut_off, expires_at }: Limits) -> Option<Revocation> {
         let scope = self.scope()?;
         let (issuer, revoked_at) = (self.optional_text()?, self.moment()?);
-        // What could be spared was judged when it was recorded.
-        let spare = std::time::Duration::ZERO;
-        Some(Revocation { digest, issuer, scope, revoked_at, cut_off, expires_at, spare })
+        // `duplicate_window` is only used while recording.
+        let duplicate_window = std::time::Duration::ZERO;
+        Some(Revocation { digest, issuer, scope, revoked_at, cut_off, expires_at, duplicate_window })
     }
 
     fn pending(&mut self) -> Option<PendingEntry> {
@@ -388,7 +389,7 @@ impl Columns {
     }
 }
 
-/// The values of a statement.
+/// The parameters of a statement.
 struct Values(Array);
 
 impl Values {
@@ -407,16 +408,16 @@ impl Values {
 
     #[expect(clippy::cast_precision_loss, reason = "the number is limited to what is exact")]
     fn exact(self, number: i64) -> Self {
-        let number = number.clamp(EXACT.saturating_neg(), EXACT) as f64;
+        let number = number.clamp(MAX_SAFE_INTEGER.saturating_neg(), MAX_SAFE_INTEGER) as f64;
         self.push(&JsValue::from_f64(number))
     }
 
     fn number(self, number: u64) -> Self {
-        self.exact(i64::try_from(number).unwrap_or(EXACT))
+        self.exact(i64::try_from(number).unwrap_or(MAX_SAFE_INTEGER))
     }
 
     fn count(self, count: usize) -> Self {
-        self.exact(i64::try_from(count).unwrap_or(EXACT))
+        self.exact(i64::try_from(count).unwrap_or(MAX_SAFE_INTEGER))
     }
 
     fn flag(self, flag: bool) -> Self {

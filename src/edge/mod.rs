@@ -1,6 +1,6 @@
-//! Cloudflare's platform: the only place that names it. Thin: what is decided is decided in the core.
+//! The adapters for Cloudflare Workers: the only module that uses the runtime. Decisions are made in the core.
 //!
-//! `worker.js` is the module that the runtime loads; `glue.js` does what would take several calls from here.
+//! `worker.js` is the Worker's main module. `glue.js` and `wire.js` combine several runtime calls into one.
 
 mod clock;
 mod entry;
@@ -29,17 +29,17 @@ use wasm_bindgen::JsValue;
 
 use crate::json::Object;
 
-/// Says what went wrong outside of any request's own log line.
+/// Logs an error that does not belong to a request.
 fn log(event: &str, reason: &str) {
     glue::error(&Object::new().text("event", event).text("reason", reason).finish());
 }
 
-/// The promise of a future. Boxed, so that what runs futures is compiled once and not for every one of them.
+/// Converts a future into a promise. The future is boxed so that the executor is compiled only once.
 fn promise(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
     js_sys::futures::future_to_promise(AssertUnwindSafe(Promised(Box::pin(future))))
 }
 
-/// A future that ends as a promise does.
+/// The boxed future of a promise.
 struct Promised(Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>>);
 
 impl Future for Promised {

@@ -1,5 +1,5 @@
-//! Waiting for a single promise without an executor: `worker.js` goes on with the request once it is settled. Tasks,
-//! closures and turns of the microtask queue would cost a third of a check whose signature WebCrypto verifies.
+//! Waits for a single promise without an executor: `worker.js` resumes the request when the promise is settled. This
+//! saves the tasks, closures and microtasks of `wasm-bindgen-futures`, which would dominate the cost of a check.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,82 +12,84 @@ use js_sys::Promise;
 use js_sys::futures::JsFuture;
 use wasm_bindgen::JsValue;
 
-use super::clock::{now, with_one_time};
+use super::clock::{now, with_cached_time};
 use crate::time::Timestamp;
 
-/// What a promise has given.
+/// The result of a promise.
 pub(super) type Settled = Result<JsValue, JsValue>;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// What came of polling a future.
+/// The result of polling a future.
 pub(super) enum Polled<T> {
-    /// It has ended.
+    /// The future is complete.
     Ready(T),
-    /// It waits for this promise and nothing else: [`poll`] it again with what that gives. `is_kept`: the request has to
-    /// live until then, since others count on what it waits for.
-    Paused { future: Boxed<T>, promise: Promise, is_kept: bool },
-    /// It waits for something else, so an executor has to run it.
+    /// The future waits for this promise only. [`poll`] it again with the promise's result. `keeps_alive`: keep the
+    /// request alive until then with `waitUntil`, because other requests depend on it.
+    Paused { future: Boxed<T>, promise: Promise, keeps_alive: bool },
+    /// The future waits for something else, so an executor has to run it.
     Pending(Boxed<T>),
 }
 
-/// How the future that is being polled may wait for a promise.
+/// How the future being polled waits for promises.
 #[derive(Default)]
 enum Mode {
-    /// By an executor.
+    /// With an executor.
     #[default]
     Executor,
-    /// By a pause.
+    /// With a pause. The value is the result of the previous pause's promise.
     Pause(Option<Settled>),
-    /// It has asked for a pause, and whether to be kept alive meanwhile.
-    Asked(Promise, bool),
-    /// It waits for two promises at once.
-    AskedTwice,
+    /// A pause was requested for this promise. The flag is `keeps_alive`.
+    PauseRequested(Promise, bool),
+    /// The future waits for several promises, so it needs an executor.
+    MultiplePromises,
 }
 
 thread_local! {
     static MODE: Cell<Mode> = const { Cell::new(Mode::Executor) };
 }
 
-/// Counts the clones of its waker: whoever keeps one waits for something that only an executor can tell of.
-struct Witness;
+/// A waker that counts its clones. A clone means that the future waits for something other than a pause.
+struct CloneCounter;
 
-impl Wake for Witness {
+impl Wake for CloneCounter {
     fn wake(self: Arc<Self>) {}
 }
 
-/// Polls a future, in which [`Awaited`] may ask for a pause. `settled`: what the promise of its last pause has given.
+/// Polls a future in which [`Awaited`] may request a pause. `settled` is the result of the previous pause's promise.
 pub(super) fn poll<T>(mut future: Boxed<T>, settled: Option<Settled>) -> Polled<T> {
-    let witness = Arc::new(Witness);
-    let waker = Waker::from(Arc::clone(&witness));
+    let counter = Arc::new(CloneCounter);
+    let waker = Waker::from(Arc::clone(&counter));
     MODE.set(Mode::Pause(settled));
-    let polled = with_one_time(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
+    let polled = with_cached_time(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
     let mode = MODE.take();
-    // This one and the one of `waker`.
-    let is_alone = Arc::strong_count(&witness) == 2;
+    // Two references: `counter` and `waker`.
+    let has_no_clones = Arc::strong_count(&counter) == 2;
     match (polled, mode) {
-        (Poll::Ready(given), _) => Polled::Ready(given),
-        (Poll::Pending, Mode::Asked(promise, is_kept)) if is_alone => Polled::Paused { future, promise, is_kept },
+        (Poll::Ready(output), _) => Polled::Ready(output),
+        (Poll::Pending, Mode::PauseRequested(promise, keeps_alive)) if has_no_clones => {
+            Polled::Paused { future, promise, keeps_alive }
+        }
         (Poll::Pending, _) => Polled::Pending(future),
     }
 }
 
-/// A promise that is waited for: by a pause where that is possible, otherwise by the executor.
+/// Waits for a promise: with a pause if possible, otherwise on the executor.
 pub(super) struct Awaited {
     promise: Promise,
-    is_kept: bool,
-    has_asked: bool,
-    running: Option<JsFuture>,
+    keeps_alive: bool,
+    has_paused: bool,
+    on_executor: Option<JsFuture>,
 }
 
 impl Awaited {
     pub(super) const fn new(promise: Promise) -> Self {
-        Self { promise, is_kept: false, has_asked: false, running: None }
+        Self { promise, keeps_alive: false, has_paused: false, on_executor: None }
     }
 
-    /// The request is kept alive until the promise is settled, also when its client goes away.
-    pub(super) const fn kept(promise: Promise) -> Self {
-        Self { promise, is_kept: true, has_asked: false, running: None }
+    /// As [`Self::new`], and keeps the request alive until the promise is settled, even if the client disconnects.
+    pub(super) const fn keeping_alive(promise: Promise) -> Self {
+        Self { promise, keeps_alive: true, has_paused: false, on_executor: None }
     }
 }
 
@@ -95,35 +97,35 @@ impl Future for Awaited {
     type Output = Settled;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Settled> {
-        if self.running.is_none() {
+        if self.on_executor.is_none() {
             match MODE.take() {
-                Mode::Pause(Some(settled)) if self.has_asked => {
+                Mode::Pause(Some(settled)) if self.has_paused => {
                     MODE.set(Mode::Pause(None));
                     return Poll::Ready(settled);
                 }
                 Mode::Pause(_) => {
-                    MODE.set(Mode::Asked(self.promise.clone(), self.is_kept));
-                    self.has_asked = true;
+                    MODE.set(Mode::PauseRequested(self.promise.clone(), self.keeps_alive));
+                    self.has_paused = true;
                     return Poll::Pending;
                 }
-                Mode::Asked(..) | Mode::AskedTwice => {
-                    MODE.set(Mode::AskedTwice);
+                Mode::PauseRequested(..) | Mode::MultiplePromises => {
+                    MODE.set(Mode::MultiplePromises);
                     return Poll::Pending;
                 }
                 Mode::Executor => {}
             }
         }
         let promise = self.promise.clone();
-        Pin::new(self.running.get_or_insert_with(|| JsFuture::from(promise))).poll(context)
+        Pin::new(self.on_executor.get_or_insert_with(|| JsFuture::from(promise))).poll(context)
     }
 }
 
-/// How many requests may be paused before it is looked whether some were given up.
-const MANY: usize = 64;
-/// Whoever is paused for so long was given up: the runtime drops the requests of clients that go away.
-const GIVEN_UP: Duration = Duration::from_mins(1);
+/// From this number of paused requests on, abandoned ones are removed.
+const CLEANUP_THRESHOLD: usize = 64;
+/// A request that is paused for this long was canceled by the runtime, because its client disconnected.
+const ABANDONED_AFTER: Duration = Duration::from_mins(1);
 
-/// Requests that are paused, by their tickets.
+/// Paused requests by ticket.
 pub(super) struct Paused<T> {
     tickets: RefCell<BTreeMap<u32, (Timestamp, T)>>,
     next: Cell<u32>,
@@ -134,14 +136,14 @@ impl<T> Paused<T> {
         Self { tickets: RefCell::new(BTreeMap::new()), next: Cell::new(0) }
     }
 
-    /// Keeps a request, and gives its ticket.
+    /// Stores a request and returns its ticket.
     pub(super) fn keep(&self, request: T) -> u32 {
         let (ticket, now) = (self.next.get(), now());
         self.next.set(ticket.wrapping_add(1));
         let mut tickets = self.tickets.borrow_mut();
-        // The first ones have been there longest.
-        while tickets.len() >= MANY
-            && tickets.first_entry().is_some_and(|first| first.get().0.has_passed(GIVEN_UP, now))
+        // Tickets are in order of age.
+        while tickets.len() >= CLEANUP_THRESHOLD
+            && tickets.first_entry().is_some_and(|first| first.get().0.has_passed(ABANDONED_AFTER, now))
         {
             tickets.pop_first();
         }
@@ -149,7 +151,7 @@ impl<T> Paused<T> {
         ticket
     }
 
-    /// The request of a ticket, once.
+    /// Removes and returns the request of a ticket.
     pub(super) fn take(&self, ticket: u32) -> Option<T> {
         self.tickets.borrow_mut().remove(&ticket).map(|(_, request)| request)
     }

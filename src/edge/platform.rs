@@ -1,4 +1,4 @@
-//! The ports of the core, answered by Cloudflare.
+//! The core's ports, implemented with Cloudflare's APIs.
 
 use std::time::Duration;
 
@@ -9,18 +9,21 @@ use worker::Env;
 use super::clock::{milliseconds, now};
 use super::pause::Awaited;
 use super::{glue, kv, ledger, redis, webcrypto};
-use crate::ports::{Bindings, Clock, Directory, Index, IndexError, LedgerError, LedgerShards, RateLimits, SessionStore, SharedMemory, Signatures, Unavailable};
 use crate::ports::KvEntry;
+use crate::ports::{
+    Bindings, Clock, Directory, Index, IndexError, LedgerError, LedgerShards, RateLimits, SessionStore, SharedMemory,
+    Signatures, Unavailable,
+};
 use crate::time::Timestamp;
 use crate::token::{PrivateKey, PublicKey, Secret, SigningInput};
 
-/// The platform of one request: bindings are its own and may not be kept for the next.
+/// The platform of one request. Bindings belong to a request and must not be kept for later ones.
 pub(super) struct EdgePlatform {
     pub(super) env: Env,
 }
 
 impl EdgePlatform {
-    /// Another deployment of the same zone has another ledger: what they share must not meet.
+    /// A cache key. It contains the ledger's id, so that deployments of a zone do not share entries.
     fn shared_url(&self, name: &str) -> String {
         let id = ledger::id(&self.env);
         ["https://", id.as_deref().unwrap_or("no"), ".ledger.invalid/", name].concat()
@@ -29,7 +32,8 @@ impl EdgePlatform {
 
 impl Bindings for EdgePlatform {
     fn is_bound(&self, name: &str) -> bool {
-        // A variable may be an object as well; a KV namespace and the ledger can be read, a service fetched from.
+        // A variable may be an object too. KV namespaces and Durable Object namespaces have `get`, services have
+        // `fetch`.
         ["get", "fetch"].into_iter().any(|method| glue::has_method(&self.env, name, method))
     }
 }
@@ -57,7 +61,7 @@ impl Clock for EdgePlatform {
     }
 }
 
-/// A pause whose timer is given up together with whoever waits for it.
+/// A timer that is cleared on drop.
 struct Sleep(glue::Pause);
 
 impl Drop for Sleep {
@@ -68,7 +72,7 @@ impl Drop for Sleep {
 
 async fn sleep(duration: Duration) {
     let pause = Sleep(glue::Pause::new(milliseconds(duration)));
-    // Nothing rejects it.
+    // The promise of a timer is never rejected.
     let _ = Awaited::new(pause.0.over()).await;
 }
 
@@ -99,14 +103,14 @@ impl SharedMemory for EdgePlatform {
     }
 
     async fn share(&self, name: &str, bytes: &[u8], seconds: u32) {
-        // Best effort: if this fails, other isolates ask for themselves.
+        // Best effort: if this fails, other isolates fetch for themselves.
         let _ = glue::share(&self.shared_url(name), bytes, seconds).await;
     }
 }
 
 impl RateLimits for EdgePlatform {
     async fn is_within_limit(&self, address: &str) -> bool {
-        // A limiter that fails must not take the service down with it.
+        // Fails open: an outage of the rate limiter must not stop the service.
         glue::is_within_limit(&self.env, address).await.map_or(true, |within| within.is_truthy())
     }
 }

@@ -1,7 +1,7 @@
-//! A Redis session store: deletes one key, over a connection of its own.
+//! Deletes a key from a Redis session store.
 //!
-//! Workers cannot keep a socket beyond the request that opened it, so there is no pool, and three commands (RESP,
-//! `AUTH`, `SELECT`, `DEL`) need no client library.
+//! A Worker cannot keep a socket beyond the request that opened it, so there is no connection pool. The three commands
+//! (`AUTH`, `SELECT`, `DEL`) are encoded in RESP here, without a client library.
 
 use super::glue;
 use crate::json::Array;
@@ -18,7 +18,7 @@ pub(super) async fn delete(url: &Secret, key: &str) -> Result<(), Unavailable> {
     if done.is_ok_and(|done| done.is_truthy()) { Ok(()) } else { Err(Unavailable) }
 }
 
-/// What a store's URL says.
+/// A parsed `redis://` URL.
 struct Server {
     tls: bool,
     host: String,
@@ -63,7 +63,7 @@ impl Server {
     }
 }
 
-/// A command as an array of bulk strings: lengths, not delimiters, so that no key can be a second command.
+/// Encodes a command as an array of bulk strings, which have lengths, so that a key cannot inject another command.
 fn command(words: &[&str]) -> String {
     let mut text = format!("*{}\r\n", words.len());
     for word in words {

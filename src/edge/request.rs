@@ -1,19 +1,19 @@
-//! A request of the runtime as the core reads it.
+//! The runtime's `Request` as the core's [`Request`].
 
 use std::cell::RefCell;
 
 use super::glue;
 use crate::http::{BodyError, Request};
 
-/// Longer lines need a buffer of their own.
+/// The size of the shared buffer, in bytes. Larger requests allocate their own.
 const USUAL_BYTES: usize = 4096;
 
 thread_local! {
-    /// Where lines are written; its zeros are paid for once.
+    /// A buffer that is allocated and zeroed once.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; USUAL_BYTES]);
 }
 
-/// The lines of a request as `glue.js` writes them.
+/// Method, URL and `Authorization` header of a request, one per line, as `wire.js` writes them.
 fn lines(request: &web_sys::Request) -> String {
     BUFFER.with_borrow_mut(|buffer| {
         let needed = place(glue::request_lines(request, buffer));
@@ -52,7 +52,7 @@ impl EdgeRequest {
         self.lines.splitn(3, '\n').nth(number)
     }
 
-    /// The runtime's own request, to be passed on.
+    /// The runtime's request, for forwarding.
     pub(super) const fn raw(&self) -> &web_sys::Request {
         &self.inner
     }

@@ -1,4 +1,4 @@
-//! The platform of `npm run check` in Node. Nothing here is linked into the Worker.
+//! The platform of `npm run check`, which runs in Node. The Worker does not include this module.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use crate::token::{PrivateKey, PublicKey, SigningInput};
 use crate::tool;
 
-/// Judges published keys and a sample token; see [`tool::judge`]. Gives `{"report": ..., "errors": {URL: CODE}}`.
+/// Checks published keys and a sample token; see [`tool::judge`]. Resolves to `{"report": …, "errors": {URL: CODE}}`.
 pub fn judge(question: String) -> Promise {
     promise(async move {
         let platform = ToolPlatform { online: tool::is_online(&question), errors: Rc::default() };
@@ -27,10 +27,10 @@ pub fn judge(question: String) -> Promise {
     })
 }
 
-/// Node in place of Cloudflare: only time, servers and signatures.
+/// The platform in Node: clock, HTTP and signatures only.
 struct ToolPlatform {
     online: bool,
-    /// Why servers could not be reached, by URL.
+    /// Network error codes by URL.
     errors: Rc<RefCell<Vec<(String, String)>>>,
 }
 
@@ -45,7 +45,7 @@ impl Clock for ToolPlatform {
 }
 
 impl Journal for ToolPlatform {
-    /// Not logged: the report has it.
+    /// Not logged: the report includes it.
     fn note(&self, _: &KeyEvent<'_>) {}
 }
 
@@ -69,7 +69,7 @@ impl Web for ToolPlatform {
     }
 }
 
-/// Node's code of a network error (`ECONNREFUSED`, `CERT_HAS_EXPIRED`), from the `cause` of the error of `fetch`.
+/// Node's error code (`ECONNREFUSED`, `CERT_HAS_EXPIRED`), which is in the `cause` of a `fetch` error.
 fn code(error: &JsValue) -> String {
     let cause = Reflect::get(error, &"cause".into()).unwrap_or_default();
     let code = Reflect::get(&cause, &"code".into()).ok().and_then(|code| code.as_string());

@@ -1,4 +1,4 @@
-//! Servers elsewhere, and what the log is told of the keys that they publish.
+//! HTTP requests to key providers, and log lines about their keys.
 
 use js_sys::futures::JsFuture;
 use js_sys::{Array, Uint8Array};
@@ -9,10 +9,10 @@ use super::platform::EdgePlatform;
 use crate::json::Object;
 use crate::ports::{Fetched, Journal, KeyEvent, Web, WebError};
 
-/// A request that is broken off together with whoever waits for it.
-struct Asking(glue::Get);
+/// A request that is aborted on drop.
+struct PendingGet(glue::Get);
 
-impl Drop for Asking {
+impl Drop for PendingGet {
     fn drop(&mut self) {
         self.0.end();
     }
@@ -24,13 +24,13 @@ impl Web for EdgePlatform {
     }
 }
 
-/// A server's answer.
+/// Sends a `GET` request and reads up to `limit` bytes of the body.
 ///
 /// # Errors
-/// The runtime's own, when the server cannot be reached.
+/// The runtime's error when the server cannot be reached.
 pub(super) async fn get(url: &str, limit: usize) -> Result<Result<Fetched, WebError>, JsValue> {
-    let asking = Asking(glue::Get::new(url, u32::try_from(limit).unwrap_or(u32::MAX)));
-    let answer = JsFuture::from(asking.0.answer()).await?;
+    let request = PendingGet(glue::Get::new(url, u32::try_from(limit).unwrap_or(u32::MAX)));
+    let answer = JsFuture::from(request.0.answer()).await?;
     let answer: Array = answer.unchecked_into();
     let status = status(answer.get(0).as_f64());
     let Ok(body) = answer.get(3).dyn_into::<Uint8Array>() else { return Ok(Err(WebError::TooLarge(status))) };

@@ -1,4 +1,4 @@
-//! Asymmetric signatures by the runtime's WebCrypto: 16 to 24 times cheaper than in wasm, and no code of ours.
+//! Asymmetric signatures with the runtime's Web Crypto API, which is faster than WebAssembly.
 
 use std::cell::RefCell;
 
@@ -10,11 +10,11 @@ use crate::json::Object;
 use crate::token::{Algorithm, KeyMembers, PrivateKey, PublicKey, SigningInput};
 
 thread_local! {
-    /// Imported keys by their slot, each with its algorithm as WebCrypto names it: a `CryptoKey` belongs to the isolate, not to a request.
+    /// Imported keys by slot, each with its algorithm. A `CryptoKey` can be used by all requests of an isolate.
     static IMPORTED: RefCell<Vec<(u32, JsValue)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Whether a signature verifies.
+/// Verifies a signature.
 pub(super) async fn verify(key: &PublicKey, input: SigningInput<'_>, signature: &[u8]) -> Result<bool, JsValue> {
     let imported = match imported(key.slot) {
         Some(imported) => imported,
@@ -24,7 +24,7 @@ pub(super) async fn verify(key: &PublicKey, input: SigningInput<'_>, signature: 
     Ok(verified.is_truthy())
 }
 
-/// The signature of a private key.
+/// Signs with a private key.
 pub(super) async fn sign(key: &PrivateKey, input: SigningInput<'_>) -> Result<Vec<u8>, JsValue> {
     let imported = match imported(key.slot) {
         Some(imported) => imported,
@@ -44,7 +44,7 @@ async fn import(slot: u32, jwk: &str, algorithm: Algorithm, usage: &str) -> Resu
     Ok(key)
 }
 
-/// Forgets the key of a slot.
+/// Drops the imported key of a slot.
 pub(super) fn forget(slot: u32) {
     IMPORTED.with_borrow_mut(|imported| imported.retain(|(own, _)| *own != slot));
 }

@@ -1,80 +1,80 @@
-// The module that the runtime loads: the Worker's entry and the ledger's class.
+// The Worker's main module: the `fetch` handler, the entrypoint `Internal` and the Durable Object class `Ledger`.
 //
-// A plain object instead of a class: the runtime calls it some 7 us sooner. A trap of the wasm (a panic, memory or stack
-// that is used up) leaves it in a state that nothing can be said of: a new instance takes its place.
+// The handler is a plain object, which the runtime calls faster than a class. After a WebAssembly trap (a panic, or memory
+// or stack exhaustion) the state of the instance is undefined, so a new instance replaces it.
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import { Shard, __wbg_reset_state, fetch, resume } from "./index.js";
 import { writeEntries } from "./kv-writer.js";
 
-/** Which instance of the wasm it is, counted. */
+/** The number of the current WebAssembly instance. */
 let instance = 0;
-/** The trap that was noted last. @type {unknown} */
-let latest;
-/** How the ledger's calls fail that wait for the instance. @type {Set<(error: Error) => void>} */
-const waiting = new Set();
+/** The last trap. @type {unknown} */
+let lastTrap;
+/** Rejects the promises of ledger calls in flight. @type {Set<(error: Error) => void>} */
+const rejecters = new Set();
 
 /** @param {unknown} error */
 const isTrap = (error) => error instanceof WebAssembly.RuntimeError || (error instanceof RangeError && /call stack/i.test(error.message));
 
-/** Begins anew after a trap, at once: what still waits for the old instance must not go on in it, and will not end by
- * itself. @param {unknown} error */
-function note(error) {
-  if (!isTrap(error) || error === latest) return; // it may be told of both where it is caught and as an event
-  latest = error;
+/** Replaces the instance after a trap, and rejects the calls in flight, which would never complete.
+ * @param {unknown} error */
+function replaceAfterTrap(error) {
+  if (!isTrap(error) || error === lastTrap) return; // a trap can be both caught and reported as an event
+  lastTrap = error;
   console.error("Critical", error);
   console.log("Reinitializing Wasm application");
   instance += 1;
   __wbg_reset_state();
-  for (const fail of waiting) fail(new Error("the wasm has trapped"));
-  waiting.clear();
+  for (const fail of rejecters) fail(new Error("the wasm has trapped"));
+  rejecters.clear();
 }
 
-// What traps behind an answer, in no call from here.
-addEventListener("error", (event) => note(event.error));
+// Traps in tasks of the executor, outside of any call from this module.
+addEventListener("error", (event) => replaceAfterTrap(event.error));
 
-/** What the wasm gives, or an error when it traps meanwhile: an alarm that never ends would be the ledger's last.
- * @template T @param {T | Promise<T>} given @returns {Promise<T>} */
-async function orTrap(given) {
-  if (!(given instanceof Promise)) return given;
+/** Waits for a result of the wasm, and rejects when it traps. Otherwise an alarm could hang, and no other would follow.
+ * @template T @param {T | Promise<T>} result @returns {Promise<T>} */
+async function rejectOnTrap(result) {
+  if (!(result instanceof Promise)) return result;
   /** @type {(error: Error) => void} */
   let fail = () => {};
   const trapped = new Promise((_resolve, reject) => {
     fail = reject;
   });
-  waiting.add(fail);
+  rejecters.add(fail);
   try {
-    return await Promise.race([given, trapped]);
+    return await Promise.race([result, trapped]);
   } finally {
-    waiting.delete(fail);
+    rejecters.delete(fail);
   }
 }
 
 /** @param {Request} request @param {any} env @param {any} context @param {boolean} isInternal */
-const answer = (request, env, context, isInternal) => answered(() => fetch(request, env, context, isInternal));
+const answer = (request, env, context, isInternal) => toResponse(() => fetch(request, env, context, isInternal));
 
-/** The response that the wasm gives, or its promise. @param {() => any} ask @returns {Response | Promise<Response>} */
-function answered(ask) {
-  let given;
+/** Calls the wasm and converts its result into a response. @param {() => any} ask @returns {Response | Promise<Response>} */
+function toResponse(ask) {
+  let result;
   try {
-    given = ask();
+    result = ask();
   } catch (error) {
-    note(error);
+    replaceAfterTrap(error);
     throw error;
   }
-  if (typeof given === "function") return given();
-  return given.ticket === undefined ? given : afterwards(given);
+  if (typeof result === "function") return result();
+  return result.ticket === undefined ? result : resumeWhenSettled(result);
 }
 
-/** Goes on with a request when what it waits for is settled.
+/** Resumes a paused request when its promise is settled.
  * @param {{ promise: Promise<unknown>, ticket: number }} pause */
-function afterwards({ promise, ticket }) {
-  const own = instance;
-  const goOn = (/** @type {unknown} */ value, /** @type {boolean} */ isFulfilled) => {
-    // Another instance may have given the same ticket.
-    if (own !== instance) throw new Error("the wasm has trapped");
-    return answered(() => resume(ticket, value, isFulfilled));
+function resumeWhenSettled({ promise, ticket }) {
+  const pausedInstance = instance;
+  const continueWith = (/** @type {unknown} */ value, /** @type {boolean} */ isFulfilled) => {
+    // The ticket belongs to another instance.
+    if (pausedInstance !== instance) throw new Error("the wasm has trapped");
+    return toResponse(() => resume(ticket, value, isFulfilled));
   };
-  return promise.then((value) => goOn(value, true), (error) => goOn(error, false));
+  return promise.then((value) => continueWith(value, true), (error) => continueWith(error, false));
 }
 
 export default {
@@ -82,8 +82,8 @@ export default {
   fetch: (request, env, context) => answer(request, env, context, false),
 };
 
-/** For service bindings with `entrypoint = "Internal"`. No route leads here, so the caller is one of the deployer's own
- * Workers, and may choose how fresh an answer must be. */
+/** The entrypoint for service bindings with `entrypoint = "Internal"`. No route leads here, so the caller is one of the
+ * deployer's own Workers, and may choose the freshness of checks. */
 export class Internal extends WorkerEntrypoint {
   /** @param {Request} request */
   fetch(request) {
@@ -91,52 +91,53 @@ export class Internal extends WorkerEntrypoint {
   }
 }
 
-/** What the names of objects begin with that only write batches. */
+/** The name prefix of objects that only write batches. */
 const WRITER = "writer-";
-/** How long a batch may wait for its writer's alarm, in milliseconds. */
+/** How long a batch may wait for the alarm of its writer, in milliseconds. */
 const BATCH_LIMIT = 10_000;
 
 /** @typedef {import("./kv-writer.js").KvEntry} KvEntry */
-/** @typedef {(string | null)[]} Results what is wrong with each entry */
+/** @typedef {(string | null)[]} Results one error message per entry, `null` for success */
 
-/** One shard of the ledger. Objects of this class that are named after a shard also write batches to Workers KV for it:
- * an invocation lets six calls wait for KV, and an alarm is an invocation of its own. */
+/** A shard of the ledger, or a writer: an object that writes batches to Workers KV for a shard. Writers multiply the six
+ * connections of an invocation; each writes in its alarm, which is an invocation of its own. */
 export class Ledger extends DurableObject {
   /** @type {Shard | undefined} */
   #shard;
   #instance = -1;
 
-  /** The shard within the present wasm: after a trap it reads its state anew. */
+  /** The shard in the current instance. After a trap, a new one reads its state from storage. */
   get shard() {
     if (!this.#shard || this.#instance !== instance) {
-      const write = (/** @type {string} */ name, /** @type {KvEntry[]} */ entries) => this.#writeSomewhere(name, entries);
+      const write = (/** @type {string} */ name, /** @type {KvEntry[]} */ entries) => this.#writeBatch(name, entries);
       this.#shard = new Shard(this.ctx, this.env, { write });
       this.#instance = instance;
     }
     return this.#shard;
   }
 
-  /** Which writers are at work: 0 is this object itself. @type {Set<number>} */
+  /** The busy writers. Number 0 is this object. @type {Set<number>} */
   #writing = new Set();
 
-  /** Writes a batch: by this object's own alarm while that has nothing else to write, then by other objects.
+  /** Writes a batch with the first idle writer: this object itself if it is idle.
    * @param {string} name @param {KvEntry[]} entries @returns {Promise<Results>} */
-  async #writeSomewhere(name, entries) {
-    let place = 0;
-    while (this.#writing.has(place)) place += 1;
-    this.#writing.add(place);
+  async #writeBatch(name, entries) {
+    let writer = 0;
+    while (this.#writing.has(writer)) writer += 1;
+    this.#writing.add(writer);
     try {
-      if (place === 0) return await writeEntries(this.env[name], entries);
-      return await this.env.LEDGER.getByName(`${WRITER}${this.ctx.id}-${place}`).write(name, entries);
+      if (writer === 0) return await writeEntries(this.env[name], entries);
+      return await this.env.LEDGER.getByName(`${WRITER}${this.ctx.id}-${writer}`).write(name, entries);
     } finally {
-      this.#writing.delete(place);
+      this.#writing.delete(writer);
     }
   }
 
-  /** Batches that the next alarm writes for another object. @type {{ name: string, entries: KvEntry[], by: number, done: (results: Results) => void }[]} */
+  /** Batches of another object, for the next alarm. @type {{ name: string, entries: KvEntry[], by: number, done: (results: Results) => void }[]} */
   #batches = [];
 
-  /** Writes a batch for another object. @param {string} name of the KV namespace @param {KvEntry[]} entries @returns {Promise<Results>} */
+  /** Writes a batch for another object, in an alarm.
+   * @param {string} name the KV namespace binding @param {KvEntry[]} entries @returns {Promise<Results>} */
   async write(name, entries) {
     const by = Date.now() + BATCH_LIMIT;
     const written = new Promise((done) => this.#batches.push({ name, entries, by, done }));
@@ -144,25 +145,25 @@ export class Ledger extends DurableObject {
     return written;
   }
 
-  /** Answers a call of the Worker. @param {Uint8Array} call */
+  /** Answers an encoded call of the Worker. @param {Uint8Array} call */
   ask(call) {
     try {
       return this.shard.ask(call);
     } catch (error) {
-      note(error);
+      replaceAfterTrap(error);
       throw error;
     }
   }
 
   async alarm() {
-    // Whoever has given a batch has stopped waiting for it by then, and writes it again.
+    // Drop expired batches: their shard has stopped waiting and retries them.
     const batches = this.#batches.splice(0).filter(({ by }) => Date.now() < by);
     await Promise.all(batches.map(async ({ name, entries, done }) => done(await writeEntries(this.env[name], entries))));
     if (batches.length > 0 || this.ctx.id.name?.startsWith(WRITER)) return;
     try {
-      await orTrap(this.shard.alarm());
+      await rejectOnTrap(this.shard.alarm());
     } catch (error) {
-      note(error);
+      replaceAfterTrap(error);
       throw error;
     }
   }

@@ -1,4 +1,4 @@
-//! `POST /batch-check`: up to a hundred verdicts for one call, for whoever has a client's credential.
+//! `POST /batch-check`: checks up to 100 tokens with one request. Requires a client's secret as bearer credential.
 
 use std::rc::Rc;
 
@@ -14,15 +14,15 @@ use crate::http::{BodyError, Reply, Request, is_json};
 use crate::json::{self, Array, Object};
 use crate::log::Notes;
 use crate::ports::Platform;
-use crate::revocation::{Doubt, Freshness, Matchable};
+use crate::revocation::{AuthorityError, Freshness, Matchable};
 use crate::token::{MAX_TOKEN_BYTES, bearer_token};
 
-/// How many tokens one batch has at the most.
+/// The maximum number of tokens in a batch.
 const MAX_TOKENS: usize = 100;
-/// As many tokens of the largest size, and the JSON around them.
+/// The maximum body size: that many tokens of maximum size, and the JSON around them.
 const MAX_BATCH_BYTES: usize = MAX_TOKENS.saturating_mul(MAX_TOKEN_BYTES).saturating_add(16 * 1024);
 
-/// What is asked for.
+/// A parsed request body.
 struct Batch {
     tokens: Vec<String>,
     issuer: Option<String>,
@@ -30,7 +30,7 @@ struct Batch {
     bound_milliseconds: Option<u32>,
 }
 
-/// Answers a batch.
+/// Handles a batch request.
 pub(crate) async fn batch_check<R: Request, P: Platform>(
     judge: &Judge<'_, P>,
     request: &R,
@@ -58,7 +58,7 @@ pub(crate) async fn batch_check<R: Request, P: Platform>(
     let verdicts = verdicts(judge, &batch.tokens, issuer, freshness).await;
     let mut all = Array::new();
     for verdict in &verdicts {
-        all.raw(&told(verdict));
+        all.raw(&encode(verdict));
     }
     Reply::json_text(200, Object::new().raw("verdicts", &all.finish()).finish())
 }
@@ -79,7 +79,7 @@ async fn read<R: Request>(request: &R) -> Result<Batch, (u16, &'static str)> {
     if batch.tokens.len() > MAX_TOKENS { Err((400, "a batch has at most 100 tokens")) } else { Ok(batch) }
 }
 
-/// The verdicts on tokens, in their order. Those that need the same promise ask for it together.
+/// The verdicts on the tokens, in order. Tokens with the same freshness are checked together.
 async fn verdicts<P: Platform>(
     judge: &Judge<'_, P>,
     tokens: &[String],
@@ -87,41 +87,42 @@ async fn verdicts<P: Platform>(
     freshness: Option<Freshness>,
 ) -> Vec<Verdict> {
     let issuers: Vec<_> = issuer.into_iter().collect();
-    let by = judge.platform.now().plus(LIMIT);
+    let deadline = judge.platform.now().plus(LIMIT);
     let mut known = Vec::with_capacity(tokens.len());
     for token in tokens {
-        known.push(judge.recognise(token, &issuers, by).await);
+        known.push(judge.identify(token, &issuers, deadline).await);
     }
-    let wanted = |token: &KnownToken| freshness.unwrap_or(token.issuer.freshness);
-    let mut promises: Vec<Freshness> = Vec::new();
-    for promise in known.iter().flatten().map(|token| wanted(token)) {
-        if !promises.contains(&promise) {
-            promises.push(promise);
+    let required_freshness = |token: &KnownToken| freshness.unwrap_or(token.issuer.freshness);
+    let mut freshnesses: Vec<Freshness> = Vec::new();
+    for freshness in known.iter().flatten().map(|token| required_freshness(token)) {
+        if !freshnesses.contains(&freshness) {
+            freshnesses.push(freshness);
         }
     }
     let mut verdicts: Vec<Option<Verdict>> = known.iter().map(|_| None).collect();
-    for promise in promises {
-        let alike = known.iter().enumerate().filter_map(|(place, token)| Some((place, token.as_ref().ok()?)));
-        let alike: Vec<_> = alike.into_iter().filter(|(_, token)| wanted(token) == promise).collect();
-        let matchables: Vec<&Matchable> = alike.iter().map(|(_, token)| &token.matchable).collect();
-        // What fetching keys has taken is gone.
-        let left = by.since(judge.platform.now());
-        let statuses = judge.authority().statuses(&matchables, promise, left).await;
-        for ((place, token), status) in alike.into_iter().zip(statuses) {
+    for freshness in freshnesses {
+        let with_freshness = known.iter().enumerate().filter_map(|(place, token)| Some((place, token.as_ref().ok()?)));
+        let with_freshness: Vec<_> =
+            with_freshness.into_iter().filter(|(_, token)| required_freshness(token) == freshness).collect();
+        let matchables: Vec<&Matchable> = with_freshness.iter().map(|(_, token)| &token.matchable).collect();
+        // Fetching keys has used part of the time limit.
+        let left = deadline.since(judge.platform.now());
+        let statuses = judge.authority().statuses(&matchables, freshness, left).await;
+        for ((place, token), status) in with_freshness.into_iter().zip(statuses) {
             if let Some(verdict) = verdicts.get_mut(place) {
-                *verdict = Some(conclude(Rc::clone(token), status.map_err(Doubt::reason)));
+                *verdict = Some(conclude(Rc::clone(token), status.map_err(AuthorityError::reason)));
             }
         }
     }
-    let unasked = |token: Result<Rc<KnownToken>, Refusal>| match token {
+    let not_checked = |token: Result<Rc<KnownToken>, Refusal>| match token {
         Err(refusal) => Err(refusal),
         Ok(token) => Err(Refusal::CannotTell("not_asked", Some(token))),
     };
-    known.into_iter().zip(verdicts).map(|(token, verdict)| verdict.unwrap_or_else(|| unasked(token))).collect()
+    known.into_iter().zip(verdicts).map(|(token, verdict)| verdict.unwrap_or_else(|| not_checked(token))).collect()
 }
 
 impl Batch {
-    /// A batch has its tokens, and no member that is not known.
+    /// Parses a body; `None` if `tokens` is missing or a member is unknown or malformed.
     fn read(text: &str) -> Option<Self> {
         let mut members = json::read_object(text)?;
         let Value::Array(elements) = members.remove("tokens")? else { return None };
@@ -144,8 +145,8 @@ impl Batch {
     }
 }
 
-/// What is told of one verdict.
-fn told(verdict: &Verdict) -> String {
+/// Encodes a verdict as JSON.
+fn encode(verdict: &Verdict) -> String {
     let status = |status: &str| Object::new().text("status", status);
     let object = match verdict {
         Ok((token, freshness)) => {
@@ -172,8 +173,8 @@ fn told(verdict: &Verdict) -> String {
 fn unauthorized(notes: &mut Notes) -> Reply {
     notes.refused("unknown_client");
     let challenge = r#"Bearer error="invalid_token", error_description="The credential is no client's""#;
-    let told = r#"{"error":"invalid_token","reason":"unknown_client"}"#;
-    Reply::json_text(401, told).with("WWW-Authenticate", challenge)
+    let body = r#"{"error":"invalid_token","reason":"unknown_client"}"#;
+    Reply::json_text(401, body).with("WWW-Authenticate", challenge)
 }
 
 fn refuse(status: u16, reason: &'static str, notes: &mut Notes) -> Reply {

@@ -1,14 +1,14 @@
-//! Reading the body of a logout as its contract says.
+//! Reads the body of a logout according to its contract.
 
 use serde::de::IgnoredAny;
 
 use crate::contracts::{BodyRule, Demand, Failure};
 use crate::http::{BodyError, MAX_BODY_BYTES, Request, is_json};
 
-/// Reads what the contract wants of the body.
+/// Reads and validates the body.
 ///
 /// # Errors
-/// The failure of a body that cannot be read at all; that is told before the credential is looked at.
+/// The failure for an unreadable body. It takes precedence over problems with the credential.
 pub(super) async fn read_body<R: Request>(rule: BodyRule, request: &R) -> Result<Demand, Failure> {
     let announced = request.header("content-length").and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MAX_BODY_BYTES) {

@@ -1,4 +1,4 @@
-//! The caller: anonymous, a service with a client's secret, or a Worker bound to the entrypoint `Internal`.
+//! The caller of a request: anonymous, a client with a secret, or a Worker with a service binding to `Internal`.
 
 use std::net::Ipv6Addr;
 
@@ -9,18 +9,18 @@ use crate::http::Request;
 use crate::ports::Platform;
 use crate::revocation::Freshness;
 
-/// Who sent a request.
+/// The caller of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Caller<'a> {
-    /// Anybody on the Internet.
+    /// Any other caller.
     Anonymous,
-    /// A Worker bound to the entrypoint `Internal`, which no route leads to.
+    /// A Worker with a service binding to the entrypoint `Internal`, which is not reachable from the Internet.
     Internal,
-    /// A service that sent this client's secret.
+    /// A configured client, authenticated by its secret.
     Client(&'a Client),
 }
 
-/// The caller of a request.
+/// Authenticates the caller of a request.
 pub(super) fn caller<'a>(config: &'a Config, request: &impl Request) -> Caller<'a> {
     if request.is_internal() {
         return Caller::Internal;
@@ -38,21 +38,20 @@ impl Caller<'_> {
     }
 }
 
-/// The freshness of a check whose query asks for `asked` where the table says `configured`. `None`: refused, since an
-/// anonymous caller must not choose what costs more than is configured.
+/// The freshness of a check whose query asks for `asked`. `None` if it is not allowed: untrusted callers must not
+/// choose a more expensive check than `configured`.
 pub(super) fn allowed_freshness(asked: Freshness, configured: Freshness, is_trusted: bool) -> Option<Freshness> {
     if is_trusted {
         return Some(asked);
     }
     match asked {
-        // Eventual costs a read of KV every time; the configured promise is the stronger one.
+        // `eventual` would cost a KV read per check, so use the configured freshness, which is at least as strong.
         Freshness::Eventual => Some(configured),
         asked => configured.is_at_least(asked).then_some(asked),
     }
 }
 
-/// Whether a caller may have one more look-up of an unverified token. The rate limiting binding, if any, counts them by
-/// address.
+/// Whether the caller may look up another unverified token. The rate limiting binding, if any, counts them by address.
 pub(super) async fn may_look_up<P: Platform>(judge: &Judge<'_, P>, request: &impl Request) -> bool {
     match limited_address(judge.config, request) {
         Some(address) => judge.platform.is_within_limit(&address).await,
@@ -60,21 +59,21 @@ pub(super) async fn may_look_up<P: Platform>(judge: &Judge<'_, P>, request: &imp
     }
 }
 
-/// The address whose look-ups are counted; `None` for a trusted caller that sends none.
+/// The address whose lookups are counted; `None` for a trusted caller that does not send one.
 fn limited_address(config: &Config, request: &impl Request) -> Option<String> {
     let address = match caller(config, request) {
-        // Its own address is a proxy's: counted by that, one attacker would block everybody behind it.
+        // The caller's own address is a proxy's, so one attacker could block all users behind it.
         Caller::Internal | Caller::Client(_) => request.header(config.check.client_address_header.as_deref()?)?,
-        // Requests without an address share one count.
+        // Requests without an address share one counter.
         Caller::Anonymous => request.header("cf-connecting-ip").unwrap_or_else(|| "unknown".to_owned()),
     };
     Some(network(address.trim()))
 }
 
-/// An address as it is counted: of IPv6 the first 64 bits, since a host usually has all addresses of its /64.
+/// The rate limiting key of an address. For IPv6, its /64 network, since a host usually has all addresses of one.
 fn network(address: &str) -> String {
     let Ok(read) = address.parse::<Ipv6Addr>() else { return address.chars().take(64).collect() };
-    // Dual-stack servers write IPv4 addresses so, which have one network in common.
+    // Dual-stack servers write IPv4 addresses as IPv4-mapped IPv6, which all share one /64.
     if let Some(mapped) = read.to_ipv4_mapped() {
         return mapped.to_string();
     }

@@ -1,4 +1,4 @@
-//! A client's secret has its own header, because `Authorization` holds the shopper's token.
+//! Authenticates clients by their secret. It has its own header, because `Authorization` carries the user's token.
 
 use crate::config::{Client, Config};
 use crate::http::Request;
@@ -6,12 +6,12 @@ use crate::http::Request;
 /// The header that carries a client's secret.
 pub const CLIENT_HEADER: &str = "x-edge-logout-client";
 
-/// The client whose secret a request carries in that header; `None` without one.
+/// The client whose secret is in the request's [`CLIENT_HEADER`], if any.
 pub(super) fn client_of<'a>(config: &'a Config, request: &impl Request) -> Option<&'a Client> {
     client_with(config, &request.header(CLIENT_HEADER)?)
 }
 
-/// The client that has this secret. The time does not depend on which client it is.
+/// The client with this secret. Takes constant time: it compares all secrets.
 pub(super) fn client_with<'a>(config: &'a Config, secret: &str) -> Option<&'a Client> {
     config.clients.iter().fold(None, |found, client| if client.secret.is(secret) { Some(client) } else { found })
 }

@@ -1,4 +1,4 @@
-//! The bearer credential of a logout: good, not revoked, and of the right kind.
+//! Authenticates the bearer token of a logout.
 
 use std::time::Duration;
 
@@ -7,29 +7,29 @@ use crate::contracts::Failure;
 use crate::keys::verify_now;
 use crate::log::Notes;
 use crate::ports::Platform;
-use crate::revocation::{Authority, Doubt, Ended, Freshness, Matchable, Status};
+use crate::revocation::{Authority, AuthorityError, Freshness, Matchable, RevocableToken, Status};
 use crate::time::Timestamp;
 use crate::token::{MAX_TOKEN_BYTES, OpaqueToken, TokenProblem, UntrustedJwt, VerifiedToken, VerifyError};
 
-/// A credential that is good and not revoked.
+/// A valid credential that is not revoked.
 pub(super) enum Credential<'a> {
-    /// A JWT that was verified.
+    /// A verified JWT.
     Jwt(Box<VerifiedToken>),
-    /// An opaque token that was looked up.
+    /// An opaque token.
     Opaque(OpaqueToken<'a>),
 }
 
 impl Credential<'_> {
-    /// What ends with it.
-    pub(super) fn ended(&self) -> Ended<'_> {
+    /// The token to revoke.
+    pub(super) fn revocable_token(&self) -> RevocableToken<'_> {
         match self {
-            Self::Jwt(token) => Ended::Jwt(token),
-            Self::Opaque(token) => Ended::Opaque(*token),
+            Self::Jwt(token) => RevocableToken::Jwt(token),
+            Self::Opaque(token) => RevocableToken::Opaque(*token),
         }
     }
 }
 
-/// Judges a bearer token; keys, ledger and index may take `limit` in all to say whether it is good and not revoked.
+/// Verifies a bearer token and checks that it is not revoked, within `limit`.
 pub(super) async fn authenticate<'a, P: Platform>(
     bearer: &'a str,
     issuer: &Issuer,
@@ -38,13 +38,13 @@ pub(super) async fn authenticate<'a, P: Platform>(
     limit: Duration,
     notes: &mut Notes,
 ) -> Result<Credential<'a>, Failure> {
-    let by = authority.platform.now().plus(limit);
-    let credential = read(bearer, issuer, by, authority.platform, notes).await?;
-    let matchable = Matchable::new(credential.ended(), &issuer.revocation);
-    let known = authority.status_before_logout(&matchable, freshness, by.since(authority.platform.now())).await;
-    match known.map_err(|doubt| unavailable(doubt, notes))?.status {
+    let deadline = authority.platform.now().plus(limit);
+    let credential = read(bearer, issuer, deadline, authority.platform, notes).await?;
+    let matchable = Matchable::new(credential.revocable_token(), &issuer.revocation);
+    let status = authority.status_before_logout(&matchable, freshness, deadline.since(authority.platform.now())).await;
+    match status.map_err(|error| unavailable(error, notes))?.status {
         Status::Revoked(_) => Err(Failure::Revoked),
-        Status::Active if is_of_another_kind(&credential, issuer) => Err(Failure::Forbidden),
+        Status::Active if lacks_required_claims(&credential, issuer) => Err(Failure::Forbidden),
         Status::Active => Ok(credential),
     }
 }
@@ -52,7 +52,7 @@ pub(super) async fn authenticate<'a, P: Platform>(
 async fn read<'a, P: Platform>(
     bearer: &'a str,
     issuer: &Issuer,
-    by: Timestamp,
+    deadline: Timestamp,
     platform: &P,
     notes: &mut Notes,
 ) -> Result<Credential<'a>, Failure> {
@@ -61,7 +61,7 @@ async fn read<'a, P: Platform>(
         Tokens::Opaque => Ok(Credential::Opaque(OpaqueToken(bearer))),
         Tokens::Jwt(rules) => {
             let untrusted = UntrustedJwt::parse(bearer).map_err(Failure::Token)?;
-            let token = verify_now(&untrusted, rules, by, platform).await.map_err(|error| match error {
+            let token = verify_now(&untrusted, rules, deadline, platform).await.map_err(|error| match error {
                 VerifyError::Bad(problem) => Failure::Token(problem),
                 VerifyError::CannotTell => {
                     notes.reason = Some("cannot_verify");
@@ -74,15 +74,15 @@ async fn read<'a, P: Platform>(
     }
 }
 
-fn is_of_another_kind(credential: &Credential<'_>, issuer: &Issuer) -> bool {
+fn lacks_required_claims(credential: &Credential<'_>, issuer: &Issuer) -> bool {
     match (credential, &issuer.tokens) {
         (Credential::Jwt(token), Tokens::Jwt(rules)) => token.lacks(&rules.required_claims).is_some(),
         _ => false,
     }
 }
 
-/// The failure when ledger or index do not answer, with its reason noted.
-pub(super) fn unavailable(doubt: Doubt, notes: &mut Notes) -> Failure {
-    notes.reason = Some(doubt.reason());
+/// The failure for an outage of the ledger or Workers KV. Notes its reason for the log.
+pub(super) fn unavailable(error: AuthorityError, notes: &mut Notes) -> Failure {
+    notes.reason = Some(error.reason());
     Failure::Unavailable
 }

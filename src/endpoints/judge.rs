@@ -1,4 +1,4 @@
-//! The verdict on a token that an API is shown: the same for the check, the batch and the guard.
+//! The verdict on a token, for `/check`, `/batch-check` and guards.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,89 +6,89 @@ use std::time::Duration;
 
 use super::known_token::KnownToken;
 use crate::config::{Config, Issuer, Tokens};
-use crate::keys::{verify_now, vouches_for};
+use crate::keys::{confirm_key, verify_now};
 use crate::ports::Platform;
-use crate::revocation::{Authority, Doubt, Freshness, Known, Replica, Scope, Status};
+use crate::revocation::{Authority, AuthorityError, CheckedStatus, Freshness, Replica, Scope, Status};
 use crate::time::Timestamp;
 use crate::token::{MAX_TOKEN_BYTES, OpaqueToken, Recent, RecentLimits, TokenProblem, UntrustedJwt, VerifyError};
 
-/// How long a verdict may wait for ledger and index.
+/// The time limit of a verdict.
 pub(super) const LIMIT: Duration = Duration::from_secs(3);
-/// Two generations of these: 10,000 tokens, or 8 MB of their texts alone.
-const VERIFIED: RecentLimits = RecentLimits { tokens: 5_000, bytes: 4 * 1024 * 1024 };
-/// Of opaque tokens, which anybody can make up.
-const OPAQUE: RecentLimits = RecentLimits { tokens: 1_000, bytes: 256 * 1024 };
+/// The size of each of the two cache generations for verified tokens.
+const VERIFIED_LIMITS: RecentLimits = RecentLimits { tokens: 5_000, bytes: 4 * 1024 * 1024 };
+/// The same for opaque tokens. Smaller, because anyone can make them up.
+const OPAQUE_LIMITS: RecentLimits = RecentLimits { tokens: 1_000, bytes: 256 * 1024 };
 
-/// What an isolate remembers of tokens and revocations.
+/// An isolate's in-memory state: the replica of the ledger and the caches of tokens.
 #[derive(Debug)]
 pub struct Remembered {
-    /// What is known of the ledger.
+    /// The copy of the ledger.
     pub replica: Replica,
-    verified: RefCell<Recent<Rc<Remembrance>>>,
-    /// By themselves, so that a flood of made-up ones does not wash away what was verified.
-    opaque: RefCell<Recent<Rc<Remembrance>>>,
+    verified: RefCell<Recent<Rc<CachedToken>>>,
+    /// A separate cache, so that a flood of made-up tokens does not evict verified ones.
+    opaque: RefCell<Recent<Rc<CachedToken>>>,
 }
 
-/// A token as it was judged, and the issuers that were asked for: another question may have another answer.
+/// A cached token, and the lists of issuers for which it was the result: another list may give another result.
 #[derive(Debug)]
-struct Remembrance {
+struct CachedToken {
     token: Rc<KnownToken>,
-    asked_of: Vec<Vec<Rc<Issuer>>>,
+    issuer_lists: Vec<Vec<Rc<Issuer>>>,
 }
 
-/// How many different questions about one token are told apart: a gateway's and a few guards'.
-const QUESTIONS: usize = 4;
+/// The maximum number of issuer lists per cached token.
+const MAX_ISSUER_LISTS: usize = 4;
 
-/// Why a token is not taken.
+/// Why a token is rejected.
 #[derive(Clone, Debug)]
 pub enum Refusal {
-    /// It is no good.
+    /// The token is invalid.
     Invalid(TokenProblem),
-    /// None of the issuers that are asked for is its own.
+    /// The token belongs to none of the accepted issuers.
     UnknownIssuer,
-    /// A revocation of this scope ends it.
+    /// The token is revoked, by a revocation of this scope.
     Revoked(Scope),
-    /// It is good, but of another kind.
+    /// The token lacks the issuer's required claims.
     OtherKind,
-    /// An anonymous caller may not ask for so fresh an answer.
+    /// The caller is not allowed to request this freshness.
     FreshnessNotAllowed,
-    /// Nothing can be told; what is known of the token apart from that, when it was verified.
+    /// The status is unknown, for this reason. Has the token if it was verified.
     CannotTell(&'static str, Option<Rc<KnownToken>>),
 }
 
-/// A verdict: an active token, and the promise that was kept.
+/// A verdict: an active token and the freshness of the check, or a refusal.
 pub type Verdict = Result<(Rc<KnownToken>, Freshness), Refusal>;
 
 impl Remembered {
-    /// An isolate that knows nothing yet.
+    /// The state of a new isolate.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let shards = config.storage.ledger.map_or(0, |rules| rules.shards);
         Self {
             replica: Replica::new(shards),
-            verified: RefCell::new(Recent::new(VERIFIED)),
-            opaque: RefCell::new(Recent::new(OPAQUE)),
+            verified: RefCell::new(Recent::new(VERIFIED_LIMITS)),
+            opaque: RefCell::new(Recent::new(OPAQUE_LIMITS)),
         }
     }
 
-    fn of(&self, issuers: &[Rc<Issuer>]) -> &RefCell<Recent<Rc<Remembrance>>> {
+    fn cache_for(&self, issuers: &[Rc<Issuer>]) -> &RefCell<Recent<Rc<CachedToken>>> {
         let is_opaque = issuers.iter().any(|issuer| matches!(issuer.tokens, Tokens::Opaque));
         if is_opaque { &self.opaque } else { &self.verified }
     }
 }
 
-/// What a verdict takes: the configuration, what the isolate remembers, and the platform.
+/// Computes verdicts.
 pub struct Judge<'a, P> {
-    /// Whose tokens are known.
+    /// The configuration.
     pub config: &'a Config,
-    /// What the isolate remembers.
+    /// The isolate's state.
     pub remembered: &'a Remembered,
-    /// Everything else.
+    /// The platform.
     pub platform: &'a P,
 }
 
 impl<P: Platform> Judge<'_, P> {
-    /// Ledger, index and memory.
+    /// Access to the ledger, Workers KV and the replica.
     pub(crate) fn authority(&self) -> Authority<'_, P> {
         Authority {
             platform: self.platform,
@@ -98,95 +98,95 @@ impl<P: Platform> Judge<'_, P> {
         }
     }
 
-    /// The verdict on a token of one of the issuers; of any issuer whose `iss` it claims, when none is named.
+    /// The verdict on a token of one of `issuers`, or, if that is empty, of the issuers with the token's `iss`.
     pub(super) async fn verdict(
         &self,
         token: &str,
         issuers: &[Rc<Issuer>],
         freshness: impl Fn(&Issuer) -> Result<Freshness, Refusal>,
     ) -> Verdict {
-        let (known, limit) = match self.known_at_once(token, issuers) {
+        let (known, limit) = match self.find_cached(token, issuers) {
             Some(known) => (known?, LIMIT),
             None => {
-                let begin = self.platform.now();
-                let known = Box::pin(self.look_closely(token, issuers, begin.plus(LIMIT))).await?;
-                // What fetching keys has taken is gone.
-                (known, LIMIT.saturating_sub(self.platform.now().since(begin)))
+                let started_at = self.platform.now();
+                let known = Box::pin(self.verify_or_refresh(token, issuers, started_at.plus(LIMIT))).await?;
+                // Fetching keys has used part of the time limit.
+                (known, LIMIT.saturating_sub(self.platform.now().since(started_at)))
             }
         };
         let freshness = freshness(&known.issuer)?;
         let status = self.authority().status(&known.matchable, freshness, limit).await;
-        conclude(known, status.map_err(Doubt::reason))
+        conclude(known, status.map_err(AuthorityError::reason))
     }
 
-    /// Whether this isolate has judged a token before, so that judging it again needs no first look-up.
-    pub(super) fn remembers(&self, token: &str, issuers: &[Rc<Issuer>]) -> bool {
-        let remembered = self.remembered.of(issuers).borrow_mut().find(token);
-        remembered.is_some_and(|before| before.answers(issuers))
+    /// Whether the token is in the cache of this isolate.
+    pub(super) fn is_cached(&self, token: &str, issuers: &[Rc<Issuer>]) -> bool {
+        let remembered = self.remembered.cache_for(issuers).borrow_mut().find(token);
+        remembered.is_some_and(|before| before.applies_to(issuers))
     }
 
-    /// The token, verified now or before: everything but whether it is revoked. Keys are waited for until `by`.
-    pub(super) async fn recognise(
+    /// Verifies a token, or finds it in the cache. Does not check whether it is revoked. Fetches keys until `deadline`.
+    pub(super) async fn identify(
         &self,
         token: &str,
         issuers: &[Rc<Issuer>],
-        by: Timestamp,
+        deadline: Timestamp,
     ) -> Result<Rc<KnownToken>, Refusal> {
-        match self.known_at_once(token, issuers) {
+        match self.find_cached(token, issuers) {
             Some(known) => known,
-            None => Box::pin(self.look_closely(token, issuers, by)).await,
+            None => Box::pin(self.verify_or_refresh(token, issuers, deadline)).await,
         }
     }
 
-    /// What memory alone says of a token; nothing when it, or the key that has verified it, has to be looked at.
-    fn known_at_once(&self, token: &str, issuers: &[Rc<Issuer>]) -> Option<Result<Rc<KnownToken>, Refusal>> {
+    /// Finds a token in the cache; `None` if it, or the key that verified it, must be checked with I/O.
+    fn find_cached(&self, token: &str, issuers: &[Rc<Issuer>]) -> Option<Result<Rc<KnownToken>, Refusal>> {
         if token.len() > MAX_TOKEN_BYTES {
             return Some(Err(Refusal::Invalid(TokenProblem::TooLarge)));
         }
-        let remembered = self.remembered.of(issuers).borrow_mut().find(token);
-        let before = remembered.filter(|before| before.answers(issuers))?;
+        let remembered = self.remembered.cache_for(issuers).borrow_mut().find(token);
+        let before = remembered.filter(|before| before.applies_to(issuers))?;
         let now = self.platform.now();
-        if before.token.dead_at.is_some_and(|dead_at| now >= dead_at) {
+        if before.token.expires_at.is_some_and(|expires_at| now >= expires_at) {
             return Some(Err(Refusal::Invalid(TokenProblem::Expired)));
         }
         let is_verified = match (&before.token.key_mark, &before.token.issuer.tokens) {
-            (Some(mark), Tokens::Jwt(rules)) => rules.keys.vouches_at_once(mark.get(), now),
+            (Some(mark), Tokens::Jwt(rules)) => rules.keys.is_current(mark.get(), now),
             _ => true,
         };
         is_verified.then(|| Ok(Rc::clone(&before.token)))
     }
 
-    async fn look_closely(
+    async fn verify_or_refresh(
         &self,
         token: &str,
         issuers: &[Rc<Issuer>],
-        by: Timestamp,
+        deadline: Timestamp,
     ) -> Result<Rc<KnownToken>, Refusal> {
-        let remembered = self.remembered.of(issuers).borrow_mut().find(token);
-        if let Some(before) = remembered.as_ref().filter(|before| before.answers(issuers))
-            && self.is_still_verified(&before.token, by).await
+        let remembered = self.remembered.cache_for(issuers).borrow_mut().find(token);
+        if let Some(before) = remembered.as_ref().filter(|before| before.applies_to(issuers))
+            && self.is_still_verified(&before.token, deadline).await
         {
             return Ok(Rc::clone(&before.token));
         }
-        let known = Rc::new(self.read(token, issuers, by).await?);
+        let known = Rc::new(self.read(token, issuers, deadline).await?);
         if !known.facts.are_small() {
             return Ok(known);
         }
-        let remembrance = Remembrance::of(known, issuers, remembered.as_deref());
-        let known = Rc::clone(&remembrance.token);
-        self.remembered.of(issuers).borrow_mut().insert(token, Rc::new(remembrance));
+        let cached = CachedToken::of(known, issuers, remembered.as_deref());
+        let known = Rc::clone(&cached.token);
+        self.remembered.cache_for(issuers).borrow_mut().insert(token, Rc::new(cached));
         Ok(known)
     }
 
-    /// Whether the key that has verified a token is its issuer's still.
-    async fn is_still_verified(&self, token: &KnownToken, by: Timestamp) -> bool {
+    /// Whether the key that verified a token still belongs to its issuer.
+    async fn is_still_verified(&self, token: &KnownToken, deadline: Timestamp) -> bool {
         let (Some(mark), Tokens::Jwt(rules)) = (&token.key_mark, &token.issuer.tokens) else { return false };
-        let vouched = vouches_for(&rules.keys, mark.get(), by, self.platform).await;
-        vouched.inspect(|vouched| mark.set(*vouched)).is_some()
+        let confirmed = confirm_key(&rules.keys, mark.get(), deadline, self.platform).await;
+        confirmed.inspect(|confirmed| mark.set(*confirmed)).is_some()
     }
 
-    async fn read(&self, token: &str, issuers: &[Rc<Issuer>], by: Timestamp) -> Result<KnownToken, Refusal> {
-        // The configuration and the query see to it that an opaque issuer stands alone.
+    async fn read(&self, token: &str, issuers: &[Rc<Issuer>], deadline: Timestamp) -> Result<KnownToken, Refusal> {
+        // Configuration and query ensure that an opaque issuer is the only one.
         if let Some(opaque) = issuers.iter().find(|issuer| matches!(issuer.tokens, Tokens::Opaque)) {
             return Ok(KnownToken::opaque(OpaqueToken(token), opaque));
         }
@@ -198,10 +198,10 @@ impl<P: Platform> Judge<'_, P> {
         let mut refusal = Refusal::UnknownIssuer;
         for issuer in &candidates {
             let Tokens::Jwt(rules) = &issuer.tokens else { continue };
-            match verify_now(&token, rules, by, self.platform).await {
+            match verify_now(&token, rules, deadline, self.platform).await {
                 Ok(verified) => return Ok(KnownToken::verified(&verified, issuer)),
                 Err(VerifyError::CannotTell) => refusal = Refusal::CannotTell("cannot_verify", None),
-                // That another issuer has no such key says nothing against the one whose key could not be used.
+                // Keep `CannotTell` of an earlier issuer: the token may be its own.
                 Err(VerifyError::Bad(_)) if matches!(refusal, Refusal::CannotTell(..)) => {}
                 Err(VerifyError::Bad(problem)) => refusal = Refusal::Invalid(problem),
             }
@@ -210,7 +210,7 @@ impl<P: Platform> Judge<'_, P> {
     }
 }
 
-/// The issuers whose `iss` the token claims, `None` when it claims none. Only a good signature then makes it theirs.
+/// The issuers with the token's `iss`; `None` if it has none. The claim is unverified, so verify the signature next.
 pub(crate) fn issuers_of(config: &Config, token: &UntrustedJwt<'_>) -> Option<Vec<Rc<Issuer>>> {
     let claimed = token.claimed_issuer()?;
     let is_claimed = |issuer: &&Rc<Issuer>| match &issuer.tokens {
@@ -220,41 +220,43 @@ pub(crate) fn issuers_of(config: &Config, token: &UntrustedJwt<'_>) -> Option<Ve
     Some(config.issuers.iter().filter(is_claimed).cloned().collect())
 }
 
-/// The verdict on a token, once it is known whether it is revoked.
-pub(super) fn conclude(token: Rc<KnownToken>, status: Result<Known, &'static str>) -> Verdict {
+/// Combines a token and its revocation status into a verdict.
+pub(super) fn conclude(token: Rc<KnownToken>, status: Result<CheckedStatus, &'static str>) -> Verdict {
     match status {
         Err(reason) => Err(Refusal::CannotTell(reason, Some(token))),
-        Ok(Known { status: Status::Revoked(scope), .. }) => Err(Refusal::Revoked(scope)),
-        Ok(_) if token.is_of_another_kind => Err(Refusal::OtherKind),
-        Ok(Known { status: Status::Active, freshness }) => Ok((token, freshness)),
+        Ok(CheckedStatus { status: Status::Revoked(scope), .. }) => Err(Refusal::Revoked(scope)),
+        Ok(_) if token.lacks_required_claims => Err(Refusal::OtherKind),
+        Ok(CheckedStatus { status: Status::Active, freshness }) => Ok((token, freshness)),
     }
 }
 
-impl Remembrance {
-    /// What is remembered of a token from now on. When it is the same issuer's as before, what is known of it stays.
+impl CachedToken {
+    /// The new cache entry of a token. It keeps the lookups and issuer lists of an earlier entry of the same issuer.
     fn of(known: Rc<KnownToken>, issuers: &[Rc<Issuer>], before: Option<&Self>) -> Self {
         let before = before.filter(|before| Rc::ptr_eq(&before.token.issuer, &known.issuer));
-        let (token, mut asked_of) = match before {
-            // Another key may have verified it this time.
+        let (token, mut issuer_lists) = match before {
+            // The same key has verified it.
             Some(before) if before.token.key_mark == known.key_mark => {
-                (Rc::clone(&before.token), before.asked_of.clone())
+                (Rc::clone(&before.token), before.issuer_lists.clone())
             }
-            Some(before) => (known, before.asked_of.clone()),
+            Some(before) => (known, before.issuer_lists.clone()),
             None => (known, Vec::new()),
         };
-        if asked_of.len() >= QUESTIONS {
-            asked_of.remove(0);
+        if issuer_lists.len() >= MAX_ISSUER_LISTS {
+            issuer_lists.remove(0);
         }
-        asked_of.push(issuers.to_vec());
-        Self { token, asked_of }
+        issuer_lists.push(issuers.to_vec());
+        Self { token, issuer_lists }
     }
 
-    /// Whether a question for these issuers' tokens would be answered alike: it is the same question, or its first issuer
-    /// is the token's.
-    fn answers(&self, issuers: &[Rc<Issuer>]) -> bool {
-        let is_same = |asked_of: &Vec<Rc<Issuer>>| {
-            issuers.len() == asked_of.len() && issuers.iter().zip(asked_of).all(|(one, other)| Rc::ptr_eq(one, other))
+    /// Whether the entry applies to a list of issuers: it was stored for the same list, or the first issuer is the
+    /// token's.
+    fn applies_to(&self, issuers: &[Rc<Issuer>]) -> bool {
+        let is_same = |issuer_lists: &Vec<Rc<Issuer>>| {
+            issuers.len() == issuer_lists.len()
+                && issuers.iter().zip(issuer_lists).all(|(one, other)| Rc::ptr_eq(one, other))
         };
-        self.asked_of.iter().any(is_same) || issuers.first().is_some_and(|first| Rc::ptr_eq(first, &self.token.issuer))
+        self.issuer_lists.iter().any(is_same)
+            || issuers.first().is_some_and(|first| Rc::ptr_eq(first, &self.token.issuer))
     }
 }

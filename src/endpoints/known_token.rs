@@ -1,4 +1,4 @@
-//! A token that was judged once, as an isolate remembers it.
+//! A verified token, as isolates cache it.
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
@@ -8,65 +8,65 @@ use std::rc::Rc;
 use crate::config::{Issuer, Tokens};
 use crate::http::{Prepared, Reply};
 use crate::keys::KeyMark;
-use crate::revocation::{Ended, Freshness, Matchable};
+use crate::revocation::{Freshness, Matchable, RevocableToken};
 use crate::time::Timestamp;
 use crate::token::{Confirmation, OpaqueToken, VerifiedToken};
 
-/// A token of which everything is known but whether it is revoked.
+/// A verified (or opaque) token with everything that a check needs, except its revocation status.
 #[derive(Debug)]
 pub struct KnownToken {
-    /// Whose it is.
+    /// The issuer.
     pub issuer: Rc<Issuer>,
-    /// What can end it.
+    /// The revocations that match the token.
     pub matchable: Matchable,
-    /// From when on it is expired, leeway included; an opaque token does not say.
-    pub dead_at: Option<Timestamp>,
-    /// Whether it lacks what its issuer's tokens must carry.
-    pub is_of_another_kind: bool,
-    /// The `kid` of the key that verified it, as configured.
+    /// When it expires, leeway included; `None` for opaque tokens.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it lacks the issuer's required claims.
+    pub lacks_required_claims: bool,
+    /// The `kid` of the key that verified it.
     pub key_id: Option<String>,
-    /// Which key that is; none verifies an opaque token.
+    /// The key that verified it; `None` for opaque tokens.
     pub key_mark: Option<Cell<KeyMark>>,
-    /// What others are told of it.
+    /// What responses disclose about it.
     pub facts: Facts,
-    /// The answers to a check that it passes, one for each promise.
+    /// The prepared responses to passed checks, one per freshness.
     passed: [OnceCell<Rc<Prepared>>; 3],
 }
 
-/// What others are told of a token.
+/// What responses disclose about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The issuer's name in the configuration.
     pub issuer: String,
-    /// The user.
+    /// The subject.
     pub subject: Option<String>,
-    /// The session.
+    /// The session id.
     pub session: Option<String>,
-    /// The `jti`, or the claim that the issuer has in its place.
+    /// The `jti`, or the claim that is configured instead.
     pub token_id: Option<String>,
     /// `exp`, in seconds of Unix time.
     pub expires: Option<i64>,
-    /// The scope (RFC 8693 section 4.2), words separated by spaces.
+    /// The scopes (RFC 8693 section 4.2), separated by spaces.
     pub scope: Option<String>,
-    /// The key that it is bound to, if its issuer has `confirmation = "pass_on"`.
+    /// The key that the token is bound to, if the issuer has `confirmation = "pass_on"`.
     pub confirmation: Option<Confirmation>,
-    /// Whether its signature was verified; an opaque token was only looked up.
+    /// Whether the signature was verified; `false` for opaque tokens.
     pub verified: bool,
 }
 
 impl KnownToken {
-    /// A JWT of an issuer that has just verified it.
+    /// Creates the entry of a JWT that was verified with its issuer's keys.
     #[must_use]
     pub fn verified(token: &VerifiedToken, issuer: &Rc<Issuer>) -> Self {
-        let lacks = match &issuer.tokens {
+        let lacks_claims = match &issuer.tokens {
             Tokens::Jwt(rules) => token.lacks(&rules.required_claims).is_some(),
             Tokens::Opaque => false,
         };
         let scope = token.claims().texts("scope").ok().filter(|words| !words.is_empty()).map(|words| words.join(" "));
         Self {
-            matchable: Matchable::new(Ended::Jwt(token), &issuer.revocation),
-            dead_at: Some(token.expires_at().plus(issuer.revocation.leeway)),
-            is_of_another_kind: lacks,
+            matchable: Matchable::new(RevocableToken::Jwt(token), &issuer.revocation),
+            expires_at: Some(token.expires_at().plus(issuer.revocation.leeway)),
+            lacks_required_claims: lacks_claims,
             key_id: token.key_id().map(str::to_owned),
             key_mark: Some(Cell::new(token.key_mark())),
             facts: Facts {
@@ -84,13 +84,13 @@ impl KnownToken {
         }
     }
 
-    /// A token that only its issuer understands.
+    /// Creates the entry of an opaque token.
     #[must_use]
     pub fn opaque(token: OpaqueToken<'_>, issuer: &Rc<Issuer>) -> Self {
         Self {
-            matchable: Matchable::new(Ended::Opaque(token), &issuer.revocation),
-            dead_at: None,
-            is_of_another_kind: false,
+            matchable: Matchable::new(RevocableToken::Opaque(token), &issuer.revocation),
+            expires_at: None,
+            lacks_required_claims: false,
             key_id: None,
             key_mark: None,
             facts: Facts {
@@ -110,8 +110,8 @@ impl KnownToken {
 }
 
 impl KnownToken {
-    /// The reply to a check that it passes. Nothing in it is about the request, and it has no body, so it is made once.
-    /// `is_shared`: one response may be handed to several requests.
+    /// The response to a passed check. It does not depend on the request, so it is created once. `is_shared`: one
+    /// runtime response may serve several requests.
     #[must_use]
     pub fn passed(&self, freshness: Freshness, is_shared: bool) -> Reply {
         let [strong, bounded, eventual] = &self.passed;
@@ -132,13 +132,13 @@ impl KnownToken {
     }
 }
 
-/// How many headers answers of one issuer and promise have alike.
+/// The number of headers that all responses of an issuer and freshness have in common.
 const COMMON_HEADERS: usize = 4;
-/// Far more than identifiers have: whoever may choose longer claims must not fill an isolate's memory with them.
+/// The maximum size of cached claims. It limits the memory that a user with long claims can occupy.
 const MAX_FACTS_BYTES: usize = 1024;
 
 impl Facts {
-    /// Whether they are short enough to be remembered.
+    /// Whether the claims are small enough to be cached.
     #[must_use]
     pub fn are_small(&self) -> bool {
         let texts = [&self.subject, &self.session, &self.token_id, &self.scope];
@@ -146,13 +146,13 @@ impl Facts {
         lengths.fold(0, usize::saturating_add) <= MAX_FACTS_BYTES
     }
 
-    /// The headers that tell them, and what promise was kept; `none` when it could not be told whether it is revoked.
+    /// The `X-Auth-*` headers. `freshness` is that of the check; `None` if the revocation status is unknown.
     #[must_use]
     pub fn headers(&self, freshness: Option<Freshness>) -> Vec<(&'static str, Cow<'static, str>)> {
         self.common_headers(freshness).into_iter().chain(self.own_headers()).collect()
     }
 
-    /// Those that all tokens of an issuer have alike.
+    /// The headers that are equal for all tokens of an issuer.
     fn common_headers(&self, freshness: Option<Freshness>) -> [(&'static str, Cow<'static, str>); 3] {
         [
             ("X-Auth-Issuer", Cow::Owned(self.issuer.clone())),
@@ -161,7 +161,7 @@ impl Facts {
         ]
     }
 
-    /// Those that are a token's own.
+    /// The headers that are specific to a token.
     fn own_headers(&self) -> impl Iterator<Item = (&'static str, Cow<'static, str>)> {
         let confirmation = self.confirmation.as_ref();
         let texts = [
@@ -178,18 +178,18 @@ impl Facts {
     }
 }
 
-/// A claim as the value of a header: what is no visible ASCII character, and `%` itself, is percent-encoded, so that no
-/// claim can be a second header. Spaces stay, but for those at the ends, which HTTP would take away.
+/// Encodes a claim as a header value. Percent-encodes `%` and all characters except visible ASCII, so that a claim
+/// cannot inject a header. Inner spaces are kept; leading and trailing ones, which HTTP would strip, are encoded.
 fn header_value(claim: &str) -> String {
     let mut value = String::with_capacity(claim.len());
     let inner = claim.trim_matches(' ').len();
     let leading = claim.len().saturating_sub(claim.trim_start_matches(' ').len());
-    for (place, byte) in claim.bytes().enumerate() {
-        let is_inner_space = byte == b' ' && place >= leading && place < leading.saturating_add(inner);
+    for (index, byte) in claim.bytes().enumerate() {
+        let is_inner_space = byte == b' ' && index >= leading && index < leading.saturating_add(inner);
         if (byte.is_ascii_graphic() && byte != b'%') || is_inner_space {
             value.push(char::from(byte));
         } else {
-            // Writing to a text cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(value, "%{byte:02X}");
         }
     }

@@ -1,11 +1,11 @@
-//! What is known of the user whose session has ended.
+//! The profile of the user who logs out, for Commerce Engine's response.
 
 use serde_json::{Map, Value};
 
 use crate::json;
 use crate::token::VerifiedToken;
 
-/// The claims that name members of Commerce Engine's `User` as they stand; anything else in a token stays in it.
+/// The claims that are copied to Commerce Engine's `User` object. Other claims are not disclosed.
 const USER_CLAIMS: [&str; 14] = [
     "first_name",
     "last_name",
@@ -23,7 +23,7 @@ const USER_CLAIMS: [&str; 14] = [
     "business",
 ];
 
-/// From the token's claims.
+/// Creates the user from the token's claims.
 pub(super) fn from_claims(token: &VerifiedToken) -> Map<String, Value> {
     let mut user = Map::new();
     for name in USER_CLAIMS {
@@ -37,7 +37,7 @@ pub(super) fn from_claims(token: &VerifiedToken) -> Map<String, Value> {
     user
 }
 
-/// From the directory's JSON object; `None` when it is none.
+/// Creates the user from the directory's entry; `None` if that is not a JSON object.
 pub(super) fn from_directory(text: &str, subject: &str) -> Option<Map<String, Value>> {
     let mut user = json::read_object(text)?;
     if !user.contains_key("id") {

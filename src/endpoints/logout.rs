@@ -1,4 +1,4 @@
-//! The use case behind every contract: verify, check, revoke, answer.
+//! The logout endpoint of every contract: verifies the token, checks it, revokes, and responds.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use crate::contracts::{Contract, Demand, Failure, Success};
 use crate::http::{Reply, Request};
 use crate::log::{Notes, Outcome};
 use crate::ports::Platform;
-use crate::wait::within;
-use crate::revocation::{DEFAULT_BOUND, Effective, Ended, Scope, logout_of};
+use crate::revocation::{DEFAULT_BOUND, Effective, RevocableToken, Scope, logout_of};
 use crate::token::{AnonymousSession, OpaqueToken, VerifiedToken, bearer_token, mint_anonymous_session};
+use crate::wait::within;
 
-/// How long a logout waits for ledger and index, reading, writing and retries in all. Longer, and the client's own retry
-/// does better.
+/// The time limit of a logout for the ledger and Workers KV, including retries. After that a retry by the client is
+/// more likely to succeed.
 const BUDGET: Duration = Duration::from_secs(3);
-/// The header of success that says from when on what was revoked is refused; `docs/check.md` explains it.
+/// The response header with the times from which the logout is effective. See `docs/check.md`.
 const RECEIPT: &str = "Revocation-Effective";
-/// How long it waits for what a vendor keeps: its user directory, its session store.
+/// Timeout of the vendor's user directory and session store.
 const VENDOR_LIMIT: Duration = Duration::from_secs(3);
 
-/// Logs out and answers as the route's contract does.
+/// Handles a logout request of a route's contract.
 pub(crate) async fn logout<R: Request, P: Platform>(
     route: &Route,
     judge: &Judge<'_, P>,
@@ -49,7 +49,7 @@ pub(crate) async fn logout<R: Request, P: Platform>(
     refusal(route.contract, &failure)
 }
 
-/// A contract's answer to a failure, with the headers that HTTP asks of it.
+/// The contract's response to a failure, with the headers that HTTP requires.
 #[must_use]
 pub fn refusal(contract: &dyn Contract, failure: &Failure) -> Reply {
     let reply = contract.failure(failure);
@@ -68,28 +68,28 @@ async fn try_logout<R: Request, P: Platform>(
     let demand = read_body(route.contract.body(), request).await?;
     let authorization = request.header("authorization");
     let bearer = bearer_token(authorization.as_deref()).map_err(Failure::Credential)?;
-    // Any text counts as an opaque token and is recorded, so look-ups are limited.
+    // Any string is accepted and recorded as an opaque token, so apply the rate limit.
     if matches!(route.issuer.tokens, Tokens::Opaque) && !may_look_up(judge, request).await {
         notes.reason = Some("rate_limited");
         return Err(Failure::Unavailable);
     }
-    let begin = platform.now();
+    let started_at = platform.now();
     let credential = authenticate(bearer, &route.issuer, route.freshness, &authority, BUDGET, notes).await?;
     let now = platform.now();
-    let (ended, revocation) = match (&demand, &route.sessions) {
+    let (revoked_token, revocation) = match (&demand, &route.sessions) {
         (Demand::Wrong(failure), _) => return Err(failure.clone()),
-        (Demand::Session(session), Some(issuer)) => (Ended::Opaque(OpaqueToken(session)), &issuer.revocation),
-        // The configuration sees to it that there is an issuer. Were there none, the caller's own token must not end.
+        (Demand::Session(session), Some(issuer)) => (RevocableToken::Opaque(OpaqueToken(session)), &issuer.revocation),
+        // The configuration guarantees an issuer. Without one, do not revoke the caller's own token instead.
         (Demand::Session(_), None) => return Err(Failure::Unavailable),
-        (Demand::Own, _) => (credential.ended(), &route.issuer.revocation),
+        (Demand::Own, _) => (credential.revocable_token(), &route.issuer.revocation),
     };
     let success = prepare(route, &credential, platform, notes).await?;
-    let logout = logout_of(ended, scopes(route, &credential), revocation, now);
-    let left = BUDGET.saturating_sub(platform.now().since(begin));
-    authority.revoke(&logout, left).await.map_err(|doubt| unavailable(doubt, notes))?;
+    let logout = logout_of(revoked_token, scopes(route, &credential), revocation, now);
+    let left = BUDGET.saturating_sub(platform.now().since(started_at));
+    authority.revoke(&logout, left).await.map_err(|error| unavailable(error, notes))?;
     let receipt = receipt(route, judge);
     if let (Demand::Session(session), Some(store)) = (&demand, &route.session_store) {
-        forget(session, store, platform, notes).await?;
+        delete_session(session, store, platform, notes).await?;
     }
     match success {
         Prepared::Plain(reply) => Ok(reply.with(RECEIPT, receipt)),
@@ -100,8 +100,8 @@ async fn try_logout<R: Request, P: Platform>(
     }
 }
 
-/// The scopes that a logout revokes. For an anonymous session minted here only the token: anybody can get any number of
-/// such sessions, and they protect nothing.
+/// The scopes that a logout revokes. For anonymous sessions minted here only the token: anyone can obtain any number of
+/// them, and they protect nothing.
 fn scopes<'a>(route: &'a Route, credential: &Credential<'_>) -> &'a [Scope] {
     match (&route.anonymous_session, credential) {
         (Some(rules), Credential::Jwt(token)) if rules.have_minted(token) => &[Scope::Token],
@@ -109,7 +109,7 @@ fn scopes<'a>(route: &'a Route, credential: &Credential<'_>) -> &'a [Scope] {
     }
 }
 
-/// From when on no check says any more that what was revoked just now is active.
+/// The value of the header [`RECEIPT`] for a logout that was just recorded.
 fn receipt<P: Platform>(route: &Route, judge: &Judge<'_, P>) -> String {
     let issuer = route.sessions.as_ref().unwrap_or(&route.issuer);
     let bound = judge.config.longest_bound(issuer).unwrap_or(DEFAULT_BOUND);
@@ -117,7 +117,7 @@ fn receipt<P: Platform>(route: &Route, judge: &Judge<'_, P>) -> String {
     Effective::of(judge.platform.now(), storage.ledger.is_some(), bound, storage.settling).header()
 }
 
-/// A success that only waits for the revocation.
+/// A success response to send after the revocation is recorded.
 enum Prepared<'a> {
     Plain(Reply),
     WithSession {
@@ -127,7 +127,7 @@ enum Prepared<'a> {
     },
 }
 
-/// Makes whatever success needs and could fail to get, before anything is revoked.
+/// Prepares the success response before anything is revoked, because minting a session can fail.
 async fn prepare<'a, P: Platform>(
     route: &Route,
     credential: &'a Credential<'_>,
@@ -138,7 +138,7 @@ async fn prepare<'a, P: Platform>(
         Success::Plain(reply) => return Ok(Prepared::Plain(reply)),
         Success::WithSession(answer) => answer,
     };
-    // The configuration sees to both: rules for the session, and an issuer of JWTs.
+    // The configuration guarantees minting rules and an issuer of JWTs.
     let (Some(rules), Credential::Jwt(token)) = (&route.anonymous_session, credential) else {
         return Err(Failure::Unavailable);
     };
@@ -151,9 +151,9 @@ async fn prepare<'a, P: Platform>(
     }
 }
 
-/// Deletes a session from the vendor's own store. It has been revoked here already; the store failing is a failure all
-/// the same, since whoever asks the store would still find the session.
-async fn forget<P: Platform>(
+/// Deletes a session from the vendor's store. If this fails, so does the logout, although the revocation is recorded:
+/// servers that read the store would still find the session.
+async fn delete_session<P: Platform>(
     session: &str,
     store: &SessionStoreRules,
     platform: &P,
@@ -169,7 +169,7 @@ async fn forget<P: Platform>(
     }
 }
 
-/// What is known of the user whose session has ended: from the directory where there is one, else from the token.
+/// The user's profile: from the directory if one is configured, otherwise from the token.
 async fn known_user<P: Platform>(
     route: &Route,
     token: &VerifiedToken,
@@ -184,7 +184,7 @@ async fn known_user<P: Platform>(
         Some(Err(_)) | None => None,
     };
     Ok(known.unwrap_or_else(|| {
-        // The session has ended: a directory that fails must not turn that into a failure.
+        // The logout has succeeded, so a failing directory must not turn it into an error.
         notes.reason = Some("directory_unavailable");
         known_user::from_claims(token)
     }))

@@ -1,4 +1,4 @@
-//! The use cases, in the words of the domain.
+//! The endpoints, without platform code.
 
 pub mod batch_check;
 mod body;

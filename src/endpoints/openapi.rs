@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the endpoints as OpenAPI 3.1, from the same table that routes.
+//! `GET /openapi.json`: the OpenAPI 3.1 document of all endpoints, from the route table.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use crate::contracts;
 use crate::json::{self, Array, Object};
 use crate::route_table::{BATCH_CHECK, CHECK, HEALTH, OPENAPI, READY};
 
-/// The service's own paths as path items. Their member `components` is merged into the document's.
+/// Path items of the service's own endpoints. Their `components` are merged into the document's.
 const OWN: [(&str, &str); 5] = [
     (HEALTH, include_str!("openapi/healthz.json")),
     (READY, include_str!("openapi/readyz.json")),
@@ -16,16 +16,16 @@ const OWN: [(&str, &str); 5] = [
     (CHECK, include_str!("openapi/check.json")),
     (BATCH_CHECK, include_str!("openapi/batch-check.json")),
 ];
-/// The components that several of them share.
+/// Shared components.
 const SHARED: &str = include_str!("openapi/components.json");
 /// The security schemes.
 const SECURITY_SCHEMES: &str = concat!(
     r#"{"bearerAuth":{"type":"http","scheme":"bearer","bearerFormat":"JWT"},"#,
     r#""clientAuth":{"type":"http","scheme":"bearer","description":"The Worker secret of a client"}}"#
 );
-/// Responses of every contract that its vendor does not publish. Their body is that of its 401.
+/// Responses that every contract has in addition to the vendor's. They have the body of its 401.
 const OTHER_RESPONSES: [(&str, &str); 2] = [("405", "Method not allowed"), ("413", "The body is larger than 16 KiB")];
-/// The headers that the service adds to every contract's answers: status, header, component.
+/// Headers that the service adds to every contract's responses: status, header, component.
 const HEADERS: [(&str, &str, &str); 4] = [
     ("200", "Revocation-Effective", "RevocationEffective"),
     ("401", "WWW-Authenticate", "WwwAuthenticate"),
@@ -65,7 +65,7 @@ fn paths(config: &Config, components: &mut Components) -> String {
     }
     for route in config.logouts() {
         for path in &route.paths {
-            // Two hosts may share a path; the document has one operation for it.
+            // Routes of two hosts may have the same path, for which the document has one operation.
             if described.contains(&path.as_str()) {
                 continue;
             }
@@ -104,7 +104,7 @@ fn operation(route: &Route, path: &str) -> Option<String> {
     Some(operation.raw("parameters", &parameters.finish()).finish())
 }
 
-/// The responses that a vendor publishes, and those that every contract has in addition.
+/// The vendor's published responses and the additional ones.
 fn responses(published: &Map<String, Value>) -> String {
     let mut all = Object::new();
     for (status, response) in published {
@@ -134,7 +134,7 @@ fn with_header(response: Object, status: &str) -> Object {
 }
 
 /// The `operationId`, unique and URL-safe: the contract and the path, such as `worth.customer.logout`. `{name}` becomes
-/// `:name`, and any other character than letters, digits, `-` and `_` its code point between `~`.
+/// `:name`. Characters other than letters, digits, `-` and `_` become their code point between `~`.
 fn operation_id(contract: &str, path: &str) -> String {
     let mut id = contract.to_owned();
     for character in path.chars() {
@@ -153,11 +153,11 @@ fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
     path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
 }
 
-/// The components that paths may refer to: kind, name and JSON text of each.
+/// Referenceable components: kind, name and JSON text of each.
 struct Components(Vec<(String, String, String)>);
 
 impl Components {
-    /// The shared components and those of all contracts; the first of a name counts.
+    /// Collects the shared components and those of all contracts. The first with a name is used.
     fn new() -> Self {
         let mut components = Self(Vec::new());
         let operations = contracts::ALL.iter().map(|contract| contract.operation());
@@ -168,7 +168,7 @@ impl Components {
         components
     }
 
-    /// Takes the components out of a path item or operation.
+    /// Moves the components out of a path item or operation.
     fn take(&mut self, item: &mut Map<String, Value>) {
         if let Some(components) = item.remove("components") {
             self.add(components);
@@ -187,7 +187,7 @@ impl Components {
         }
     }
 
-    /// The components that are referred to, directly or through other components, as JSON.
+    /// The JSON of all components that are referenced, directly or through other components.
     fn finish(self, paths: &str) -> String {
         let mut used = vec![paths];
         let mut is_used = vec![false; self.0.len()];

@@ -1,12 +1,12 @@
-//! The request that a proxy asks about, by which a guard's rule is found.
+//! The original request that a proxy describes in a forward authentication request.
 
 use crate::http::{Authority, Request, Target, Url, is_clear_path};
 
-/// Longer than any real method.
+/// The maximum length of a method.
 const MAX_METHOD_BYTES: usize = 32;
 
-/// The headers in which a proxy tells of the original request. Which family the proxy overwrites its own configuration
-/// says: a client could send any other. For the same reason every header of a family has to be there.
+/// The families of headers that describe the original request. The query names the one that the proxy sets; a client
+/// could forge the others. All headers of a family are required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// `X-Forwarded-Method`, `X-Forwarded-Host`, `X-Forwarded-Uri`: Traefik and Caddy.
@@ -31,7 +31,7 @@ pub struct Original {
 }
 
 impl Family {
-    /// The family that a query names.
+    /// The family with a name in the query.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name {
@@ -44,7 +44,7 @@ impl Family {
 }
 
 impl Original {
-    /// What the headers tell, `None` when they do not tell it clearly.
+    /// Reads the original request from headers; `None` if they are missing or ambiguous.
     #[must_use]
     pub fn forwarded(request: &impl Request, family: Family) -> Option<Self> {
         let (method, of_host, of_uri) = match family {
@@ -52,7 +52,7 @@ impl Original {
             Family::Original => ("x-original-method", "x-original-host", "x-original-uri"),
             Family::OriginalUrl => {
                 let url = request.header("x-original-url")?;
-                // An original request always has a path. A URL without one was built from a host that ends in `?`.
+                // A request always has a path. Without one, the URL was built from a forged host that ends in `?`.
                 let url = Url::read(&url).filter(|read| has_path(&url, read))?;
                 return Self::clear(&request.header("x-original-method")?, url.authority, url.target);
             }
@@ -61,13 +61,13 @@ impl Original {
         Self::clear(&request.header(method)?, Authority::read(&host)?, Target::read(&uri)?)
     }
 
-    /// What a proxy has appended to the path, with the request's own method and host.
+    /// Reads the original path that a proxy has appended to `/check`. Method and host are those of the request.
     #[must_use]
     pub fn appended(request: &impl Request, authority: Authority<'_>, path: &str) -> Option<Self> {
         Self::clear(request.method(), authority, Target::read(path)?)
     }
 
-    /// A path that servers might read otherwise than this one matches nothing.
+    /// Creates the original request; `None` if another server could read its path differently.
     fn clear(method: &str, authority: Authority<'_>, target: Target<'_>) -> Option<Self> {
         (is_method(method) && is_clear_path(target.path)).then(|| Self {
             method: method.to_owned(),
@@ -78,13 +78,13 @@ impl Original {
     }
 }
 
-/// Whether a URL has a path, rather than a query right after its authority.
+/// Whether a URL has a path, and not a query directly after its authority.
 fn has_path(url: &str, read: &Url<'_>) -> bool {
     let written = url.split_once("://").and_then(|(_, rest)| rest.find(['/', '?']).and_then(|end| rest.get(end..)));
     written.is_some_and(|written| written.starts_with(read.target.path))
 }
 
-/// Whether a text is a single method (RFC 9110 section 9.1), not two that a proxy joined with a comma.
+/// Whether a text is one valid method (RFC 9110 section 9.1), and not two that a proxy has joined with a comma.
 fn is_method(text: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     (1..=MAX_METHOD_BYTES).contains(&text.len()) && text.bytes().all(is_token)

@@ -1,6 +1,6 @@
-//! The credential of a request to an API: a bearer token, a cookie, or an opaque token in its own header.
+//! Reads the credential of an API request: a bearer token, a cookie, or an opaque token in its own header.
 //!
-//! Two credentials are refused, because the API might read the one that was not judged.
+//! A request with two credentials is rejected, because the API might use the one that was not checked.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -10,10 +10,10 @@ use crate::config::{Config, CookieRules, Issuer, Tokens};
 use crate::http::{Request, Url, lenient_byte, percent_decoded};
 use crate::token::{BearerProblem, bearer_token, is_token};
 
-/// The header in which LoyaltyDog's clients send the customer's session.
+/// The header for LoyaltyDog's customer sessions.
 pub(super) const CUSTOMER_TOKEN: &str = "x-eposn-customer-token";
 
-/// The header that the query names for an opaque token.
+/// The header of an opaque token, as named in the query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenHeader {
     Authorization,
@@ -23,11 +23,11 @@ pub(super) enum TokenHeader {
 /// Why a request has no usable credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CredentialProblem {
-    /// It is missing or malformed.
+    /// The credential is missing or malformed.
     Bearer(BearerProblem),
-    /// There are two, and the API might read either.
+    /// There are two credentials, and the API might use either.
     Two,
-    /// A cookie with a foreign `Origin`, or without a required one (cross-site request forgery).
+    /// A cookie with another site's `Origin`, or without a required one (cross-site request forgery).
     Origin,
 }
 
@@ -45,13 +45,13 @@ impl CredentialProblem {
     }
 }
 
-/// A credential, and the issuers whose token it may be.
+/// A credential and its possible issuers.
 #[derive(Debug)]
 pub(super) struct Presented<'a> {
-    /// The header's value, which ends with the token. The token is not copied out of it: every check comes by here.
+    /// The value of the header. It ends with the token, which is not copied: this is on the hot path.
     text: String,
     start: usize,
-    /// The issuers it may be of; empty for any issuer whose `iss` it claims.
+    /// The possible issuers; empty for any issuer with the token's `iss`.
     pub issuers: Cow<'a, [Rc<Issuer>]>,
 }
 
@@ -62,24 +62,24 @@ impl Presented<'_> {
     }
 }
 
-/// The request that the browser made, if known.
+/// The browser's request, if known.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Called<'a> {
-    /// A request to a guard: its method and URL.
-    Here(&'a str, &'a Url<'a>),
-    /// The original request, from a proxy's headers.
-    There(&'a Original),
+pub(super) enum BrowserRequest<'a> {
+    /// The request to a guard: its method and URL.
+    Guarded(&'a str, &'a Url<'a>),
+    /// The original request according to a proxy.
+    Proxied(&'a Original),
     /// Unknown: a plain check.
     Unknown,
 }
 
-/// Reads the credential of a request. Tokens of `issuers` are good for it.
+/// Reads the credential of a request. `issuers` are the accepted issuers; empty for any.
 pub(super) fn presented<'a, R: Request>(
     config: &Config,
     request: &R,
     issuers: Cow<'a, [Rc<Issuer>]>,
     header: Option<TokenHeader>,
-    called: Called<'_>,
+    browser_request: BrowserRequest<'_>,
 ) -> Result<Presented<'a>, CredentialProblem> {
     let authorization = request.header("authorization");
     let is_opaque = issuers.iter().any(|issuer| matches!(issuer.tokens, Tokens::Opaque));
@@ -92,7 +92,7 @@ pub(super) fn presented<'a, R: Request>(
             return Err(CredentialProblem::Two);
         }
         let (token, rules, issuers) = found;
-        return if is_same_site(rules, request, called) {
+        return if is_same_site(rules, request, browser_request) {
             Ok(Presented { text: token, start: 0, issuers: Cow::Owned(issuers) })
         } else {
             Err(CredentialProblem::Origin)
@@ -102,8 +102,8 @@ pub(super) fn presented<'a, R: Request>(
     Ok(Presented { text, start, issuers })
 }
 
-/// The value of the header that ends with the token, and where the token begins. An opaque one may stand in either
-/// header; where both are there the query has to say which.
+/// Reads a header value that ends with the token. Returns it with the start of the token. An opaque token may be in
+/// either header; if both are present, the query must name one.
 fn from_headers(
     header: Option<TokenHeader>,
     authorization: Option<String>,
@@ -119,13 +119,13 @@ fn from_headers(
         }
         (Some(TokenHeader::CustomerToken), None) => Err(CredentialProblem::Bearer(BearerProblem::Missing)),
         (None, Some(_)) if authorization.is_some() => Err(CredentialProblem::Two),
-        // Two headers of this name arrive as one, with a comma between.
+        // Several headers of this name arrive joined with commas, which are not allowed in a token.
         (_, Some(token)) if is_token(&token) => Ok((token, 0)),
         (_, Some(_)) => Err(CredentialProblem::MALFORMED),
     }
 }
 
-/// A token from a cookie, the rules of that cookie, and the issuers that use it.
+/// A token from a cookie, the cookie's rules, and the issuers that use it.
 type FromCookie<'a> = (String, &'a CookieRules, Vec<Rc<Issuer>>);
 
 fn from_cookies<'a>(
@@ -134,7 +134,7 @@ fn from_cookies<'a>(
     issuers: &'a [Rc<Issuer>],
 ) -> Result<Option<FromCookie<'a>>, CredentialProblem> {
     let asked = if issuers.is_empty() { &config.issuers } else { issuers };
-    // Opaque issuers count only when named: any text could be their token.
+    // Opaque issuers must be named explicitly, since any string could be their token.
     let is_candidate = |issuer: &&Rc<Issuer>| !issuers.is_empty() || matches!(issuer.tokens, Tokens::Jwt(_));
     let with_cookies = asked.iter().filter(is_candidate).filter_map(|issuer| Some((issuer, issuer.cookie.as_ref()?)));
     let with_cookies: Vec<_> = with_cookies.collect();
@@ -142,8 +142,8 @@ fn from_cookies<'a>(
         return Ok(None);
     }
     let Some(header) = request.header("cookie") else { return Ok(None) };
-    let is_named = |name: &str| with_cookies.iter().any(|(_, rules)| is_alike(&rules.name, name));
-    // Servers differ in which of two like-named cookies they take, which names are equal, and what a comma means.
+    let is_named = |name: &str| with_cookies.iter().any(|(_, rules)| may_be_equal(&rules.name, name));
+    // Servers differ in which of two equal cookies they use, which names they treat as equal, and what a comma means.
     match header.split([';', ',']).filter(|pair| is_named(name_of(pair))).count() {
         0 => return Ok(None),
         1 => {}
@@ -152,11 +152,12 @@ fn from_cookies<'a>(
     let rules_of = |name: &str| with_cookies.iter().find(|(_, rules)| rules.name == name).map(|(_, rules)| *rules);
     let found = cookies(&header).find_map(|(name, value)| Some((rules_of(name)?, value)));
     let (rules, value) = found.filter(|(_, value)| is_token(value)).ok_or(CredentialProblem::MALFORMED)?;
-    let whose = with_cookies.iter().filter(|(_, own)| own.name == rules.name).map(|(issuer, _)| Rc::clone(issuer));
-    Ok(Some((value.to_owned(), rules, whose.collect())))
+    let cookie_issuers =
+        with_cookies.iter().filter(|(_, own)| own.name == rules.name).map(|(issuer, _)| Rc::clone(issuer));
+    Ok(Some((value.to_owned(), rules, cookie_issuers.collect())))
 }
 
-/// The cookies of a header (RFC 6265 section 4.2.1), as name and value, not decoded.
+/// The cookies of a header (RFC 6265 section 4.2.1) as names and values, not decoded.
 fn cookies(header: &str) -> impl Iterator<Item = (&str, &str)> {
     header.split(';').filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
@@ -164,52 +165,57 @@ fn cookies(header: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// The name in a pair; the whole pair if it has no value.
+/// The name of a cookie pair; the whole pair if it has no value.
 fn name_of(pair: &str) -> &str {
     pair.split_once('=').map_or(pair, |(name, _)| name).trim()
 }
 
-/// Whether some server takes two names for one: PHP percent-decodes names, reads every character that is no letter or
-/// digit as `_`, and takes `token[0]` for `token`.
-fn is_alike(one: &str, other: &str) -> bool {
+/// Whether a server may treat two names as equal. PHP percent-decodes names, replaces all characters except letters and
+/// digits by `_`, and reads `token[0]` as `token`.
+fn may_be_equal(one: &str, other: &str) -> bool {
     let comparable = |name: &str| -> Vec<u8> {
         percent_decoded(name.as_bytes()).into_iter().take_while(|byte| *byte != b'[').map(lenient_byte).collect()
     };
     comparable(one) == comparable(other)
 }
 
-/// The header `Cookie` without these issuers' token cookies; `None` when no cookie is left.
+/// Removes the token cookies of these issuers from the header `Cookie`; `None` if no cookie is left.
 pub(super) fn without_tokens(header: &str, issuers: &[Rc<Issuer>]) -> Option<String> {
     let rules = || issuers.iter().filter_map(|issuer| issuer.cookie.as_ref()).filter(|rules| !rules.passes_on);
-    let is_taken = |pair: &str| pair.split(',').any(|part| rules().any(|rules| is_alike(&rules.name, name_of(part))));
-    let is_kept = |pair: &&str| !pair.is_empty() && !is_taken(pair);
-    let kept: Vec<&str> = header.split(';').map(str::trim).filter(is_kept).collect();
+    let is_token_cookie =
+        |pair: &str| pair.split(',').any(|part| rules().any(|rules| may_be_equal(&rules.name, name_of(part))));
+    let remains = |pair: &&str| !pair.is_empty() && !is_token_cookie(pair);
+    let kept: Vec<&str> = header.split(';').map(str::trim).filter(remains).collect();
     (!kept.is_empty()).then(|| kept.join("; "))
 }
 
-/// Whether the page that sent a cookie is allowed to. Safe methods need no `Origin`, but one that is sent must match.
-fn is_same_site(rules: &CookieRules, request: &impl Request, called: Called<'_>) -> bool {
-    let is_safe = match called {
-        Called::Here(method, _) => is_safe_method(method) && request.header("upgrade").is_none(),
-        Called::There(original) => is_safe_method(&original.method),
-        Called::Unknown => false,
+/// Whether the `Origin` of a request with a cookie is allowed. Safe methods do not need one.
+fn is_same_site(rules: &CookieRules, request: &impl Request, browser_request: BrowserRequest<'_>) -> bool {
+    let is_safe = match browser_request {
+        BrowserRequest::Guarded(method, _) => is_safe_method(method) && request.header("upgrade").is_none(),
+        BrowserRequest::Proxied(original) => is_safe_method(&original.method),
+        BrowserRequest::Unknown => false,
     };
     let Some(origin) = request.header("origin") else { return is_safe };
-    rules.origins.contains(&origin) || Url::read(&origin).is_some_and(|origin| is_own_origin(&origin, called))
+    rules.origins.contains(&origin) || Url::read(&origin).is_some_and(|origin| is_own_origin(&origin, browser_request))
 }
 
-/// Whether a method is safe (RFC 9110 section 9.2.1). Upper case only: servers differ on other spellings.
+/// Whether a method is safe (RFC 9110 section 9.2.1). Upper case only, because servers differ on other spellings.
 fn is_safe_method(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
 
-/// Whether an origin is that of the called server.
-fn is_own_origin(origin: &Url<'_>, called: Called<'_>) -> bool {
+/// Whether an origin is the called server's own.
+fn is_own_origin(origin: &Url<'_>, browser_request: BrowserRequest<'_>) -> bool {
     let default_port = if origin.is_secure { 443 } else { 80 };
-    let (host, port) = match called {
-        Called::Here(_, url) if url.is_secure == origin.is_secure => (url.authority.host, url.authority.port),
-        // A proxy does not send the scheme, so `http` origins count on this machine only.
-        Called::There(original) if origin.is_secure || origin.is_loopback() => (original.host.as_str(), original.port),
+    let (host, port) = match browser_request {
+        BrowserRequest::Guarded(_, url) if url.is_secure == origin.is_secure => {
+            (url.authority.host, url.authority.port)
+        }
+        // A proxy does not send the scheme, so accept `http` origins on localhost only.
+        BrowserRequest::Proxied(original) if origin.is_secure || origin.is_loopback() => {
+            (original.host.as_str(), original.port)
+        }
         _ => return false,
     };
     origin.target.path == "/"
@@ -220,7 +226,7 @@ fn is_own_origin(origin: &Url<'_>, called: Called<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{cookies, is_alike};
+    use super::{cookies, may_be_equal};
 
     #[test]
     fn cookies_are_pairs() {
@@ -231,10 +237,10 @@ mod tests {
     #[test]
     fn names_that_php_takes_for_one_are_alike() {
         for other in ["__Host-t", "__Host_t", "..host.t", "__HOST-T", "__Host-t[0]", "__Host%2Dt", "%5f%5FHost-t[]"] {
-            assert!(is_alike("__Host-t", other), "{other}");
+            assert!(may_be_equal("__Host-t", other), "{other}");
         }
         for other in ["__Host-", "x__Host-t", "__Host-u"] {
-            assert!(!is_alike("__Host-t", other), "{other}");
+            assert!(!may_be_equal("__Host-t", other), "{other}");
         }
     }
 }

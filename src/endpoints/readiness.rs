@@ -1,5 +1,5 @@
-//! `GET /readyz`: whether ledger, Workers KV and providers of keys answer now. Anybody may ask, so each isolate checks
-//! them at most once a second, and only clients get the details.
+//! `GET /readyz`: whether the ledger, Workers KV and key providers are available. The endpoint is public, so an isolate
+//! checks at most once per second, and only authenticated clients get the details.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,44 +16,44 @@ use crate::json::Object;
 use crate::keys::readiness;
 use crate::log::Notes;
 use crate::ports::{IndexError, LedgerError, Platform};
-use crate::wait::{all, within};
 use crate::time::Timestamp;
+use crate::wait::{all, within};
 
-/// How long an answer is shared.
+/// How long a report is reused.
 const SHARED_FOR: Duration = Duration::from_secs(1);
-/// How long ledger and KV may take.
+/// Timeout of the ledger and Workers KV.
 const STORAGE_LIMIT: Duration = Duration::from_millis(1_500);
-/// How long keys may take. Longer than a fetch may, since no fetch starts that could not end by then.
+/// Timeout of key providers. Longer than a fetch may take, because a fetch only starts if it can finish in time.
 const KEYS_LIMIT: Duration = Duration::from_millis(2_200);
-/// How long a request waits for another request's check.
+/// How long a request waits for the check of another request.
 const WAIT_LIMIT: Duration = Duration::from_millis(2_200);
-/// How long one request may check before another one does: the first may be gone, with its client.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// How often it polls for that. Workers cannot await another request's future.
-const LOOK_AGAIN: Duration = Duration::from_millis(25);
+/// After this time another request may start a check: the first one may have been canceled.
+const CHECK_LIMIT: Duration = Duration::from_secs(3);
+/// The polling interval. A Worker cannot await another request's promise.
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 const OK: &str = "ok";
-/// The provider fails; the last good keys still serve.
+/// The provider fails, and the last valid keys are still used.
 const STALE: &str = "keys_stale";
 
-/// An isolate's latest report.
+/// The latest report of the isolate.
 #[derive(Debug, Default)]
 pub struct Readiness(RefCell<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// When the check began that is under way, if any.
+    /// When the check in progress started, if any.
     begun_at: Option<Timestamp>,
     latest: Option<(Timestamp, Rc<Report>)>,
 }
 
-/// The state of each dependency: `ok`, or the reason why not.
+/// The state of each dependency: `ok`, or the reason for a failure.
 #[derive(Debug)]
 struct Report {
-    /// By shard; none without a ledger.
+    /// By shard; empty without a ledger.
     ledger: Vec<&'static str>,
     kv: &'static str,
-    /// By issuer whose keys are fetched.
+    /// By issuer with fetched keys.
     keys: Vec<(Rc<Issuer>, &'static str)>,
 }
 
@@ -63,7 +63,7 @@ enum Step {
     Look,
 }
 
-/// Answers whether the service is ready.
+/// Handles a readiness request.
 pub(crate) async fn readyz<R: Request, P: Platform>(
     readiness: &Readiness,
     judge: &Judge<'_, P>,
@@ -88,7 +88,7 @@ pub(crate) async fn readyz<R: Request, P: Platform>(
 }
 
 impl Readiness {
-    /// A report of the last second, by this or another request of the isolate; `None` when that takes too long.
+    /// A report of the last second, by any request of the isolate; `None` after a timeout.
     async fn report<P: Platform>(&self, judge: &Judge<'_, P>) -> Option<Rc<Report>> {
         let begin = judge.platform.now();
         loop {
@@ -96,7 +96,7 @@ impl Readiness {
             match self.step(now) {
                 Step::Recent(report) => return Some(report),
                 Step::Wait if now.since(begin) >= WAIT_LIMIT => return None,
-                Step::Wait => P::sleep(LOOK_AGAIN).await,
+                Step::Wait => P::sleep(POLL_INTERVAL).await,
                 Step::Look => {
                     let report = Rc::new(look(judge).await);
                     let latest = Some((judge.platform.now(), Rc::clone(&report)));
@@ -107,7 +107,7 @@ impl Readiness {
         }
     }
 
-    /// A check whose request is gone blocks others for [`PATIENCE`]: aborted requests must not cause more checks.
+    /// A canceled check blocks others for [`CHECK_LIMIT`], so that aborted requests do not cause more checks.
     fn step(&self, now: Timestamp) -> Step {
         let mut state = self.0.borrow_mut();
         if let Some((at, report)) = &state.latest
@@ -115,7 +115,7 @@ impl Readiness {
         {
             return Step::Recent(Rc::clone(report));
         }
-        if state.begun_at.is_some_and(|begun_at| !begun_at.has_passed(PATIENCE, now)) {
+        if state.begun_at.is_some_and(|begun_at| !begun_at.has_passed(CHECK_LIMIT, now)) {
             return Step::Wait;
         }
         state.begun_at = Some(now);
@@ -137,7 +137,7 @@ impl Report {
     }
 }
 
-/// Asks each shard, KV and the providers, all at the same time.
+/// Checks all shards, Workers KV and the key providers concurrently.
 async fn look<P: Platform>(judge: &Judge<'_, P>) -> Report {
     let (platform, authority) = (judge.platform, judge.authority());
     let authority = &authority;
@@ -169,7 +169,7 @@ async fn of_keys<P: Platform>(issuer: Rc<Issuer>, by: Timestamp, platform: &P) -
     Some((issuer, word))
 }
 
-/// Reads a key that was never read: a location may answer a known key from its cache for half a minute.
+/// Reads a unique key, because the location may answer other keys from its cache for 30 seconds.
 async fn ask_kv<P: Platform>(platform: &P) -> Result<(), IndexError> {
     let keys = [["readyz:", &platform.now().as_millis().to_string()].concat()];
     let found = within::<P, _>(STORAGE_LIMIT, platform.find(&keys)).await.unwrap_or(Err(IndexError::TimedOut))?;

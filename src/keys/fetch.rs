@@ -1,4 +1,4 @@
-//! Fetching published keys: one at a time, from what the location shares or from the provider.
+//! Fetches published keys from the location's cache or from the provider, with one fetch at a time per isolate.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -7,98 +7,95 @@ use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 
 use super::freshness::freshness;
-use super::published::{Need, PublishedKeys, Step, Taken};
+use super::published::{Need, PublishedKeys, SetUpdate, Step};
 use super::set::MAX_SET_BYTES;
 use super::source::{KeySource, is_key_url};
 use crate::http::without_query;
 use crate::json;
 use crate::ports::{Clock, Fetched, Journal, KeyEvent, SharedMemory, Signatures, Web, WebError};
-use crate::wait::within;
 use crate::time::Timestamp;
+use crate::wait::within;
 
-/// How long fetching may take, a discovery document included.
+/// Timeout of a fetch, including the discovery document.
 const FETCH_LIMIT: Duration = Duration::from_secs(2);
-/// How long a request waits for another one that fetches.
+/// How long a request waits for the fetch of another request.
 const WAIT_LIMIT: Duration = Duration::from_secs(2);
-/// How often it looks whether that has ended. No future of another request may be waited for.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// How long the Cache API may take. Nothing depends on it.
-const SHARING_LIMIT: Duration = Duration::from_millis(100);
+/// The polling interval. A Worker cannot await another request's promise.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Timeout of a Cache API operation.
+const CACHE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Fetches an issuer's keys where that is due, or waits for another request of the isolate that is doing so. What comes
-/// of it is in `keys`: the caller goes by what is known then.
+/// Fetches an issuer's keys if that is due, or waits for the fetch of another request. The result is in `keys`.
 ///
-/// `ended` is how many fetches had ended when the request came. Nothing is begun that could not end `by` then, and nobody
-/// is waited for any longer.
-pub(super) fn bring_up<'a, P: Clock + Journal + SharedMemory + Signatures + Web>(
+/// `ended` is the number of completed fetches when the request started. No fetch starts that could exceed the deadline.
+pub(super) fn update<'a, P: Clock + Journal + SharedMemory + Signatures + Web>(
     keys: &'a PublishedKeys,
     need: Need,
     ended: u32,
-    by: Timestamp,
+    deadline: Timestamp,
     platform: &'a P,
 ) -> LocalBoxFuture<'a, ()> {
-    // Boxed: it is long, and nearly always nothing is to be done.
-    Box::pin(bring_up_unboxed(keys, need, ended, by, platform))
+    // Boxed, because the future is large and rarely needed.
+    Box::pin(update_unboxed(keys, need, ended, deadline, platform))
 }
 
-async fn bring_up_unboxed<P: Clock + Journal + SharedMemory + Signatures + Web>(
+async fn update_unboxed<P: Clock + Journal + SharedMemory + Signatures + Web>(
     keys: &PublishedKeys,
     need: Need,
     ended: u32,
-    by: Timestamp,
+    deadline: Timestamp,
     platform: &P,
 ) {
-    let waits_until = by.min(platform.now().plus(WAIT_LIMIT));
+    let wait_deadline = deadline.min(platform.now().plus(WAIT_LIMIT));
     loop {
         match keys.step(need, ended, platform.now()) {
-            Step::GoOn => return,
-            Step::Wait if platform.now() >= waits_until => return,
-            Step::Wait => P::sleep(LOOK_AGAIN).await,
+            Step::Continue => return,
+            Step::Wait if platform.now() >= wait_deadline => return,
+            Step::Wait => P::sleep(POLL_INTERVAL).await,
             Step::Fetch(number) => {
-                let mut turn = Turn { keys, number, has_ended: false };
-                if platform.now().plus(FETCH_LIMIT) > by {
+                let mut permit = FetchPermit { keys, number, has_ended: false };
+                if platform.now().plus(FETCH_LIMIT) > deadline {
                     return;
                 }
-                turn.has_ended = obtain(keys, need, platform).await;
+                permit.has_ended = fetch_keys(keys, need, platform).await;
                 return;
             }
         }
     }
 }
 
-/// A turn at fetching; it ends also when whoever has it is dropped.
-struct Turn<'a> {
+/// Permission to fetch. Released on drop, so also when the request is canceled.
+struct FetchPermit<'a> {
     keys: &'a PublishedKeys,
     number: u32,
     has_ended: bool,
 }
 
-impl Drop for Turn<'_> {
+impl Drop for FetchPermit<'_> {
     fn drop(&mut self) {
-        self.keys.give_back(self.number, self.has_ended);
+        self.keys.release(self.number, self.has_ended);
     }
 }
 
-/// Gets keys, and says whether the provider itself was asked: what the location shares may be older than a key that a
-/// token names.
-async fn obtain<P: Clock + Journal + SharedMemory + Signatures + Web>(
+/// Gets keys from the location's cache or the provider. Returns whether the provider was asked.
+async fn fetch_keys<P: Clock + Journal + SharedMemory + Signatures + Web>(
     keys: &PublishedKeys,
     need: Need,
     platform: &P,
 ) -> bool {
     let name = keys.source.shared_name();
-    let recalled = within::<P, _>(SHARING_LIMIT, platform.recall(&name)).await;
+    let recalled = within::<P, _>(CACHE_TIMEOUT, platform.recall(&name)).await;
     if recalled.as_ref().is_some_and(|recalled| take_shared(keys, text_of(recalled.as_deref()), platform))
-        && keys.is_enough(need, platform.now())
+        && keys.is_sufficient(need, platform.now())
     {
         return false;
     }
     let Attempt { requests, set, taken, .. } = attempt(keys, platform).await;
     let problem = taken.problem;
-    tell(&keys.source, taken, platform);
-    // If the location's shared memory is slow, it is not asked again.
+    report(&keys.source, taken, platform);
+    // Skip the cache if it was slow before.
     if let (Some(set), None, Some(_)) = (set, problem, recalled) {
-        let _ = within::<P, _>(SHARING_LIMIT, share(&keys.source, &name, &set, platform)).await;
+        let _ = within::<P, _>(CACHE_TIMEOUT, share(&keys.source, &name, &set, platform)).await;
     }
     if let Some(reason) = problem {
         let (event, issuer, latest) = ("keys_fetch_failed", &keys.source.issuer, requests.last());
@@ -111,30 +108,30 @@ async fn obtain<P: Clock + Journal + SharedMemory + Signatures + Web>(
 /// One request for an issuer's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRequest {
-    /// The URL without its query, which may hold a secret.
+    /// The URL without its query, which may contain a secret.
     pub url: String,
-    /// The status of the answer, if any.
+    /// The HTTP status of the response, if any.
     pub status: Option<u16>,
 }
 
 /// One fetch of an issuer's keys, and its result.
 #[derive(Debug)]
 pub struct Attempt {
-    /// The requests in order: for the discovery document, if any, and for the set.
+    /// The requests in order: the discovery document, if any, and the JWK Set.
     pub requests: Vec<KeyRequest>,
-    /// The wrong `issuer` or `jwks_uri` of the discovery document.
+    /// The rejected `issuer` or `jwks_uri` of the discovery document, if any.
     pub found: Option<String>,
-    /// The refused keys, and why there are no usable keys, if there are none.
-    pub taken: Taken,
+    /// The rejected keys, and the reason if there are no usable keys.
+    pub taken: SetUpdate,
     set: Option<Set>,
 }
 
-/// Asks the provider, and reads the keys that it publishes.
+/// Fetches the keys from the provider.
 pub async fn attempt<P: Clock + Web>(keys: &PublishedKeys, platform: &P) -> Attempt {
     let trace = Trace::default();
     let fetched = within::<P, _>(FETCH_LIMIT, fetch(&keys.source, &trace, platform)).await;
     let (set, taken) = match fetched.unwrap_or(Err("timed_out")) {
-        Err(reason) => (None, Taken { problem: Some(reason), ..Taken::default() }),
+        Err(reason) => (None, SetUpdate { problem: Some(reason), ..SetUpdate::default() }),
         Ok(set) => {
             let taken = keys.take(&set.text, set.asked_at, set.fresh_until);
             (Some(set), taken)
@@ -146,7 +143,7 @@ pub async fn attempt<P: Clock + Web>(keys: &PublishedKeys, platform: &P) -> Atte
     Attempt { requests: trace.requests.take(), found: trace.found.take(), taken, set }
 }
 
-/// Notes of a fetch. They outlive its future, which is dropped when it takes too long.
+/// A record of a fetch's requests. It survives the future, which is dropped after a timeout.
 #[derive(Default)]
 struct Trace {
     requests: RefCell<Vec<KeyRequest>>,
@@ -165,8 +162,8 @@ impl Trace {
     }
 }
 
-/// Tells what has become of a set: the log which keys were refused, the platform which ones it may forget.
-fn tell<P: Journal + Signatures>(source: &KeySource, taken: Taken, platform: &P) {
+/// Logs rejected keys, and drops removed keys from the platform.
+fn report<P: Journal + Signatures>(source: &KeySource, taken: SetUpdate, platform: &P) {
     for refused in &taken.refused {
         let (reason, key_id) = (refused.reason, refused.key_id.as_deref());
         let (event, issuer) = ("key_refused", &source.issuer);
@@ -177,7 +174,7 @@ fn tell<P: Journal + Signatures>(source: &KeySource, taken: Taken, platform: &P)
     }
 }
 
-/// A set as the provider gave it.
+/// A fetched JWK Set.
 #[derive(Debug)]
 struct Set {
     text: String,
@@ -185,7 +182,7 @@ struct Set {
     fresh_until: Timestamp,
 }
 
-/// The set that is published now, or why there is none, in one word.
+/// Fetches the JWK Set. The error is a reason for the log.
 async fn fetch<P: Clock + Web>(source: &KeySource, trace: &Trace, platform: &P) -> Result<Set, &'static str> {
     let discovered = match &source.discovers {
         None => None,
@@ -197,8 +194,8 @@ async fn fetch<P: Clock + Web>(source: &KeySource, trace: &Trace, platform: &P) 
     Ok(Set { text, asked_at, fresh_until: asked_at.plus(fresh) })
 }
 
-/// Where a discovery document says that the keys are. It has to name the issuer that is configured, or anybody's
-/// document would do (RFC 8414 section 3.3, OpenID Connect Discovery 1.0 section 4.3).
+/// Reads `jwks_uri` from a discovery document. Its `issuer` must be a configured one (RFC 8414 section 3.3, OpenID
+/// Connect Discovery 1.0 section 4.3).
 async fn discover<P: Web>(
     source: &KeySource,
     iss: &[String],
@@ -234,21 +231,22 @@ async fn get<P: Web>(url: &str, trace: &Trace, platform: &P) -> Result<(String, 
     }
     match status {
         None | Some(200) => {}
-        // Whoever can redirect could say whose keys count.
+        // A redirect could lead to another party's keys.
         Some(300..=399) => return Err("redirected"),
-        // Whatever the size of its page.
+        // Report the status rather than the size of the error page.
         Some(_) => return Err("bad_status"),
     }
     let mut answer = answer.map_err(WebError::reason)?;
     let text = String::from_utf8(std::mem::take(&mut answer.body)).map_err(|_| "unreadable")?;
-    // A login or error page: no JSON begins with `<`.
+    // An HTML page, such as a login or error page.
     if text.trim_start().starts_with('<') {
         return Err("html");
     }
     Ok((text, answer))
 }
 
-/// Shares a set with the location for as long as it may be used: its two moments, a line feed, and the set itself.
+/// Writes a set to the location's cache: its two timestamps, a line feed, and the text. Its lifetime is that of the
+/// keys.
 async fn share<P: Clock + SharedMemory>(source: &KeySource, name: &str, set: &Set, platform: &P) {
     let usable = set.fresh_until.plus(source.serve_stale).since(platform.now()).as_secs();
     let text = format!("{} {}\n{}", set.asked_at.as_millis(), set.fresh_until.as_millis(), set.text);
@@ -259,8 +257,8 @@ fn text_of(bytes: Option<&[u8]>) -> Option<&str> {
     str::from_utf8(bytes?).ok()
 }
 
-/// Takes in what another isolate has fetched, when it is later than what is known here. It is judged like any other
-/// set, and lives no longer than a set may.
+/// Applies a set that another isolate has fetched, if it is more recent. It is validated like any other set, and its
+/// lifetime is limited in the same way.
 fn take_shared<P: Clock + Journal + Signatures>(keys: &PublishedKeys, shared: Option<&str>, platform: &P) -> bool {
     let Some((asked_at, fresh_until, text)) = shared.and_then(read_shared) else { return false };
     let (source, now) = (&keys.source, platform.now());
@@ -274,7 +272,7 @@ fn take_shared<P: Clock + Journal + Signatures>(keys: &PublishedKeys, shared: Op
     }
     let taken = keys.take(text, asked_at, fresh_until);
     let is_taken = taken.problem.is_none();
-    tell(source, taken, platform);
+    report(source, taken, platform);
     is_taken
 }
 

@@ -1,50 +1,50 @@
-//! How long a fetched set counts as fresh (RFC 9111 section 5.2.2), within limits.
+//! The freshness lifetime of a fetched JWK Set (RFC 9111 section 5.2.2), within configured limits.
 
 use std::time::Duration;
 
 use super::source::KeySource;
 
-/// How long it is where nobody says so.
-const UNSAID: Duration = Duration::from_hours(1);
+/// The default lifetime.
+const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
 
-/// How long an answer with these headers is fresh.
+/// The freshness lifetime of a response with these headers.
 #[must_use]
 pub fn freshness(source: &KeySource, cache_control: Option<&str>, age: Option<&str>) -> Duration {
-    let said = cache_control.map_or(Said::Nothing, read);
+    let lifetime_in_header = cache_control.map_or(CacheLifetime::Unspecified, read);
     let age = age.and_then(|age| age.trim().parse().ok()).map_or(Duration::ZERO, Duration::from_secs);
-    let lifetime = match said {
-        Said::Nothing => UNSAID,
-        Said::NotAtAll => Duration::ZERO,
-        Said::Seconds(seconds) => Duration::from_secs(seconds).saturating_sub(age),
+    let lifetime = match lifetime_in_header {
+        CacheLifetime::Unspecified => DEFAULT_LIFETIME,
+        CacheLifetime::Uncacheable => Duration::ZERO,
+        CacheLifetime::Seconds(seconds) => Duration::from_secs(seconds).saturating_sub(age),
     };
     lifetime.min(source.most).max(source.least)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
-    Nothing,
-    NotAtAll,
+enum CacheLifetime {
+    Unspecified,
+    Uncacheable,
     Seconds(u64),
 }
 
-/// What `Cache-Control` says. This is a cache that many share, so `s-maxage` goes before `max-age`.
-fn read(cache_control: &str) -> Said {
-    let (mut own, mut shared) = (None, None);
+/// The lifetime in `Cache-Control`. This is a shared cache, so `s-maxage` takes precedence over `max-age`.
+fn read(cache_control: &str) -> CacheLifetime {
+    let (mut max_age, mut s_maxage) = (None, None);
     for directive in cache_control.split(',') {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
         let seconds = || value.trim().trim_matches('"').parse::<u64>().unwrap_or(0);
         let name = name.trim();
         if ["no-store", "no-cache"].iter().any(|not| name.eq_ignore_ascii_case(not)) {
-            return Said::NotAtAll;
+            return CacheLifetime::Uncacheable;
         }
-        // Of two the first (section 4.2.1); one that cannot be read counts as none at all.
+        // The first of several directives counts (section 4.2.1). A malformed value counts as 0 seconds.
         if name.eq_ignore_ascii_case("max-age") {
-            own.get_or_insert_with(seconds);
+            max_age.get_or_insert_with(seconds);
         } else if name.eq_ignore_ascii_case("s-maxage") {
-            shared.get_or_insert_with(seconds);
+            s_maxage.get_or_insert_with(seconds);
         }
     }
-    shared.or(own).map_or(Said::Nothing, Said::Seconds)
+    s_maxage.or(max_age).map_or(CacheLifetime::Unspecified, CacheLifetime::Seconds)
 }
 
 #[cfg(test)]
@@ -54,21 +54,21 @@ mod tests {
     #[test]
     fn reads_what_servers_say() {
         let cases = [
-            ("", Said::Nothing),
-            ("public", Said::Nothing),
-            ("public, max-age=600", Said::Seconds(600)),
-            ("MAX-AGE = \"600\" , must-revalidate", Said::Seconds(600)),
-            ("max-age=600, s-maxage=60", Said::Seconds(60)),
-            ("max-age=600, max-age=60", Said::Seconds(600)),
-            ("max-age=600, no-store", Said::NotAtAll),
-            ("No-Cache", Said::NotAtAll),
-            ("max-age=-1", Said::Seconds(0)),
-            ("max-age", Said::Seconds(0)),
-            ("max-age=99999999999999999999", Said::Seconds(0)),
-            ("x-max-age=5", Said::Nothing),
+            ("", CacheLifetime::Unspecified),
+            ("public", CacheLifetime::Unspecified),
+            ("public, max-age=600", CacheLifetime::Seconds(600)),
+            ("MAX-AGE = \"600\" , must-revalidate", CacheLifetime::Seconds(600)),
+            ("max-age=600, s-maxage=60", CacheLifetime::Seconds(60)),
+            ("max-age=600, max-age=60", CacheLifetime::Seconds(600)),
+            ("max-age=600, no-store", CacheLifetime::Uncacheable),
+            ("No-Cache", CacheLifetime::Uncacheable),
+            ("max-age=-1", CacheLifetime::Seconds(0)),
+            ("max-age", CacheLifetime::Seconds(0)),
+            ("max-age=99999999999999999999", CacheLifetime::Seconds(0)),
+            ("x-max-age=5", CacheLifetime::Unspecified),
         ];
-        for (text, said) in cases {
-            assert_eq!(read(text), said, "{text}");
+        for (text, lifetime_in_header) in cases {
+            assert_eq!(read(text), lifetime_in_header, "{text}");
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The keys of issuers: configured, or fetched from where an identity provider publishes them (RFC 7517 section 5,
-//! OpenID Connect Discovery 1.0 section 4, RFC 8414 section 3).
+//! The keys of issuers: configured, or published by an identity provider as a JWK Set (RFC 7517 section 5), optionally
+//! found by discovery (OpenID Connect Discovery 1.0 section 4, RFC 8414 section 3).
 //!
-//! What is fetched is kept in the isolate's memory and shared with the location, refreshed before it ends, and served
-//! on while the provider is down. A key that a good new set lacks is gone at once, from remembered tokens as well.
+//! Fetched keys are cached in the isolate and shared within the location. They are refreshed before they become stale,
+//! and stay in use while the provider is down. A key that a new set does not have is removed at once, and cached tokens
+//! that it verified are no longer accepted.
 
 mod fetch;
 mod freshness;
@@ -15,10 +16,10 @@ use std::rc::Rc;
 
 pub use fetch::{Attempt, KeyRequest, attempt};
 pub use freshness::freshness;
-pub use published::{Need, PublishedKeys, Step, Taken};
+pub use published::{Need, PublishedKeys, SetUpdate, Step};
 pub use set::{Judged, MAX_KEYS, MAX_SET_BYTES, RefusedKey, judge_set};
 pub use source::{KeySource, is_key_url};
-pub use verify::{readiness, refresh, verify_now, vouches_for};
+pub use verify::{confirm_key, readiness, refresh, verify_now};
 
 use crate::time::Timestamp;
 use crate::token::KeyRing;
@@ -26,23 +27,23 @@ use crate::token::KeyRing;
 /// An issuer's keys.
 #[derive(Debug)]
 pub enum IssuerKeys {
-    /// They stand in the configuration.
+    /// Keys in the configuration or in Worker secrets.
     Configured(Rc<KeyRing>),
-    /// Its identity provider publishes them.
+    /// Keys that an identity provider publishes.
     Published(Box<PublishedKeys>),
 }
 
-/// Which key has verified a token: it is good for as long as that key is its issuer's.
+/// The key that verified a token. The verification is valid as long as the key belongs to the issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyMark {
-    /// The slot of a public key.
+    /// The slot of the key, if it is a public key.
     pub slot: Option<u32>,
-    /// The ring in which it was found last.
+    /// The generation of the key ring in which the key was last found.
     pub generation: u32,
 }
 
 impl IssuerKeys {
-    /// The keys as they are known now; `None` when none are that may still be used.
+    /// The current keys; `None` if no usable keys are known.
     #[must_use]
     pub fn current(&self, now: Timestamp) -> Option<Rc<KeyRing>> {
         match self {
@@ -51,7 +52,7 @@ impl IssuerKeys {
         }
     }
 
-    /// The keys that stand in the configuration.
+    /// The configured keys; `None` if the keys are published.
     #[must_use]
     pub fn configured(&self) -> Option<&KeyRing> {
         match self {
@@ -60,7 +61,7 @@ impl IssuerKeys {
         }
     }
 
-    /// Whether one key could be both issuers'. Of keys that are fetched nobody knows.
+    /// Whether two issuers may have a key in common. Always true for published keys, which can change.
     #[must_use]
     pub fn may_share_a_key_with(&self, other: &Self) -> bool {
         match (self.configured(), other.configured()) {
@@ -69,17 +70,16 @@ impl IssuerKeys {
         }
     }
 
-    /// Whether a key is known to be the issuer's still, without a further look: nothing has changed since, and nothing
-    /// is due.
+    /// Whether a key is known to belong to the issuer without I/O: the keys are fresh and have not changed.
     #[must_use]
-    pub fn vouches_at_once(&self, mark: KeyMark, now: Timestamp) -> bool {
+    pub fn is_current(&self, mark: KeyMark, now: Timestamp) -> bool {
         match self {
             Self::Configured(_) => true,
             Self::Published(keys) => keys.is_unchanged(mark.generation, now),
         }
     }
 
-    /// Whether they are to be fetched behind an answer.
+    /// Whether to refresh the keys in the background.
     #[must_use]
     pub fn wants_refresh(&self, now: Timestamp) -> bool {
         match self {

@@ -1,39 +1,39 @@
-//! A published JWK Set (RFC 7517 section 5): its keys are judged one by one, so that one spoils no other.
+//! Validates a published JWK Set (RFC 7517 section 5). An invalid key does not affect the others.
 
 use serde_json::Value;
 
 use crate::json;
 use crate::token::{Algorithm, Jwk, JwkProblem, VerificationKey};
 
-/// The largest set, or discovery document, that is read, in bytes.
+/// The maximum size of a JWK Set or discovery document, in bytes.
 pub const MAX_SET_BYTES: usize = 64 * 1024;
-/// How many keys a set may have.
+/// The maximum number of keys in a set.
 pub const MAX_KEYS: usize = 64;
-/// A longer `kid` is not repeated in the log.
+/// The maximum length of a `kid` in the log.
 const MAX_LOGGED_KEY_ID_BYTES: usize = 64;
 
-/// What has become of a set.
+/// The result of validating a set.
 #[derive(Debug, Default)]
 pub struct Judged {
-    /// The keys that are good.
+    /// The valid keys.
     pub keys: Vec<VerificationKey>,
-    /// The others.
+    /// The rejected keys.
     pub refused: Vec<RefusedKey>,
 }
 
-/// A key that is not used.
+/// A rejected key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedKey {
-    /// Its `kid`, when it is one that can be logged.
+    /// The `kid`, if it can be logged.
     pub key_id: Option<String>,
-    /// Why, in one word.
+    /// The reason, as one word.
     pub reason: &'static str,
 }
 
-/// Judges a set's keys.
+/// Validates the keys of a set.
 ///
 /// # Errors
-/// Why it is no set, in one word.
+/// The reason, as one word, if the text is not a JWK Set or has no valid key.
 pub fn judge_set(text: &str, algorithms: &[Algorithm], allows_development: bool) -> Result<Judged, &'static str> {
     if text.len() > MAX_SET_BYTES {
         return Err("too_large");
@@ -69,7 +69,7 @@ fn judge_key(
     jwk.verification_key(algorithms, false).map_err(|problem| problem.reason())
 }
 
-/// One name may stand for keys of several kinds (RFC 7517 section 4.5), but not for two of one algorithm.
+/// Keys of different types may have the same `kid` (RFC 7517 section 4.5), but not keys of one algorithm.
 fn is_twice(keys: &[VerificationKey], key: &VerificationKey) -> bool {
     key.key_id().is_some() && keys.iter().any(|own| own.key_id() == key.key_id() && own.algorithm() == key.algorithm())
 }

@@ -1,4 +1,4 @@
-//! Where an issuer's keys are published, and how often they are asked for.
+//! The settings of published keys: where they are, and how often to fetch them.
 
 use std::time::Duration;
 
@@ -8,37 +8,37 @@ use sha2::{Digest as _, Sha256};
 use crate::http::Url;
 use crate::token::Algorithm;
 
-/// No URL that anybody means is longer.
+/// The maximum length of a URL.
 const MAX_URL_BYTES: usize = 2048;
 
-/// Where keys are published, and what of it is taken.
+/// Where keys are published, and which of them are accepted.
 #[derive(Debug)]
 pub struct KeySource {
     /// The issuer's name in the configuration.
     pub issuer: String,
     /// The URL of the JWK Set, or of the discovery document that names it.
     pub url: String,
-    /// The `iss` of which a discovery document must name one; none when the URL is that of the JWK Set itself.
+    /// The values of `issuer` that a discovery document may have. Empty if `url` is the JWK Set.
     pub discovers: Option<Vec<String>>,
-    /// What the keys may be for.
+    /// The accepted algorithms.
     pub algorithms: Vec<Algorithm>,
-    /// Whether a document may lead to a server on this machine, without TLS.
+    /// Whether URLs may use HTTP on localhost.
     pub in_development: bool,
-    /// Whether the keys in `dev/keys` may be published.
+    /// Whether to accept the development keys in `dev/keys`.
     pub allows_development_keys: bool,
-    /// How long keys count as fresh at the least, whatever `Cache-Control` says.
+    /// The minimum freshness lifetime, regardless of `Cache-Control`.
     pub least: Duration,
-    /// The same at the most.
+    /// The maximum freshness lifetime.
     pub most: Duration,
-    /// How often tokens of unknown keys may lead to a fetch.
+    /// The minimum time between two fetches for tokens with unknown keys.
     pub unknown_kid: Duration,
-    /// How long keys serve on when they are no longer fresh and no new ones can be had.
+    /// How long stale keys may be used while fetching fails.
     pub serve_stale: Duration,
 }
 
 impl KeySource {
-    /// The name under which isolates of a location share what was fetched. Others that would not have taken the same
-    /// document have another name.
+    /// The cache key under which the isolates of a location share a fetched set. It depends on all settings that decide
+    /// whether a set is accepted.
     #[must_use]
     pub fn shared_name(&self) -> String {
         let mut hash = Sha256::new();
@@ -51,8 +51,8 @@ impl KeySource {
     }
 }
 
-/// Whether keys may be fetched from a URL: by TLS alone, but for this machine in development. No credentials, and
-/// nothing that a server does not see.
+/// Whether keys may be fetched from a URL. It must use HTTPS, or HTTP on localhost in development, and must not have
+/// credentials or a fragment.
 #[must_use]
 pub fn is_key_url(url: &str, in_development: bool) -> bool {
     let is_plain = url.len() <= MAX_URL_BYTES

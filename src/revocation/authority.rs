@@ -1,4 +1,4 @@
-//! Everything about revocations that a use case asks for: is a token revoked, revoke it, and sync in the background.
+//! The operations on revocations that endpoints use: check a token's status, revoke, and sync in the background.
 
 use std::time::Duration;
 
@@ -10,39 +10,41 @@ use super::kv::{StoredRevocation, write};
 use super::ledger::{Answer, LedgerRules, Position, Purpose, Setup, ShardClient};
 use super::matching::{MatchKey, Matchable};
 use super::record::{Logout, Revocation, Scope, shard_of};
-use super::replica::{Confirmation, Lookup, Replica, Required, SyncError, covers, freshen, load_segments, refresh};
-use super::status::{Known, Status};
+use super::replica::{
+    Confirmation, Lookup, Replica, Required, SyncError, covers, ensure_fresh, load_segments, refresh,
+};
+use super::status::{CheckedStatus, Status};
 use crate::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
-use crate::wait::{all, within};
 use crate::time::Timestamp;
+use crate::wait::{all, within};
 
-/// The most keys that Workers KV reads at once.
+/// The maximum number of keys of a bulk read from Workers KV.
 const KV_BULK: usize = 100;
-/// How much of the time is kept for judging what has been answered.
-const JUDGING: Duration = Duration::from_millis(100);
-/// The most digests that a shard confirms in one call: each may take it some reads.
-const CONFIRMED_AT_ONCE: usize = 64;
-/// How long Workers KV may take to say that a token was logged out before, when it is being logged out.
-const KV_BEFORE_LOGOUT: Duration = Duration::from_secs(1);
-/// How long a check waits for filters before it asks the shards instead, and how often it looks for them.
-const FILTER_PATIENCE: Duration = Duration::from_secs(1);
-const FILTER_PAUSE: Duration = Duration::from_millis(20);
-/// How often a check begins anew because the replica has changed while it waited.
-const MOST_LOOKUPS: usize = 8;
-/// The generation of a confirmation that no replica has asked for.
-const BY_SHARDS: u64 = u64::MAX;
+/// The part of a check's time limit that is reserved for computing the verdict.
+const VERDICT_RESERVE: Duration = Duration::from_millis(100);
+/// The maximum number of digests in one confirmation call. A shard may read several blocks for each.
+const MAX_CONFIRMED_DIGESTS: usize = 64;
+/// How long a logout waits for Workers KV to answer whether the token was already revoked.
+const LOGOUT_KV_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a check waits for filters before it asks the shards to confirm, and how often it polls.
+const FILTER_WAIT: Duration = Duration::from_secs(1);
+const FILTER_POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// How often a check repeats its lookup because the replica has changed during an await.
+const MAX_LOOKUPS: usize = 8;
+/// The generation of confirmations that do not originate from a replica.
+const NO_GENERATION: u64 = u64::MAX;
 
-/// Why it cannot be told, or could not be done.
+/// Why a status is unknown, or a logout failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
-    /// The index did not answer.
+pub enum AuthorityError {
+    /// Workers KV failed.
     Index(IndexError),
-    /// The ledger did not.
+    /// The ledger failed.
     Ledger(LedgerError),
 }
 
-impl Doubt {
-    /// The word that the log has for it.
+impl AuthorityError {
+    /// The reason in the log.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
@@ -52,29 +54,34 @@ impl Doubt {
     }
 }
 
-/// Ledger, Workers KV and the isolate's replica.
+/// Access to the ledger, Workers KV and the isolate's replica.
 pub struct Authority<'a, P> {
-    /// Where the ledger and Workers KV are.
+    /// The platform that reaches the ledger and Workers KV.
     pub platform: &'a P,
-    /// What the isolate knows of the ledger.
+    /// The isolate's copy of the ledger.
     pub replica: &'a Replica,
-    /// The ledger's rules; Workers KV alone keeps everything when there is none.
+    /// The ledger's configuration. `None` without a ledger: revocations are then stored in Workers KV alone.
     pub ledger: Option<LedgerRules>,
-    /// How long Workers KV takes until every location sees a write.
+    /// How long a Workers KV write takes to be visible in every location.
     pub settling: Duration,
 }
 
 impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
-    /// What is known of a token, as fresh as `freshness` promises, within `limit`.
+    /// The status of a token, as fresh as `freshness` promises, within `limit`.
     ///
     /// # Errors
-    /// Who did not answer. A token of which nothing is known is not active.
-    pub async fn status(&self, token: &Matchable, freshness: Freshness, limit: Duration) -> Result<Known, Doubt> {
+    /// The part that did not answer. Then the status is unknown: do not treat the token as active.
+    pub async fn status(
+        &self,
+        token: &Matchable,
+        freshness: Freshness,
+        limit: Duration,
+    ) -> Result<CheckedStatus, AuthorityError> {
         self.status_for(Purpose::Check, token, freshness, limit).await
     }
 
-    /// [`Self::status`] for a logout, which asks the ledger even while that fails: its user may not come back. Where
-    /// Workers KV alone cannot be read, the logout goes on: to be logged out twice does no harm.
+    /// [`Self::status`] for a logout. It calls the ledger even while its circuit breaker is open. If only Workers KV
+    /// fails, the token counts as active and the logout continues: revoking it again is harmless.
     ///
     /// # Errors
     /// Those of [`Self::status`].
@@ -83,10 +90,12 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         token: &Matchable,
         freshness: Freshness,
         limit: Duration,
-    ) -> Result<Known, Doubt> {
+    ) -> Result<CheckedStatus, AuthorityError> {
         let known = self.status_for(Purpose::Logout, token, freshness, limit).await;
         match known {
-            Err(Doubt::Index(_)) if self.ledger.is_some() => Ok(Known { status: Status::Active, freshness }),
+            Err(AuthorityError::Index(_)) if self.ledger.is_some() => {
+                Ok(CheckedStatus { status: Status::Active, freshness })
+            }
             known => known,
         }
     }
@@ -97,29 +106,29 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         token: &Matchable,
         freshness: Freshness,
         limit: Duration,
-    ) -> Result<Known, Doubt> {
-        match self.remembered(token, freshness) {
+    ) -> Result<CheckedStatus, AuthorityError> {
+        match self.status_from_memory(token, freshness) {
             Some(known) => Ok(known),
             None => {
                 let answered = Box::pin(self.statuses_for(purpose, &[token], freshness, limit)).await.pop();
-                answered.unwrap_or(Err(Doubt::Index(IndexError::Permanent)))
+                answered.unwrap_or(Err(AuthorityError::Index(IndexError::Permanent)))
             }
         }
     }
 
-    /// What memory alone says of a token, at once.
+    /// The status of a token from memory alone; `None` if I/O is needed.
     #[must_use]
-    pub fn remembered(&self, token: &Matchable, freshness: Freshness) -> Option<Known> {
-        self.replica.remembered(token, freshness, self.platform.now())
+    pub fn status_from_memory(&self, token: &Matchable, freshness: Freshness) -> Option<CheckedStatus> {
+        self.replica.status_from_memory(token, freshness, self.platform.now())
     }
 
-    /// What is known of several tokens, in their order.
+    /// The statuses of several tokens, in their order. See [`Self::status`].
     pub async fn statuses(
         &self,
         tokens: &[&Matchable],
         freshness: Freshness,
         limit: Duration,
-    ) -> Vec<Result<Known, Doubt>> {
+    ) -> Vec<Result<CheckedStatus, AuthorityError>> {
         self.statuses_for(Purpose::Check, tokens, freshness, limit).await
     }
 
@@ -129,93 +138,101 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         tokens: &[&Matchable],
         freshness: Freshness,
         limit: Duration,
-    ) -> Vec<Result<Known, Doubt>> {
+    ) -> Vec<Result<CheckedStatus, AuthorityError>> {
         let now = self.platform.now();
-        self.replica.look_at_clock(now);
-        let by = now.plus(limit.saturating_sub(JUDGING));
+        self.replica.detect_clock_rollback(now);
+        let deadline = now.plus(limit.saturating_sub(VERDICT_RESERVE));
         let found = match (freshness, self.ledger) {
-            (Freshness::Eventual, _) => self.in_kv(tokens, by).await,
-            (_, None) => vec![Err(Doubt::Ledger(LedgerError::Absent)); tokens.len()],
-            (_, Some(_)) => self.in_ledger(purpose, tokens, freshness, by).await,
+            (Freshness::Eventual, _) => self.statuses_from_kv(tokens, deadline).await,
+            (_, None) => vec![Err(AuthorityError::Ledger(LedgerError::Absent)); tokens.len()],
+            (_, Some(_)) => self.statuses_from_ledger(purpose, tokens, freshness, deadline).await,
         };
-        let known = |(token, found): (&&Matchable, Result<Status, Doubt>)| match self.replica.known_revoked(token) {
-            Some(scope) => Ok(Known { status: Status::Revoked(scope), freshness }),
-            None => found.map(|status| Known { status, freshness }),
+        let known = |(token, found): (&&Matchable, Result<Status, AuthorityError>)| match self
+            .replica
+            .known_revocation(token)
+        {
+            Some(scope) => Ok(CheckedStatus { status: Status::Revoked(scope), freshness }),
+            None => found.map(|status| CheckedStatus { status, freshness }),
         };
         tokens.iter().zip(found).map(known).collect()
     }
 
-    /// What the ledger says of tokens; while it imports, Workers KV as well.
-    async fn in_ledger(
+    /// The statuses according to the ledger and, while it imports, Workers KV.
+    async fn statuses_from_ledger(
         &self,
         purpose: Purpose,
         tokens: &[&Matchable],
         freshness: Freshness,
-        by: Timestamp,
-    ) -> Vec<Result<Status, Doubt>> {
-        let begun = self.replica.number();
+        deadline: Timestamp,
+    ) -> Vec<Result<Status, AuthorityError>> {
+        let check_number = self.replica.next_number();
         let required = match freshness.bound() {
-            Some(bound) => Required::Since(self.platform.now().minus(bound), begun),
-            None => Required::After(begun),
+            Some(bound) => Required::Since(self.platform.now().minus(bound), check_number),
+            None => Required::After(check_number),
         };
-        let mut found = self.by_replica(purpose, tokens, required, begun, by).await;
+        let mut found = self.statuses_from_replica(purpose, tokens, required, check_number, deadline).await;
         let now = self.platform.now();
         for (token, found) in tokens.iter().zip(&mut found) {
             if *found == Ok(None) && self.replica.is_absent_from_kv(token, required, now) {
                 *found = Ok(Some(Status::Active));
             }
         }
-        let number = self.replica.number();
+        let number = self.replica.next_number();
         let asked = tokens.iter().zip(&found).filter(|(_, found)| **found == Ok(None)).map(|(token, _)| *token);
         let asked: Vec<_> = asked.collect();
-        // A logout is recorded also when Workers KV does not answer, and needs time for that.
-        let by = if purpose == Purpose::Logout { by.min(self.platform.now().plus(KV_BEFORE_LOGOUT)) } else { by };
-        let in_kv = if asked.is_empty() { Vec::new() } else { self.in_kv(&asked, by).await };
+        // Leave time to record the logout, which happens even if Workers KV does not answer.
+        let deadline = if purpose == Purpose::Logout {
+            deadline.min(self.platform.now().plus(LOGOUT_KV_TIMEOUT))
+        } else {
+            deadline
+        };
+        let in_kv = if asked.is_empty() { Vec::new() } else { self.statuses_from_kv(&asked, deadline).await };
         for (token, _) in asked.iter().zip(&in_kv).filter(|(_, found)| **found == Ok(Status::Active)) {
             token.absent_from_kv.set(Some((now, number)));
         }
         let mut in_kv = in_kv.into_iter();
-        let unread = Err(Doubt::Index(IndexError::Permanent));
+        let unread = Err(AuthorityError::Index(IndexError::Permanent));
         let mut known = |found: Option<Status>| found.map_or_else(|| in_kv.next().unwrap_or(unread), Ok);
         found.into_iter().map(|found| found.and_then(&mut known)).collect()
     }
 
-    /// Every verdict comes from one state of the replica that is fresh enough; after any wait the lookup starts again.
-    /// `None` of a token means that the ledger has nothing, and Workers KV has to be asked as well: the ledger was still
-    /// importing when it was looked at.
-    async fn by_replica(
+    /// The statuses according to the replica. Each comes from one state of the replica that is fresh enough; after any
+    /// await the lookup is repeated. `None`: the ledger has no revocation but is importing, so Workers KV must be read
+    /// as well.
+    async fn statuses_from_replica(
         &self,
         purpose: Purpose,
         tokens: &[&Matchable],
         required: Required,
-        begun: u64,
-        by: Timestamp,
-    ) -> Vec<Result<Option<Status>, Doubt>> {
-        let mut found: Vec<Option<Result<Option<Status>, Doubt>>> = vec![None; tokens.len()];
+        check_number: u64,
+        deadline: Timestamp,
+    ) -> Vec<Result<Option<Status>, AuthorityError>> {
+        let mut found: Vec<Option<Result<Option<Status>, AuthorityError>>> = vec![None; tokens.len()];
         let mut has_waited = false;
-        for _ in 0..MOST_LOOKUPS {
-            let open: Vec<usize> = (0..).zip(&found).filter(|(_, found)| found.is_none()).map(|(at, _)| at).collect();
-            let asked: Vec<&Matchable> = open.iter().filter_map(|at| tokens.get(*at).copied()).collect();
+        for _ in 0..MAX_LOOKUPS {
+            let unresolved: Vec<usize> =
+                (0..).zip(&found).filter(|(_, found)| found.is_none()).map(|(at, _)| at).collect();
+            let asked: Vec<&Matchable> = unresolved.iter().filter_map(|at| tokens.get(*at).copied()).collect();
             if asked.is_empty() {
                 break;
             }
-            let failed = self.freshen(purpose, &asked, required, begun, by).await;
+            let failed = self.sync_shards(purpose, &asked, required, check_number, deadline).await;
             if failed.iter().any(|(_, error)| *error == SyncError::OtherLayout) {
                 continue;
             }
-            let (mut unconfirmed, mut unheld) = (Vec::new(), Vec::new());
+            let (mut unconfirmed, mut too_large) = (Vec::new(), Vec::new());
             let now = self.platform.now();
-            for (at, token) in open.into_iter().zip(asked) {
-                match self.failure(token, &failed) {
+            for (at, token) in unresolved.into_iter().zip(asked) {
+                match self.sync_error(token, &failed) {
                     Some(SyncError::Ledger(error) | SyncError::Refused(error)) => {
-                        set(&mut found, at, Err(Doubt::Ledger(error)));
+                        set(&mut found, at, Err(AuthorityError::Ledger(error)));
                     }
-                    // The import may end while the shards are asked.
+                    // Read this before the calls: the import may end during them.
                     Some(SyncError::TooLarge | SyncError::OtherLayout) => {
                         let is_importing = self.replica.is_importing(&self.replica.shards_of(&[token]));
-                        unheld.push((at, token, is_importing));
+                        too_large.push((at, token, is_importing));
                     }
-                    None => match self.replica.look(token, required, now) {
+                    None => match self.replica.lookup_if_fresh(token, required, now) {
                         Some(Lookup::Is(status)) => set(&mut found, at, Ok(Some(status))),
                         Some(Lookup::AskIndex) => set(&mut found, at, Ok(None)),
                         Some(Lookup::Confirm(confirmations)) => unconfirmed.push((at, token, confirmations)),
@@ -224,49 +241,49 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
                     },
                 }
             }
-            for (at, status, is_importing) in self.by_shards(purpose, &unheld, by).await {
+            for (at, status, is_importing) in self.statuses_from_shards(purpose, &too_large, deadline).await {
                 let known = |status| Some(status).filter(|known| !is_importing || *known != Status::Active);
                 set(&mut found, at, status.map(known));
             }
-            if !unconfirmed.is_empty() && !has_waited && self.wait_for_filters(by).await {
+            if !unconfirmed.is_empty() && !has_waited && self.wait_for_filters(deadline).await {
                 has_waited = true;
                 continue;
             }
-            for (at, status) in self.confirm(purpose, &unconfirmed, by).await {
+            for (at, status) in self.confirm(purpose, &unconfirmed, deadline).await {
                 set(&mut found, at, status.map(Some));
             }
         }
-        let in_doubt = Err(Doubt::Ledger(LedgerError::TimedOut));
-        found.into_iter().map(|found| found.unwrap_or(in_doubt)).collect()
+        let unresolved_error = Err(AuthorityError::Ledger(LedgerError::TimedOut));
+        found.into_iter().map(|found| found.unwrap_or(unresolved_error)).collect()
     }
 
-    /// Waits until every shard that may know of the tokens is known as recently as required. Gives those that are not.
-    async fn freshen(
+    /// Waits until every shard that may have revocations of the tokens is fresh. Returns the shards that failed.
+    async fn sync_shards(
         &self,
         purpose: Purpose,
         tokens: &[&Matchable],
         required: Required,
-        begun: u64,
-        by: Timestamp,
+        check_number: u64,
+        deadline: Timestamp,
     ) -> Vec<(u32, SyncError)> {
         if !self.replica.is_layout_known()
-            && let Err(error) = freshen(&self.client(0, purpose), required, begun, by).await
+            && let Err(error) = ensure_fresh(&self.client(0, purpose), required, check_number, deadline).await
         {
             return vec![(0, error)];
         }
         let now = self.platform.now();
         let shards = self.replica.shards_of(tokens);
         let old = shards.iter().filter(|shard| !self.replica.is_fresh(**shard, required, now));
-        let freshen = |shard: &u32| {
+        let sync_shard = |shard: &u32| {
             let (shard, client) = (*shard, self.client(*shard, purpose));
-            async move { (shard, freshen(&client, required, begun, by).await) }.boxed_local()
+            async move { (shard, ensure_fresh(&client, required, check_number, deadline).await) }.boxed_local()
         };
         let error = |(shard, freshened): (u32, Result<(), SyncError>)| Some((shard, freshened.err()?));
-        all(old.map(freshen).collect()).await.into_iter().filter_map(error).collect()
+        all(old.map(sync_shard).collect()).await.into_iter().filter_map(error).collect()
     }
 
-    /// Why a shard that may know of a token could not be synced: that it did not answer goes first.
-    fn failure(&self, token: &Matchable, failed: &[(u32, SyncError)]) -> Option<SyncError> {
+    /// The error of the shards that may have revocations of a token. Errors other than `TooLarge` take precedence.
+    fn sync_error(&self, token: &Matchable, failed: &[(u32, SyncError)]) -> Option<SyncError> {
         if failed.is_empty() {
             return None;
         }
@@ -275,65 +292,67 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         errors().find(|error| *error != SyncError::TooLarge).or_else(|| errors().next())
     }
 
-    /// Loads filters that a new isolate lacks, or waits for those that other requests load: were every check to ask the
-    /// shards meanwhile, they would have too much to do. Whether there were any.
-    async fn wait_for_filters(&self, by: Timestamp) -> bool {
+    /// Loads missing filters of a new isolate, or waits for other requests to load them. Otherwise every check would
+    /// call the shards and overload them. Returns whether any filter was missing.
+    async fn wait_for_filters(&self, deadline: Timestamp) -> bool {
         let mut now = self.platform.now();
-        let until = by.min(now.plus(FILTER_PATIENCE));
+        let until = deadline.min(now.plus(FILTER_WAIT));
         let has_to_wait = self.replica.awaits_filter(now);
         while now < until && self.replica.awaits_filter(now) {
             within::<P, _>(until.since(now), self.load_segments()).await;
             now = self.platform.now();
             if now < until && self.replica.awaits_filter(now) {
-                P::sleep(FILTER_PAUSE.min(until.since(now))).await;
+                P::sleep(FILTER_POLL_INTERVAL.min(until.since(now))).await;
                 now = self.platform.now();
             }
         }
         has_to_wait
     }
 
-    /// Has shards confirm what segments leave open: mostly one call for each shard. Gives what is certain by that.
+    /// Requests confirmations, usually with one call per shard. Returns the statuses that follow from them.
     async fn confirm(
         &self,
         purpose: Purpose,
-        open: &[(usize, &Matchable, Vec<Confirmation>)],
-        by: Timestamp,
-    ) -> Vec<(usize, Result<Status, Doubt>)> {
-        let mut by_shard: Vec<(u32, u64, Position, Vec<Digest>)> = Vec::new();
-        for confirmation in open.iter().flat_map(|(_, _, confirmations)| confirmations) {
+        unresolved: &[(usize, &Matchable, Vec<Confirmation>)],
+        deadline: Timestamp,
+    ) -> Vec<(usize, Result<Status, AuthorityError>)> {
+        let mut calls: Vec<(u32, u64, Position, Vec<Digest>)> = Vec::new();
+        for confirmation in unresolved.iter().flat_map(|(_, _, confirmations)| confirmations) {
             let Confirmation { shard, generation, at, digests } = confirmation;
             let digests = digests.iter().map(|(_, digest)| *digest);
-            let has_room = |all: &[Digest]| all.len().saturating_add(confirmation.digests.len()) <= CONFIRMED_AT_ONCE;
-            match by_shard.iter_mut().find(|(asked, .., all)| asked == shard && has_room(all)) {
+            let has_room =
+                |all: &[Digest]| all.len().saturating_add(confirmation.digests.len()) <= MAX_CONFIRMED_DIGESTS;
+            match calls.iter_mut().find(|(asked, .., all)| asked == shard && has_room(all)) {
                 Some((.., all)) => all.extend(digests),
-                None => by_shard.push((*shard, *generation, *at, digests.collect())),
+                None => calls.push((*shard, *generation, *at, digests.collect())),
             }
         }
         let ask = |(shard, generation, at, digests): (u32, u64, Position, Vec<Digest>)| {
             let client = self.client(shard, purpose);
             async move {
-                let answer = client.confirm(at, digests.clone(), by).await;
+                let answer = client.confirm(at, digests.clone(), deadline).await;
                 if matches!(answer, Ok(Answer::OtherHistory)) {
-                    self.replica.begin_anew(shard, generation);
+                    self.replica.start_over(shard, generation);
                 }
                 (shard, digests, answer)
             }
             .boxed_local()
         };
-        let answers = all(by_shard.into_iter().map(ask).collect()).await;
+        let answers = all(calls.into_iter().map(ask).collect()).await;
         let found = |(at, token, confirmations): &(usize, &Matchable, Vec<Confirmation>)| {
-            judge(token, confirmations, &answers).map(|status| (*at, status))
+            combine_confirmations(token, confirmations, &answers).map(|status| (*at, status))
         };
-        open.iter().filter_map(found).collect()
+        unresolved.iter().filter_map(found).collect()
     }
 
-    /// What shards say of tokens when their logs are more than an isolate holds.
-    async fn by_shards(
+    /// The statuses according to the shards, for logs that are too large for an isolate. Also returns whether the
+    /// shards are importing.
+    async fn statuses_from_shards(
         &self,
         purpose: Purpose,
         tokens: &[(usize, &Matchable, bool)],
-        by: Timestamp,
-    ) -> Vec<(usize, Result<Status, Doubt>, bool)> {
+        deadline: Timestamp,
+    ) -> Vec<(usize, Result<Status, AuthorityError>, bool)> {
         if tokens.is_empty() {
             return Vec::new();
         }
@@ -341,40 +360,44 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         let confirmation = |shard: u32, token: &Matchable| {
             let is_there = |key: &MatchKey<'_>| shard_of(key.scope, key.digest, count) == shard;
             let digests = token.keys().filter(is_there).map(|key| (key.scope, *key.digest)).collect();
-            Confirmation { shard, generation: BY_SHARDS, at: Position::default(), digests }
+            Confirmation { shard, generation: NO_GENERATION, at: Position::default(), digests }
         };
         let confirmations = |token: &Matchable| {
             let shards = self.replica.shards_of(&[token]);
             shards.into_iter().map(|shard| confirmation(shard, token)).collect::<Vec<_>>()
         };
-        let open: Vec<_> = tokens.iter().map(|(at, token, _)| (*at, *token, confirmations(token))).collect();
-        let told = self.confirm(purpose, &open, by).await;
+        let unresolved: Vec<_> = tokens.iter().map(|(at, token, _)| (*at, *token, confirmations(token))).collect();
+        let confirmed = self.confirm(purpose, &unresolved, deadline).await;
         let status = |(at, _, is_importing): &(usize, &Matchable, bool)| {
-            // Whatever is not told otherwise was confirmed.
-            let told = told.iter().find(|(other, _)| other == at).map(|(_, status)| *status);
-            (*at, told.unwrap_or(Ok(Status::Active)), *is_importing)
+            // Confirmed as not revoked.
+            let confirmed = confirmed.iter().find(|(other, _)| other == at).map(|(_, status)| *status);
+            (*at, confirmed.unwrap_or(Ok(Status::Active)), *is_importing)
         };
         tokens.iter().map(status).collect()
     }
 
-    /// What Workers KV alone says of tokens: one bulk read for every hundred keys.
-    async fn in_kv(&self, tokens: &[&Matchable], by: Timestamp) -> Vec<Result<Status, Doubt>> {
+    /// The statuses according to Workers KV alone, with bulk reads.
+    async fn statuses_from_kv(
+        &self,
+        tokens: &[&Matchable],
+        deadline: Timestamp,
+    ) -> Vec<Result<Status, AuthorityError>> {
         let mut keys: Vec<MatchKey<'_>> = tokens.iter().flat_map(|token| token.keys()).collect();
         keys.sort_unstable_by_key(|key| *key.digest);
         keys.dedup_by_key(|key| *key.digest);
-        let limit = by.since(self.platform.now());
+        let limit = deadline.since(self.platform.now());
         let find = |keys: &[MatchKey<'_>]| {
             let texts: Vec<String> = keys.iter().map(MatchKey::text).collect();
             async move {
                 let found = within::<P, _>(limit, self.platform.find(&texts)).await;
                 let found = found.unwrap_or(Err(IndexError::TimedOut));
-                // An answer about other than what was asked tells nothing.
+                // The answer does not match the request.
                 found.and_then(|found| if found.len() == texts.len() { Ok(found) } else { Err(IndexError::Permanent) })
             }
             .boxed_local()
         };
         let answers = all(keys.chunks(KV_BULK).map(find).collect()).await;
-        let revoked = |key: &MatchKey<'_>, issued_at: Option<Timestamp>| {
+        let is_revoked_by = |key: &MatchKey<'_>, issued_at: Option<Timestamp>| {
             let at = keys.binary_search_by_key(&key.digest, |key| key.digest).unwrap_or(usize::MAX);
             let answer = match answers.get(at.wrapping_div(KV_BULK)) {
                 Some(Ok(answer)) => answer,
@@ -382,51 +405,50 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
                 None => return Err(IndexError::Permanent),
             };
             let value = answer.get(at.wrapping_rem(KV_BULK)).and_then(Option::as_deref);
-            // What cannot be read was written under a key that only a revocation has: it ends every token.
+            // Fail closed: only revocations have such keys, so an unreadable value revokes every token.
             let is_revoked =
                 |text: &str| StoredRevocation::parse(text).is_none_or(|stored| stored.limits().match_token(issued_at));
             Ok(value.is_some_and(is_revoked))
         };
-        tokens.iter().map(|token| in_kv(token, &revoked)).collect()
+        tokens.iter().map(|token| status_from_kv(token, &is_revoked_by)).collect()
     }
 
-    /// Makes a logout durable: in the ledger, which writes it to Workers KV, or in Workers KV where there is no ledger.
-    /// From then on this isolate refuses what it ends.
+    /// Records a logout durably: in the ledger, which writes it to Workers KV, or in Workers KV without a ledger.
+    /// Afterwards this isolate rejects the revoked tokens at once.
     ///
     /// # Errors
-    /// Who did not answer. The logout may be durable all the same; revoking again is safe.
-    pub async fn revoke(&self, logout: &Logout, limit: Duration) -> Result<(), Doubt> {
+    /// The part that did not answer. The logout may be durable nevertheless. Retrying is safe.
+    pub async fn revoke(&self, logout: &Logout, limit: Duration) -> Result<(), AuthorityError> {
         match self.ledger {
-            None => write(self.platform, logout, limit).await.map_err(Doubt::Index)?,
-            Some(_) => self.record(logout, limit).await.map_err(Doubt::Ledger)?,
+            None => write(self.platform, logout, limit).await.map_err(AuthorityError::Index)?,
+            Some(_) => self.record(logout, limit).await.map_err(AuthorityError::Ledger)?,
         }
         self.replica.note_own(logout, self.platform.now());
         Ok(())
     }
 
-    /// Ends every token of an issuer or of a subject that was issued up to a time; see [`super::cut_off`]. One call of the
-    /// ledger.
+    /// Revokes every token of an issuer or a subject that was issued up to a time; see [`super::cut_off`].
     ///
     /// # Errors
     /// Those of [`Self::revoke`].
-    pub async fn revoke_all(&self, cut_off: Revocation, limit: Duration) -> Result<(), Doubt> {
+    pub async fn revoke_all(&self, cut_off: Revocation, limit: Duration) -> Result<(), AuthorityError> {
         self.revoke(&Logout { widest: cut_off, token: None }, limit).await
     }
 
     async fn record(&self, logout: &Logout, limit: Duration) -> Result<(), LedgerError> {
-        let by = self.platform.now().plus(limit);
-        // The ledger may have another number of shards than is configured, and says so once.
+        let deadline = self.platform.now().plus(limit);
+        // The first answer may correct the number of shards.
         for _ in 0..2 {
             let shard = shard_of(logout.widest.scope, &logout.widest.digest, self.replica.shards());
             if shard != 0 && !self.replica.is_layout_known() {
-                let number = self.replica.number();
-                match freshen(&self.client(0, Purpose::Logout), Required::After(number), number, by).await {
+                let number = self.replica.next_number();
+                match ensure_fresh(&self.client(0, Purpose::Logout), Required::After(number), number, deadline).await {
                     Err(SyncError::Ledger(error) | SyncError::Refused(error)) => return Err(error),
                     Ok(()) | Err(SyncError::OtherLayout | SyncError::TooLarge) => {}
                 }
                 continue;
             }
-            match self.client(shard, Purpose::Logout).record(logout, by).await? {
+            match self.client(shard, Purpose::Logout).record(logout, deadline).await? {
                 Answer::Recorded => return Ok(()),
                 Answer::OtherLayout(shards) if shard == 0 => self.replica.note_layout(shards),
                 Answer::Full => return Err(LedgerError::Full),
@@ -436,11 +458,10 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         Err(LedgerError::Failed)
     }
 
-    /// Asks a shard for nothing. Bypasses the breaker, which only knows how the shard was a moment ago, so callers must
-    /// limit how often they ask.
+    /// A health check of a shard: an empty call. It bypasses the circuit breaker, so callers must limit its rate.
     ///
     /// # Errors
-    /// Why the shard does not answer.
+    /// The error of the call.
     pub async fn ask_shard(&self, shard: u32, limit: Duration) -> Result<(), LedgerError> {
         let call = super::ledger::Call {
             setup: self.setup(shard),
@@ -462,8 +483,8 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         ShardClient { platform: self.platform, replica: self.replica, setup: self.setup(shard), purpose }
     }
 
-    /// Syncs the shards that were synced longer ago than about half of what the issuers' bounds allow, so that no check
-    /// has to wait for that, and loads segments. To be done when the request has been answered.
+    /// Background work: syncs the shards whose last sync is older than about half of `bound`, so that no check has to
+    /// wait for a sync, and loads segments. Call it with `waitUntil`, after the response.
     pub async fn refresh(&self, bound: Duration) {
         let now = self.platform.now();
         let clients = self.replica.due(bound, now).map(|shard| self.client(shard, Purpose::Check)).collect();
@@ -471,7 +492,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         self.load_segments().await;
     }
 
-    /// Loads segments that the replica lacks. To be done when the request has been answered.
+    /// Background work: loads missing segments. Call it with `waitUntil`, after the response.
     pub async fn load_segments(&self) {
         load_segments(self.replica, self.platform, |shard| self.client(shard, Purpose::Check)).await;
     }
@@ -483,14 +504,14 @@ fn set<T>(found: &mut [Option<T>], at: usize, status: T) {
     }
 }
 
-/// What confirmations say of a token: that it is revoked, or who is in doubt; `None` when the replica has to be looked at
-/// again, which now knows that the token is not in those segments.
-pub(super) fn judge(
+/// Combines the confirmations of a token: revoked, or an error. `None` if no shard has a revocation: the caller repeats
+/// the lookup, which now skips the confirmed segments.
+pub(super) fn combine_confirmations(
     token: &Matchable,
     confirmations: &[Confirmation],
     answers: &[(u32, Vec<Digest>, Result<Answer, LedgerError>)],
-) -> Option<Result<Status, Doubt>> {
-    let mut doubt = None;
+) -> Option<Result<Status, AuthorityError>> {
+    let mut failure = None;
     for confirmation in confirmations {
         let is_of = |(shard, asked, _): &&(u32, Vec<Digest>, _)| {
             *shard == confirmation.shard && confirmation.digests.iter().all(|(_, digest)| asked.contains(digest))
@@ -499,36 +520,36 @@ pub(super) fn judge(
         let Some((_, asked, answer)) = answer else { continue };
         match answer {
             Ok(Answer::Confirmed(found)) if found.len() == asked.len() => {
-                let revoked = |(scope, digest): &(Scope, Digest)| {
+                let revoked_scope = |(scope, digest): &(Scope, Digest)| {
                     let at = asked.iter().position(|asked| asked == digest)?;
                     let upto = found.get(at).copied().flatten()?;
                     covers(upto, token.issued_at).then_some(*scope)
                 };
-                if let Some(scope) = confirmation.digests.iter().find_map(revoked) {
+                if let Some(scope) = confirmation.digests.iter().find_map(revoked_scope) {
                     return Some(Ok(Status::Revoked(scope)));
                 }
                 Replica::note_confirmed(token, confirmation);
             }
-            // The replica has begun anew, or will.
-            Ok(Answer::OtherHistory) if confirmation.generation != BY_SHARDS => {}
-            Ok(_) => doubt = Some(Err(Doubt::Ledger(LedgerError::Failed))),
-            Err(error) => doubt = Some(Err(Doubt::Ledger(*error))),
+            // The replica has started over, so the lookup is repeated.
+            Ok(Answer::OtherHistory) if confirmation.generation != NO_GENERATION => {}
+            Ok(_) => failure = Some(Err(AuthorityError::Ledger(LedgerError::Failed))),
+            Err(error) => failure = Some(Err(AuthorityError::Ledger(*error))),
         }
     }
-    doubt
+    failure
 }
 
-/// The first word that a token is revoked; that it is active only when nothing is in doubt.
-fn in_kv(
+/// Revoked if any key is. Active only if every key was read and none revokes the token.
+fn status_from_kv(
     token: &Matchable,
-    revoked: &impl Fn(&MatchKey<'_>, Option<Timestamp>) -> Result<bool, IndexError>,
-) -> Result<Status, Doubt> {
+    is_revoked_by: &impl Fn(&MatchKey<'_>, Option<Timestamp>) -> Result<bool, IndexError>,
+) -> Result<Status, AuthorityError> {
     let mut status = Ok(Status::Active);
     for key in token.keys() {
-        match revoked(&key, token.issued_at) {
+        match is_revoked_by(&key, token.issued_at) {
             Ok(true) => return Ok(Status::Revoked(key.scope)),
             Ok(false) => {}
-            Err(error) => status = Err(Doubt::Index(error)),
+            Err(error) => status = Err(AuthorityError::Index(error)),
         }
     }
     status

@@ -1,26 +1,26 @@
-//! What a check promises.
+//! The freshness of a check: how soon it sees a logout.
 
 use std::time::Duration;
 
-/// The bound unless configured otherwise.
+/// The default bound.
 pub const DEFAULT_BOUND: Duration = Duration::from_secs(1);
 
-/// How soon after a logout a check no longer says that the token is active.
+/// How soon after a logout a check stops reporting the token as active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// At once: the ledger is asked every time.
+    /// Immediately. Every check relies on a sync that was requested after the check began.
     Strong,
-    /// After so long: memory that follows the ledger's feed.
+    /// After this duration at the latest. Checks are answered from memory, which is synced with the ledger.
     Bounded(Duration),
-    /// Once Workers KV has settled: KV alone, and no ledger is needed.
+    /// When the write is visible in Workers KV. Checks read KV alone, so no ledger is needed.
     Eventual,
 }
 
 impl Freshness {
-    /// What holds unless configured otherwise, where there is a ledger.
+    /// The default with a ledger.
     pub const DEFAULT: Self = Self::Bounded(DEFAULT_BOUND);
 
-    /// The bound, when it has one.
+    /// The bound, if any.
     #[must_use]
     pub const fn bound(self) -> Option<Duration> {
         match self {
@@ -29,7 +29,7 @@ impl Freshness {
         }
     }
 
-    /// Whether it promises at least as much as another one.
+    /// Whether this freshness is at least as strong as another one.
     #[must_use]
     pub fn is_at_least(self, other: Self) -> bool {
         match (self, other) {
@@ -39,7 +39,7 @@ impl Freshness {
         }
     }
 
-    /// Its name in the configuration, in queries and in answers.
+    /// The name in the configuration, in queries and in responses.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Where a revocation is found: the digest of issuer, scope and identifier, which names nobody.
+//! Keys of revocations: a digest of issuer, scope and identifier, which reveals no personal data.
 
 use std::rc::Rc;
 
@@ -9,37 +9,37 @@ use sha2::{Digest as _, Sha256};
 use super::record::Scope;
 use crate::token::Secret;
 
-/// The version of the key's form and of the value's.
+/// The version of the KV schema, for keys and values.
 const VERSION: &str = "v1";
 
 /// The SHA-256 of a revocation's issuer, scope and identifier, or their HMAC under a Worker secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
-/// The first half of a digest: what replicas hold. To find a second identifier with the same half takes 2^128 tries.
+/// The first half of a digest, which replicas hold. A second preimage takes 2^128 tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Prefix([u8; 16]);
 
 impl Digest {
-    /// The digest of these bytes.
+    /// Creates a digest from its bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes.
+    /// The bytes.
     #[must_use]
     pub const fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The key in Workers KV: `v1:ISSUER:SCOPE:DIGEST`, the digest in base64url.
+    /// The key in Workers KV: `v1:ISSUER:SCOPE:DIGEST`, with the digest in base64url.
     #[must_use]
     pub fn key(&self, issuer: &str, scope: Scope) -> String {
         format!("{VERSION}:{issuer}:{}:{}", scope.name(), self.text())
     }
 
-    /// What a key in Workers KV names: issuer, scope and digest; `None` when the text is no key.
+    /// Parses a key in Workers KV into issuer, scope and digest; `None` if it is malformed.
     #[must_use]
     pub fn of_key(key: &str) -> Option<(&str, Scope, Self)> {
         let (rest, digest) = key.strip_prefix(VERSION)?.strip_prefix(':')?.rsplit_once(':')?;
@@ -47,7 +47,7 @@ impl Digest {
         Some((issuer, Scope::named(scope)?, Self::parse(digest)?))
     }
 
-    /// What every key in Workers KV begins with.
+    /// The common prefix of all keys in Workers KV.
     #[must_use]
     pub fn key_prefix() -> String {
         [VERSION, ":"].concat()
@@ -59,19 +59,19 @@ impl Digest {
         (length == bytes.len()).then_some(Self(bytes))
     }
 
-    /// Its text: 43 characters of base64url.
+    /// The digest in base64url: 43 characters.
     #[must_use]
     pub fn text(&self) -> String {
         Base64UrlUnpadded::encode_string(&self.0)
     }
 
-    /// The half that replicas hold.
+    /// The first half of the digest.
     #[must_use]
     pub fn prefix(&self) -> Prefix {
         Prefix(self.0.first_chunk().copied().unwrap_or_default())
     }
 
-    /// Which of so many shards keeps what has this digest.
+    /// The number of the shard that stores this digest, of `shards`.
     #[must_use]
     pub fn shard(&self, shards: u32) -> u32 {
         let [a, b, c, d, ..] = self.0;
@@ -80,42 +80,42 @@ impl Digest {
 }
 
 impl Prefix {
-    /// The prefix of these bytes.
+    /// Creates a prefix from its bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes.
+    /// The bytes.
     #[must_use]
     pub const fn bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// The first 64 bits: a segment's filter has these, and runs are sorted by them.
+    /// The first 64 bits: the key in the filters of segments.
     #[must_use]
     pub fn filter_key(&self) -> u64 {
         self.0.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
     }
 
-    /// The other 64 bits, for hash tables.
+    /// The other 64 bits: the hash in hash tables.
     #[must_use]
     pub(super) fn hash_bits(&self) -> u64 {
         self.0.last_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
 }
 
-/// How digests are made. Identifiers such as e-mail addresses can be guessed and hashed by whoever reads the digests; a
-/// key in a Worker secret prevents that.
+/// How digests are computed. Without a key, anyone who can read the digests can test guesses of identifiers such as
+/// e-mail addresses. A key in a Worker secret prevents this.
 #[derive(Debug, Default)]
 pub struct DigestRules {
-    /// What revocations are recorded under.
+    /// The key for new revocations.
     recorded: DigestKey,
-    /// What checks look under as well, while the key is rotated.
+    /// A second key for lookups, during key rotation.
     also: Option<DigestKey>,
 }
 
-/// One way to make a digest.
+/// The hash function of digests.
 #[derive(Clone, Debug, Default)]
 pub enum DigestKey {
     /// SHA-256.
@@ -126,19 +126,19 @@ pub enum DigestKey {
 }
 
 impl DigestRules {
-    /// Records under one key, and looks under another one as well.
+    /// Creates rules with a key for new revocations and, during key rotation, a second key for lookups.
     #[must_use]
     pub const fn new(recorded: DigestKey, also: Option<DigestKey>) -> Self {
         Self { recorded, also }
     }
 
-    /// The digest that a revocation is recorded under.
+    /// The digest under which a new revocation is recorded.
     #[must_use]
     pub fn recorded(&self, issuer: &str, scope: Scope, identifier: &str) -> Digest {
         self.recorded.digest(issuer, scope, identifier)
     }
 
-    /// Every digest that a revocation may have been recorded under.
+    /// Every digest under which a revocation may have been recorded.
     pub fn all(&self, issuer: &str, scope: Scope, identifier: &str) -> impl Iterator<Item = Digest> {
         let also = self.also.as_ref().map(|key| key.digest(issuer, scope, identifier));
         std::iter::once(self.recorded.digest(issuer, scope, identifier)).chain(also)
@@ -146,7 +146,7 @@ impl DigestRules {
 }
 
 impl DigestKey {
-    /// A line feed stands between the parts: one issuer's identifiers cannot meet another's.
+    /// Joins the parts with line feeds, which issuer and scope names cannot contain, so that digests cannot collide.
     fn digest(&self, issuer: &str, scope: Scope, identifier: &str) -> Digest {
         let parts = [issuer, "\n", scope.name(), "\n", identifier];
         // An HMAC takes a key of any length, so `new_from_slice` never fails.

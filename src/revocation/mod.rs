@@ -1,4 +1,4 @@
-//! Revocations: what is recorded when a session ends, for how long, and how a revoked token is known.
+//! Revocations: what a logout records, for how long, where it is stored, and how a check finds it.
 
 mod authority;
 mod freshness;
@@ -14,12 +14,12 @@ mod status;
 #[doc(hidden)]
 pub mod steps;
 
-pub use authority::{Authority, Doubt};
+pub use authority::{Authority, AuthorityError};
 pub use freshness::{DEFAULT_BOUND, Freshness};
 pub use key::{Digest, DigestKey, DigestRules, Prefix};
 pub use kv::{StoredRevocation, write};
-pub use matching::{Ended, MatchKey, Matchable, RevocationRules, cut_off, logout_of};
+pub use matching::{MatchKey, Matchable, RevocableToken, RevocationRules, cut_off, logout_of};
 pub use receipt::Effective;
 pub use record::{Limits, Logout, Revocation, Scope, TokenEntry, shard_of};
 pub use replica::Replica;
-pub use status::{Known, Status};
+pub use status::{CheckedStatus, Status};

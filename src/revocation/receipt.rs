@@ -1,26 +1,27 @@
-//! From when on a logout holds, as its answer says.
+//! When a logout takes effect, as reported in its response.
 
 use std::time::Duration;
 
 use crate::time::Timestamp;
 
-/// From when on no check says any more that what was revoked is active.
+/// The times from which checks no longer report the revoked tokens as active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effective {
-    /// Under `strong`, and under `bounded`; neither is promised without a ledger.
+    /// For `strong` and `bounded` checks; `None` without a ledger.
     pub with_ledger: Option<(Timestamp, Timestamp)>,
-    /// Under `eventual`: once Workers KV has settled, when it takes the write at once.
+    /// For `eventual` checks, provided that the Workers KV write succeeds at once.
     pub eventual: Timestamp,
 }
 
 impl Effective {
-    /// What holds of a revocation that is durable since `now`.
+    /// The times for a revocation that is durable since `now`.
     #[must_use]
     pub fn of(now: Timestamp, has_ledger: bool, bound: Duration, settling: Duration) -> Self {
         Self { with_ledger: has_ledger.then(|| (now, now.plus(bound))), eventual: now.plus(settling) }
     }
 
-    /// As a dictionary of dates (RFC 9651 sections 3.2 and 3.3.7), in seconds of Unix time, rounded up.
+    /// Encodes the times as a Structured Fields dictionary of dates (RFC 9651 sections 3.2 and 3.3.7), rounded up to
+    /// seconds.
     #[must_use]
     pub fn header(&self) -> String {
         let eventual = format!("eventual=@{}", self.eventual.as_seconds_rounded_up());

@@ -1,20 +1,20 @@
-//! One revocation: which tokens it ends, and for how long.
+//! Revocations and logouts as values.
 
 use std::time::Duration;
 
 use super::key::Digest;
 use crate::time::Timestamp;
 
-/// Two logouts of one session within this time count as one. Revocations that live for a time from now are made so much
-/// longer, so that the earlier of the two does for both.
+/// Two logouts of a session within this time count as one. Revocations whose expiry is relative to now live this much
+/// longer than required, so that the first one also covers the second.
 pub(super) const DUPLICATE_WINDOW: Duration = Duration::from_secs(3);
 
-/// How much a revocation ends.
+/// The scope of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
-    /// Every token of an issuer that was issued up to a time.
+    /// Every token of an issuer that was issued up to a cut-off.
     Issuer,
-    /// Every token of a user that was issued up to a time.
+    /// Every token of a subject that was issued up to a cut-off.
     Subject,
     /// Every token of a session.
     Session,
@@ -23,10 +23,10 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// All scopes, the one that ends most first.
+    /// All scopes, the widest first.
     pub const ALL: [Self; 4] = [Self::Issuer, Self::Subject, Self::Session, Self::Token];
 
-    /// Its name in keys and in the configuration.
+    /// The name in KV keys and in the configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl Scope {
         }
     }
 
-    /// Its number in what is stored and sent; it never changes.
+    /// The number in storage and wire formats. It must never change.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -48,47 +48,47 @@ impl Scope {
         }
     }
 
-    /// The scope of a number.
+    /// The scope with a number.
     #[must_use]
     pub fn numbered(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.number() == number)
     }
 
-    /// The scope of a name.
+    /// The scope with a name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|scope| scope.name() == name)
     }
 }
 
-/// Which tokens a revocation ends, and for how long.
+/// Which tokens a revocation matches, and until when it is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Limits {
     /// For a subject or an issuer: tokens issued up to this time are revoked.
     pub cut_off: Option<Timestamp>,
-    /// When no token is left that it could match.
+    /// When every token that it matches has expired.
     pub expires_at: Timestamp,
 }
 
 impl Limits {
-    /// Whether they end a token that was issued then.
+    /// Whether the limits include a token with this issue time.
     #[must_use]
     pub fn match_token(&self, issued_at: Option<Timestamp>) -> bool {
         ends(self.cut_off, issued_at)
     }
 
-    /// Whether they end all that `other` ends, and as long, but for what `other` can spare.
+    /// Whether these limits include `other`. The expiry may be earlier by `duplicate_window`.
     #[must_use]
-    pub fn cover(&self, other: &Self, spare: Duration) -> bool {
+    pub fn cover(&self, other: &Self, duplicate_window: Duration) -> bool {
         let cut_off = match (self.cut_off, other.cut_off) {
             (None, _) => true,
             (Some(_), None) => false,
             (Some(own), Some(other)) => own >= other,
         };
-        cut_off && self.expires_at.plus(spare) >= other.expires_at
+        cut_off && self.expires_at.plus(duplicate_window) >= other.expires_at
     }
 
-    /// The later cut-off and the later expiry of both.
+    /// The union of two limits: the later cut-off and the later expiry.
     #[must_use]
     pub fn widened_by(&self, other: &Self) -> Self {
         Self {
@@ -98,8 +98,7 @@ impl Limits {
     }
 }
 
-/// Whether a revocation with this cut-off ends a token that was issued then. A token that does not say when is ended by
-/// every cut-off.
+/// Whether a cut-off revokes a token with this issue time. Tokens without `iat` are revoked by every cut-off.
 fn ends(cut_off: Option<Timestamp>, issued_at: Option<Timestamp>) -> bool {
     match (cut_off, issued_at) {
         (Some(cut_off), Some(issued_at)) => issued_at <= cut_off,
@@ -110,71 +109,79 @@ fn ends(cut_off: Option<Timestamp>, issued_at: Option<Timestamp>) -> bool {
 /// One revocation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Revocation {
-    /// Where it is found.
+    /// The digest of what is revoked.
     pub digest: Digest,
     /// The issuer's name in the configuration.
     pub issuer: String,
-    /// How much it ends.
+    /// The scope.
     pub scope: Scope,
-    /// When it was made.
+    /// When the logout was recorded.
     pub revoked_at: Timestamp,
-    /// For a subject or an issuer: tokens issued up to this time are revoked.
+    /// For subjects and issuers: tokens issued up to this time are revoked.
     pub cut_off: Option<Timestamp>,
-    /// When no token is left that it could match.
+    /// When every token that it matches has expired.
     pub expires_at: Timestamp,
-    /// How much longer it lives than it must.
-    pub spare: Duration,
+    /// By how much `expires_at` exceeds what is required, so that a repeated logout needs no new revocation.
+    pub duplicate_window: Duration,
 }
 
 impl Revocation {
-    /// Its key in Workers KV.
+    /// The key in Workers KV.
     #[must_use]
     pub fn key(&self) -> String {
         self.digest.key(&self.issuer, self.scope)
     }
 
-    /// Which tokens it ends.
+    /// Which tokens it matches, and until when it is needed.
     #[must_use]
     pub const fn limits(&self) -> Limits {
         Limits { cut_off: self.cut_off, expires_at: self.expires_at }
     }
 
-    /// This revocation with other limits.
+    /// Replaces the limits.
     #[must_use]
     pub fn within(self, limits: Limits) -> Self {
         Self { cut_off: limits.cut_off, expires_at: limits.expires_at, ..self }
     }
 }
 
-/// What one logout revokes.
+/// The revocations of one logout.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Logout {
-    /// The widest revocation: it ends everything that the others end.
+    /// The widest revocation, which implies the others.
     pub widest: Revocation,
-    /// The token's own revocation, where that is another one. It is an entry in Workers KV, with the token's expiry.
+    /// The token's own revocation, unless `widest` is that. It is only written to Workers KV, with the token's expiry.
     pub token: Option<TokenEntry>,
 }
 
 /// A token's own revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenEntry {
-    /// Where it is found.
+    /// The digest of the token id.
     pub digest: Digest,
-    /// When the token is expired everywhere.
+    /// The token's expiry plus leeway.
     pub expires_at: Timestamp,
 }
 
 impl Logout {
-    /// The token's own revocation, where that is not the widest.
+    /// The token's own revocation, unless `widest` is that.
     #[must_use]
-    pub fn of_token(&self) -> Option<Revocation> {
+    pub fn token_revocation(&self) -> Option<Revocation> {
         let TokenEntry { digest, expires_at } = self.token?;
         let widest = self.widest.clone();
-        Some(Revocation { digest, scope: Scope::Token, cut_off: None, expires_at, spare: Duration::ZERO, ..widest })
+        Some(Revocation {
+            digest,
+            scope: Scope::Token,
+            cut_off: None,
+            expires_at,
+            duplicate_window: Duration::ZERO,
+            ..widest
+        })
     }
 }
 
-/// Which of so many shards records what is revoked. The first one has the cut-offs of issuers, which every check needs.
+/// The number of the shard that records a revocation, of `shards`. Shard 0 has all issuer cut-offs, which every check
+/// needs.
 #[must_use]
 pub fn shard_of(scope: Scope, digest: &Digest, shards: u32) -> u32 {
     if scope == Scope::Issuer { 0 } else { digest.shard(shards) }

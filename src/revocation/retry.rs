@@ -1,16 +1,16 @@
-//! The pauses between tries.
+//! Exponential backoff between retries.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// So many pauses, each twice the one before, with jitter.
+/// Returns `count` pauses. Each is twice as long as the one before, with jitter.
 pub(super) fn pauses(first: Duration, count: usize) -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(first)
         .with_max_times(count)
         .with_jitter()
-        // Without a seed of its own every isolate would pause alike, and contenders would meet again and again.
+        // The default seed is the same in every isolate, so their retries would collide.
         .with_jitter_seed(getrandom::u64().unwrap_or_default())
         .build()
 }

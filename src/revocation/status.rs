@@ -1,4 +1,4 @@
-//! What is known of a token, and how fresh that is.
+//! The revocation status of a token.
 
 use super::freshness::Freshness;
 use super::record::Scope;
@@ -6,17 +6,17 @@ use super::record::Scope;
 /// Whether a token is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// Nothing revokes it.
+    /// Not revoked.
     Active,
-    /// A revocation of this scope ends it.
+    /// Revoked by a revocation of this scope.
     Revoked(Scope),
 }
 
-/// What is known of a token, and how fresh that is.
+/// A token's status, and the freshness of the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// What is known of it.
+pub struct CheckedStatus {
+    /// The status.
     pub status: Status,
-    /// The promise that was kept.
+    /// The freshness that the check has met.
     pub freshness: Freshness,
 }

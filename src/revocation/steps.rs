@@ -1,4 +1,4 @@
-//! What an isolate does between two waits, for the model in `tests/model.rs`, which decides itself what happens next.
+//! The single steps of an isolate, for the model in `tests/model.rs`, which schedules them itself.
 
 use super::authority;
 use super::freshness::Freshness;
@@ -7,34 +7,39 @@ use super::ledger::{Answer, Segment};
 use super::matching::{Confirmed, Matchable};
 use super::record::{Logout, Scope};
 pub use super::replica::{Confirmation, Lookup, Pages, Replica, Required, Shared, Snapshot, SyncError, take_filter};
-use super::status::{Known, Status};
+use super::status::{CheckedStatus, Status};
 use crate::ports::LedgerError;
 use crate::time::Timestamp;
 
-/// What a replica says of a token, `None` when it is not as recent as required.
+/// Looks a token up; `None` if the replica is not recent enough.
 #[must_use]
 pub fn look(replica: &Replica, token: &Matchable, required: Required, now: Timestamp) -> Option<Lookup> {
-    replica.look(token, required, now)
+    replica.lookup_if_fresh(token, required, now)
 }
 
-/// What memory alone says of a token, `None` when others have to be asked.
+/// A token's status from memory alone; `None` if I/O is needed.
 #[must_use]
-pub fn from_memory(replica: &Replica, token: &Matchable, freshness: Freshness, now: Timestamp) -> Option<Known> {
-    replica.remembered(token, freshness, now)
+pub fn from_memory(
+    replica: &Replica,
+    token: &Matchable,
+    freshness: Freshness,
+    now: Timestamp,
+) -> Option<CheckedStatus> {
+    replica.status_from_memory(token, freshness, now)
 }
 
-/// What a shard has confirmed of a token: its verdict, or `None` when the replica has to be looked at again.
+/// Applies a shard's confirmation: the token's status, or `None` if it must be looked up again.
 #[must_use]
 pub fn judge(token: &Matchable, confirmation: &Confirmation, answer: &Answer) -> Option<Result<Status, LedgerError>> {
     let asked: Vec<Digest> = confirmation.digests.iter().map(|(_, digest)| *digest).collect();
     let answers = [(confirmation.shard, asked, Ok(answer.clone()))];
-    let judged = authority::judge(token, std::slice::from_ref(confirmation), &answers)?;
+    let judged = authority::combine_confirmations(token, std::slice::from_ref(confirmation), &answers)?;
     Some(judged.map_err(|_| LedgerError::Failed))
 }
 
-/// Begins a replica of a shard anew, unless that has happened since.
+/// Starts a shard's replica over, unless its generation has already changed.
 pub fn begin_anew(replica: &Replica, shard: u32, generation: u64) {
-    replica.begin_anew(shard, generation);
+    replica.start_over(shard, generation);
 }
 
 /// Remembers a logout that this isolate has answered.
@@ -48,30 +53,33 @@ pub fn next_to_load(replica: &Replica, now: Timestamp) -> Option<(u32, Segment)>
     replica.next_to_load(now)
 }
 
-/// Notes the time.
+/// Detects that the clock was set back.
 pub fn look_at_clock(replica: &Replica, now: Timestamp) {
-    replica.look_at_clock(now);
+    replica.detect_clock_rollback(now);
 }
 
-/// What is remembered of a token: in which state of the segments nothing was found, and what shards have confirmed, as
-/// shard, generation and version.
+/// The cached lookups of a token: the version of the segments in which it was absent, and the confirmations as tuples
+/// of shard, generation and version.
 pub type Remembered = (Option<u64>, Vec<(u32, u64, u64)>);
 
-/// What is remembered of a token.
+/// Reads the cached lookups of a token.
 #[must_use]
 pub fn remembered(token: &Matchable) -> Remembered {
     let confirmed = token.confirmed.borrow();
-    (token.clean_in.get(), confirmed.iter().map(|known| (known.shard, known.generation, known.upto)).collect())
+    (
+        token.absent_in_segments.get(),
+        confirmed.iter().map(|known| (known.shard, known.generation, known.upto)).collect(),
+    )
 }
 
-/// Remembers that of a token.
-pub fn remember(token: &Matchable, (clean_in, confirmed): &Remembered) {
+/// Writes the cached lookups of a token.
+pub fn remember(token: &Matchable, (absent_in_segments, confirmed): &Remembered) {
     let known = |&(shard, generation, upto): &(u32, u64, u64)| Confirmed { shard, generation, upto };
-    token.clean_in.set(*clean_in);
+    token.absent_in_segments.set(*absent_in_segments);
     *token.confirmed.borrow_mut() = confirmed.iter().map(known).collect();
 }
 
-/// A token that revocations with these digests end.
+/// A token that revocations with these digests match.
 #[must_use]
 pub fn matchable(digests: &[(Scope, Digest)], issued_at: Option<Timestamp>) -> Matchable {
     Matchable::with_digests("i", digests, issued_at)

@@ -5,7 +5,7 @@ use edge_logout::revocation::steps::{
     Confirmation, Lookup, Pages, Replica, Required, Shared, Snapshot, begin_anew, from_memory, judge, look,
     look_at_clock, next_to_load, remembered, take_filter,
 };
-use edge_logout::revocation::{Freshness, Known, Status};
+use edge_logout::revocation::{CheckedStatus, Freshness, Status};
 use sha2::{Digest as _, Sha256};
 
 use crate::laws::{self, Says};
@@ -32,7 +32,7 @@ pub fn weakest(state: &Isolate) -> Option<Asked> {
 }
 
 /// What a check under the bound says without waiting.
-pub fn bounded(scene: &Scene, world: &World, isolate: usize, token: usize) -> Option<Known> {
+pub fn bounded(scene: &Scene, world: &World, isolate: usize, token: usize) -> Option<CheckedStatus> {
     let state = &world.isolates[isolate];
     let replica = state.memory.replica();
     let matchable = scene.tokens[token].matchable(&state.remembered[token]);
@@ -42,7 +42,7 @@ pub fn bounded(scene: &Scene, world: &World, isolate: usize, token: usize) -> Op
             Lookup::Is(status) => status,
             Lookup::AskIndex | Lookup::Confirm(_) => return None,
         };
-        return Some(Known { status, freshness: Freshness::Bounded(scene.bound) });
+        return Some(CheckedStatus { status, freshness: Freshness::Bounded(scene.bound) });
     }
     from_memory(&replica, &matchable, Freshness::Bounded(scene.bound), now)
 }

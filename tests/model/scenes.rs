@@ -47,7 +47,7 @@ fn ends(scope: Scope, name: (u32, u8), rank: Option<i64>, after: Duration) -> Lo
         revoked_at: BEGIN,
         cut_off: rank.map(cut_off),
         expires_at: BEGIN.plus(after),
-        spare: Duration::ZERO,
+        duplicate_window: Duration::ZERO,
     };
     Logout { widest, token: None }
 }

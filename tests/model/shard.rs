@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use edge_logout::ports::IndexError;
+use edge_logout::ports::KvEntry;
 use edge_logout::revocation::ledger::{
     Answer, Call, Import, Ledger, Listed, ListedEntry, LogEntry, Position, Question, Rows, Step as Next,
 };
 use edge_logout::revocation::steps::Snapshot;
 use edge_logout::revocation::{Revocation, StoredRevocation};
-use edge_logout::ports::KvEntry;
 use edge_logout::time::Timestamp;
 
 use crate::mutations::Mutation;

@@ -316,7 +316,7 @@ impl Token {
 
     pub fn is_ended_by_logout(&self, logout: &Logout) -> bool {
         self.is_ended_by(&logout.widest.digest, &logout.widest.limits())
-            || logout.of_token().is_some_and(|token| self.is_ended_by(&token.digest, &token.limits()))
+            || logout.token_revocation().is_some_and(|token| self.is_ended_by(&token.digest, &token.limits()))
     }
 }
 
@@ -347,7 +347,7 @@ impl World {
 
 /// Which logouts end a digest within which limits.
 pub fn revocations(logout: &Logout) -> impl Iterator<Item = Revocation> {
-    [Some(logout.widest.clone()), logout.of_token()].into_iter().flatten()
+    [Some(logout.widest.clone()), logout.token_revocation()].into_iter().flatten()
 }
 
 pub type ByDigest<T> = BTreeMap<Digest, T>;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use edge_logout::ports::KvEntry;
 use edge_logout::revocation::ledger::{
     Answer, Call, Ledger, Listed, ListedEntry, Position, Question, Setup, Step, SyncQuestion,
 };
 use edge_logout::revocation::{Revocation, Scope, StoredRevocation, shard_of};
-use edge_logout::ports::KvEntry;
 use edge_logout::time::Timestamp;
 
 use super::{SETTLING, SMALL, at, confirm, digest, record, revocation, session, settle, setup, sync, write_all};

@@ -9,13 +9,16 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
-use edge_logout::wait::within;
-use edge_logout::revocation::ledger::{Answer, Call, Ledger, LedgerRules, Listed, ListedEntry, Sizes, Step};
-use edge_logout::revocation::{Authority, Digest, Doubt, Ended, Freshness, Known, Logout, Matchable, Replica, RevocationRules, Scope, Status, StoredRevocation};
 use edge_logout::ports::KvEntry;
+use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
+use edge_logout::revocation::ledger::{Answer, Call, Ledger, LedgerRules, Listed, ListedEntry, Sizes, Step};
+use edge_logout::revocation::{
+    Authority, AuthorityError, CheckedStatus, Digest, Freshness, Logout, Matchable, Replica, RevocableToken,
+    RevocationRules, Scope, Status, StoredRevocation,
+};
 use edge_logout::time::Timestamp;
 use edge_logout::token::OpaqueToken;
+use edge_logout::wait::within;
 use proptest::prelude::*;
 
 use super::{SETTLING, at, record, revocation, settle, write_all};
@@ -113,7 +116,7 @@ fn name(token: usize) -> String {
 }
 
 fn matchable(token: usize) -> Matchable {
-    Matchable::new(Ended::Opaque(OpaqueToken(&name(token))), &rules())
+    Matchable::new(RevocableToken::Opaque(OpaqueToken(&name(token))), &rules())
 }
 
 fn logout(token: usize) -> Logout {
@@ -183,7 +186,7 @@ struct Acknowledged {
 }
 
 struct Running {
-    future: Pin<Box<dyn Future<Output = Result<Known, Doubt>>>>,
+    future: Pin<Box<dyn Future<Output = Result<CheckedStatus, AuthorityError>>>>,
     token: usize,
     is_strong: bool,
     event: usize,
@@ -408,7 +411,7 @@ impl World {
         }
     }
 
-    fn judge(&mut self, check: &Running, verdict: Result<Known, Doubt>) {
+    fn judge(&mut self, check: &Running, verdict: Result<CheckedStatus, AuthorityError>) {
         let Ok(known) = verdict else {
             self.verdicts[2] += 1;
             return;

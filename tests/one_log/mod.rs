@@ -60,8 +60,8 @@ pub fn mixed(number: u64) -> u64 {
 
 /// A revocation.
 pub fn revocation(digest: Digest, scope: Scope, cut_off: Option<Timestamp>, expires_at: Timestamp) -> Revocation {
-    let spare = if scope == Scope::Token { Duration::ZERO } else { SPARE };
-    Revocation { digest, issuer: "shop".to_owned(), scope, revoked_at: BEGIN, cut_off, expires_at, spare }
+    let duplicate_window = if scope == Scope::Token { Duration::ZERO } else { SPARE };
+    Revocation { digest, issuer: "shop".to_owned(), scope, revoked_at: BEGIN, cut_off, expires_at, duplicate_window }
 }
 
 /// The end of a session.
@@ -168,7 +168,7 @@ impl Model {
                 Answer::Segment(Some(filter)) => filter,
                 other => panic!("{other:?}"),
             };
-            assert!(segment.is_of(&filter));
+            assert!(segment.matches_checksum(&filter));
             model.filters.push((segment.name, SegmentFilter::read(&filter).unwrap()));
         }
         model

@@ -4,11 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, IndexError};
-use edge_logout::wait::all;
 use edge_logout::ports::KvEntry;
-use edge_logout::revocation::ledger::{GATHERING, Ledger, Listed, Outside, Publication, Rows, Sizes, work};
+use edge_logout::ports::{Clock, IndexError};
+use edge_logout::revocation::ledger::{
+    BackgroundIo, GATHERING, Ledger, Listed, Publication, Rows, Sizes, run_background_work,
+};
 use edge_logout::time::Timestamp;
+use edge_logout::wait::all;
 
 use super::{BEGIN, digest, mixed, record, session, session_of};
 use crate::support::clock;
@@ -52,7 +54,7 @@ impl Cloud {
     }
 }
 
-impl Outside for Cloud {
+impl BackgroundIo for Cloud {
     type DatabaseError = Unreadable;
 
     /// An invocation: six connections, and each takes the next entry when it is free.
@@ -132,7 +134,7 @@ impl Object {
             if self.alarm_at.get().is_some_and(|at| at <= clock::now()) {
                 self.alarm_at.set(None);
                 self.is_working.set(true);
-                let next = work(&self.ledger, &self.cloud).await.unwrap();
+                let next = run_background_work(&self.ledger, &self.cloud).await.unwrap();
                 self.is_working.set(false);
                 self.wake_at(next);
             }
@@ -165,7 +167,7 @@ impl Object {
         let mut delays: Vec<_> = (0..count)
             .flat_map(|number| {
                 let logout = session_of(2 * number, 2 * number + 1, BEGIN);
-                [of(number, logout.widest.key()), of(number, logout.of_token().unwrap().key())]
+                [of(number, logout.widest.key()), of(number, logout.token_revocation().unwrap().key())]
             })
             .collect();
         delays.sort_unstable();
@@ -219,7 +221,7 @@ fn a_backlog_is_written_at_a_hundred_entries_a_second_at_least() {
     let begun = clock::now();
     clock::run(async {
         while object.cloud.kv.borrow().len() < 6_000 {
-            work(&object.ledger, &object.cloud).await.unwrap();
+            run_background_work(&object.ledger, &object.cloud).await.unwrap();
         }
     });
     let last = object.cloud.kv.borrow().values().max().copied().unwrap();
@@ -249,7 +251,7 @@ fn publishing_that_hangs_ends_the_work_neither_now_nor_for_ever() {
     }
     // Every alarm ends, and in the end everything is written.
     for _ in 0..20 {
-        clock::run(async { work(&object.ledger, &object.cloud).await.unwrap() });
+        clock::run(async { run_background_work(&object.ledger, &object.cloud).await.unwrap() });
     }
     assert_eq!(object.cloud.kv.borrow().len(), 20_000);
     let head = object.ledger.borrow().rows.head().unwrap().unwrap();

@@ -50,7 +50,7 @@ fn a_guard_takes_the_token_from_the_cookie_and_takes_the_cookie_away() {
     assert!(forward.headers.contains(&("X-Auth-Issuer", "worth".into())));
     let alone = asking().send(&with_cookie("GET", "/api/orders", &format!("__Host-token={}", token())));
     let forward = alone.forward.unwrap();
-    assert!(!forward.kept.keeps("cookie"));
+    assert!(!forward.kept_headers.keeps("cookie"));
     assert!(forward.headers.iter().all(|(name, _)| *name != "Cookie"));
     // Also beside a bearer token of the same guard, where it was expired or empty.
     let stale = asking().send(&with_cookie("GET", "/api/orders", "other=1; a=2").bearer(&token()));
@@ -61,7 +61,7 @@ fn a_guard_takes_the_token_from_the_cookie_and_takes_the_cookie_away() {
 fn the_table_may_pass_the_cookie_on() {
     let asking = with(json!({ "name": "__Host-token", "pass_on": true }));
     let forward = asking.send(&from("GET", "/api/orders", None)).forward.unwrap();
-    assert!(forward.kept.keeps("cookie"));
+    assert!(forward.kept_headers.keeps("cookie"));
     assert!(forward.headers.iter().all(|(name, _)| *name != "Cookie"));
 }
 
@@ -186,12 +186,12 @@ fn a_preflight_carries_no_cookie() {
         .header("authorization", "Bearer x");
     let forward = asking.send(&preflight).forward.unwrap();
     assert!(forward.headers.is_empty());
-    assert!(forward.kept.is_preflight);
+    assert!(forward.kept_headers.is_preflight);
     for name in ["cookie", "authorization", "x-eposn-customer-token", "x-api-key", "content-type"] {
-        assert!(!forward.kept.keeps(name), "{name}");
+        assert!(!forward.kept_headers.keeps(name), "{name}");
     }
     for name in ["origin", "access-control-request-method", "access-control-request-headers", "user-agent"] {
-        assert!(forward.kept.keeps(name), "{name}");
+        assert!(forward.kept_headers.keeps(name), "{name}");
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use edge_logout::revocation::ledger::LedgerRules;
 use edge_logout::revocation::{
-    Authority, DigestRules, Doubt, Ended, Freshness, Known, Logout, Matchable, Replica, Revocation, RevocationRules,
-    Scope, Status, logout_of,
+    Authority, AuthorityError, CheckedStatus, DigestRules, Freshness, Logout, Matchable, Replica, RevocableToken,
+    Revocation, RevocationRules, Scope, Status, logout_of,
 };
 use edge_logout::time::Timestamp;
 use edge_logout::token::OpaqueToken;
@@ -45,7 +45,12 @@ impl Isolate {
     }
 
     /// What a check says.
-    pub fn check(&self, platform: &TestPlatform, token: &Matchable, freshness: Freshness) -> Result<Known, Doubt> {
+    pub fn check(
+        &self,
+        platform: &TestPlatform,
+        token: &Matchable,
+        freshness: Freshness,
+    ) -> Result<CheckedStatus, AuthorityError> {
         run(self.on(platform).status(token, freshness, LIMIT))
     }
 
@@ -55,7 +60,7 @@ impl Isolate {
     }
 
     /// Logs out.
-    pub fn log_out(&self, platform: &TestPlatform, name: &str) -> Result<(), Doubt> {
+    pub fn log_out(&self, platform: &TestPlatform, name: &str) -> Result<(), AuthorityError> {
         run(self.on(platform).revoke(&ending(name, now(platform)), LIMIT))
     }
 
@@ -71,12 +76,12 @@ fn now(platform: &TestPlatform) -> Timestamp {
 
 /// What is known of the opaque token of this name.
 pub fn token(name: &str) -> Matchable {
-    Matchable::new(Ended::Opaque(OpaqueToken(name)), &rules())
+    Matchable::new(RevocableToken::Opaque(OpaqueToken(name)), &rules())
 }
 
 /// What its logout records.
 pub fn ending(name: &str, now: Timestamp) -> Logout {
-    logout_of(Ended::Opaque(OpaqueToken(name)), &[Scope::Token], &rules(), now)
+    logout_of(RevocableToken::Opaque(OpaqueToken(name)), &[Scope::Token], &rules(), now)
 }
 
 /// The rules of the issuer.
@@ -94,7 +99,7 @@ pub fn revocation(scope: Scope, name: &str, cut_off: Option<Timestamp>, expires_
         revoked_at: Timestamp::from_millis(0),
         cut_off,
         expires_at,
-        spare: Duration::ZERO,
+        duplicate_window: Duration::ZERO,
     }
 }
 

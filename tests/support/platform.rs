@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use edge_logout::ports::{Bindings, Clock, Directory, Index, IndexError, LedgerError, RateLimits, SessionStore, Signatures, Unavailable};
-use edge_logout::revocation::ledger::{Call, Ledger, Sizes};
+use edge_logout::ports::{
+    Bindings, Clock, Directory, Index, IndexError, LedgerError, RateLimits, SessionStore, Signatures, Unavailable,
+};
 use edge_logout::ports::{KvEntry, KvLifetime};
+use edge_logout::revocation::ledger::{Call, Ledger, Sizes};
 use edge_logout::time::Timestamp;
 use edge_logout::token::{PrivateKey, PublicKey, Secret, SigningInput};
 

@@ -4,15 +4,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use edge_logout::ports::KvEntry;
 use edge_logout::ports::{Index, IndexError, LedgerError, LedgerShards, SharedMemory};
-use edge_logout::wait::within;
 use edge_logout::revocation::ledger::{
-    Answer, Call, GATHERING, Ledger, Listed, ListedEntry, Outside, Publication, Question, Setup, Sizes, WRITE_LIMIT,
-    work,
+    Answer, BackgroundIo, Call, GATHERING, Ledger, Listed, ListedEntry, Publication, Question, Setup, Sizes,
+    WRITE_LIMIT, run_background_work,
 };
 use edge_logout::revocation::{Logout, StoredRevocation};
-use edge_logout::ports::KvEntry;
 use edge_logout::time::Timestamp;
+use edge_logout::wait::within;
 
 use super::clock::{self, run};
 use super::platform::{LedgerFault, TestPlatform, fail};
@@ -100,7 +100,7 @@ impl TestPlatform {
         for shard in due {
             self.alarms.borrow_mut().remove(&shard);
             let ledger = Rc::clone(&self.ledger.borrow()[&shard]);
-            if let Some(next) = run(work(&ledger, self)).unwrap() {
+            if let Some(next) = run(run_background_work(&ledger, self)).unwrap() {
                 self.alarms.borrow_mut().insert(shard, next);
             }
         }
@@ -172,7 +172,7 @@ impl TestPlatform {
     }
 }
 
-impl Outside for TestPlatform {
+impl BackgroundIo for TestPlatform {
     type DatabaseError = Unreadable;
 
     async fn write(&self, entries: Vec<KvEntry>) -> Vec<Result<(), IndexError>> {

@@ -1,27 +1,27 @@
-//! A revocation as an entry in Workers KV. `docs/storage.md` has the schema for those who read it from outside.
+//! The encoding of a revocation in Workers KV. `docs/storage.md` documents the schema.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::super::record::{Limits, Revocation, Scope};
-use crate::ports::{KvEntry, KvLifetime};
 use crate::json::{self, Object};
+use crate::ports::{KvEntry, KvLifetime};
 use crate::time::Timestamp;
 
-/// Workers KV keeps an entry at least this long.
+/// The minimum `expirationTtl` of Workers KV.
 const KV_MIN_LIFETIME: Duration = Duration::from_mins(1);
-/// Below this an absolute date might be less than KV's minimum away by the time that a retried write arrives.
+/// Shorter lifetimes are written as a TTL: an absolute expiration could fall below KV's minimum before a retry arrives.
 const KV_ABSOLUTE_FROM: Duration = Duration::from_mins(2);
-/// Workers KV reads expiry as a 32-bit number and refuses more.
+/// The latest expiration that Workers KV accepts: it reads a 32-bit number.
 const KV_LAST_SECOND: i64 = i32::MAX as i64;
 
-/// What a revocation's value in KV says, which is its metadata as well, so that listing keys is enough to read them.
+/// The value of a KV entry. The metadata is the same, so that a key listing includes the revocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredRevocation(Limits);
 
 impl StoredRevocation {
-    /// What a value in KV says, `None` when it cannot be read.
+    /// Parses a value; `None` if it is malformed.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
         let stored = json::read_object(value)?;
@@ -36,14 +36,14 @@ impl StoredRevocation {
         Some(Self(Limits { cut_off, expires_at: seconds(stored.get("expires_at")?)? }))
     }
 
-    /// Which tokens it ends.
+    /// Which tokens are revoked, and for how long.
     #[must_use]
     pub const fn limits(&self) -> Limits {
         self.0
     }
 }
 
-/// A revocation's value in Workers KV: what operators read.
+/// Encodes a revocation as the JSON value of its KV entry.
 fn write_stored(revocation: &Revocation) -> String {
     let stored = Object::new()
         .text("issuer", &revocation.issuer)
@@ -57,7 +57,7 @@ fn write_stored(revocation: &Revocation) -> String {
 }
 
 impl KvEntry {
-    /// The entry of a revocation that is written now.
+    /// The KV entry of a revocation, to be written now.
     #[must_use]
     pub fn of(revocation: &Revocation, now: Timestamp) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl KvEntry {
 }
 
 impl KvLifetime {
-    /// How long KV must keep what is written now and expires at a time: at least 60 seconds, and within 32 bits.
+    /// The lifetime of an entry that expires at a time and is written now, within KV's limits.
     #[must_use]
     pub fn until(expires_at: Timestamp, now: Timestamp) -> Self {
         kv_lifetime(expires_at, now)
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(kv_lifetime(Timestamp::from_seconds(2_147_483_647), NOW), KvLifetime::Until(2_147_483_647));
         assert_eq!(kv_lifetime(Timestamp::from_seconds(2_147_483_648), NOW), KvLifetime::Until(2_147_483_647));
         assert_eq!(kv_lifetime(Timestamp::from_seconds(i64::MAX), NOW), KvLifetime::Until(2_147_483_647));
-        // After 2038 the 32 bits are spent: KV is asked for its last second, and says itself that it cannot.
+        // After 2038 the latest expiration is in the past, which KV itself rejects.
         let after = Timestamp::from_seconds(2_200_000_000);
         assert_eq!(kv_lifetime(after.plus(Duration::from_hours(1)), after), KvLifetime::Until(2_147_483_647));
     }
@@ -122,7 +122,7 @@ mod tests {
             revoked_at: Timestamp::from_millis(1_800_000_000_120),
             cut_off,
             expires_at: Timestamp::from_seconds(1_800_003_600),
-            spare: Duration::ZERO,
+            duplicate_window: Duration::ZERO,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Revocations in Workers KV: what `eventual` checks read, and what a Worker without a ledger writes.
+//! Revocations in Workers KV. `eventual` checks read them, and a Worker without a ledger stores them only there.
 
 mod entry;
 mod write;

@@ -1,4 +1,4 @@
-//! Writing revocations so that success means durable.
+//! Writes revocations to Workers KV, with retries. Success means that they are durable.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use crate::ports::KvEntry;
 use crate::ports::{Clock, Index, IndexError};
 use crate::wait::within;
 
-/// The first pause; each further one is twice as long, with jitter. The fourth try comes one to two seconds after the
-/// first: later than Workers KV's one write a second to a key demands, and within what a logout waits.
+/// The first pause. Each further one is twice as long, with jitter. The fourth attempt comes one to two seconds after
+/// the first, which satisfies Workers KV's limit of one write per second and key, and the time limit of a logout.
 const FIRST_PAUSE: Duration = Duration::from_millis(150);
-const TRIES_AFTER_THE_FIRST: usize = 4;
+const MAX_RETRIES: usize = 4;
 
-/// Writes what a logout revokes, all within `limit`. The widest revocation is durable before the token's own is written:
-/// otherwise a retry could be refused as already logged out while the rest of the session lives on.
+/// Writes the revocations of a logout within `limit`. The widest one is written before the token's own. Otherwise a
+/// retry could be rejected as already logged out while the session's other tokens are still active.
 ///
 /// # Errors
-/// The last fault, when the limit or the tries are spent. Writing the same again is safe.
+/// The last error, after `limit` or the last attempt. Retrying is safe.
 pub async fn write<P: Index + Clock>(platform: &P, logout: &Logout, limit: Duration) -> Result<(), IndexError> {
     let all = async {
         write_one(platform, &logout.widest).await?;
-        match logout.of_token() {
+        match logout.token_revocation() {
             Some(token) => write_one(platform, &token).await,
             None => Ok(()),
         }
@@ -31,7 +31,7 @@ pub async fn write<P: Index + Clock>(platform: &P, logout: &Logout, limit: Durat
 }
 
 async fn write_one<P: Index + Clock>(platform: &P, revocation: &Revocation) -> Result<(), IndexError> {
-    let mut pauses = pauses(FIRST_PAUSE, TRIES_AFTER_THE_FIRST);
+    let mut pauses = pauses(FIRST_PAUSE, MAX_RETRIES);
     loop {
         let written = attempt(platform, revocation).await;
         if !matches!(written, Err(IndexError::RateLimited | IndexError::Transient)) {
@@ -44,23 +44,23 @@ async fn write_one<P: Index + Clock>(platform: &P, revocation: &Revocation) -> R
 
 async fn attempt<P: Index + Clock>(platform: &P, revocation: &Revocation) -> Result<(), IndexError> {
     let revocation =
-        if revocation.cut_off.is_some() { &not_before_stored(platform, revocation).await? } else { revocation };
+        if revocation.cut_off.is_some() { &widened_by_stored(platform, revocation).await? } else { revocation };
     match platform.put(&KvEntry::of(revocation, platform.now())).await {
-        // Somebody else is writing this key: when it is the same logout, sent twice, the other one has done it.
-        Err(IndexError::RateLimited) if is_there(platform, revocation).await => Ok(()),
+        // Another request writes the same key. If it has stored the same revocation, nothing is left to do.
+        Err(IndexError::RateLimited) if is_stored(platform, revocation).await => Ok(()),
         written => written,
     }
 }
 
-/// A cut-off that takes nothing back from the one that is stored already: the later cut-off and the later expiry of both.
-async fn not_before_stored<P: Index>(platform: &P, revocation: &Revocation) -> Result<Revocation, IndexError> {
+/// Widens a cut-off by the stored one, so that the write does not undo revocations.
+async fn widened_by_stored<P: Index>(platform: &P, revocation: &Revocation) -> Result<Revocation, IndexError> {
     let stored = stored(platform, &revocation.key()).await?;
     let widened = stored.map_or(revocation.limits(), |stored| revocation.limits().widened_by(&stored.limits()));
     Ok(revocation.clone().within(widened))
 }
 
-async fn is_there<P: Index>(platform: &P, revocation: &Revocation) -> bool {
-    let covers = |stored: StoredRevocation| stored.limits().cover(&revocation.limits(), revocation.spare);
+async fn is_stored<P: Index>(platform: &P, revocation: &Revocation) -> bool {
+    let covers = |stored: StoredRevocation| stored.limits().cover(&revocation.limits(), revocation.duplicate_window);
     stored(platform, &revocation.key()).await.is_ok_and(|stored| stored.is_some_and(covers))
 }
 

@@ -1,16 +1,17 @@
-//! The end of the log that is not in segments yet, by digest: an index that the shard keeps in memory.
+//! An in-memory index of the log entries that are not sealed yet, by digest.
 //!
-//! It is what the database has, or it is read anew: every use compares its last version with the stored one first.
+//! [`RecentLog::update`] compares its last version with the stored one and reads what is missing. Call it before every
+//! use.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::super::key::Digest;
 use super::rows::{Head, LogEntry, Rows};
 
-/// How many entries are read at once.
-const READ_AT_ONCE: usize = 10_000;
+/// How many entries one query reads.
+const READ_BATCH: usize = 10_000;
 
-/// The entries of the log after `sealed`.
+/// The log entries after version `sealed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct RecentLog {
     sealed: u64,
@@ -21,19 +22,19 @@ pub(super) struct RecentLog {
 }
 
 impl RecentLog {
-    /// The last version.
+    /// The version of the last entry.
     pub fn latest(&self) -> u64 {
         self.sealed.saturating_add(u64::try_from(self.entries.len()).unwrap_or(u64::MAX))
     }
 
-    /// Brings it to what the database has.
+    /// Brings the index up to date with the database.
     pub fn update<R: Rows>(&mut self, rows: &R, head: &Head) -> Result<(), R::Error> {
         if self.lineage != head.lineage || self.latest() > head.latest || self.latest() < head.sealed {
             *self = Self { sealed: head.sealed, lineage: head.lineage, ..Self::default() };
         }
-        self.forget_upto(head.sealed);
+        self.remove_upto(head.sealed);
         while self.latest() < head.latest {
-            let entries = rows.log_after(self.latest(), READ_AT_ONCE)?;
+            let entries = rows.log_after(self.latest(), READ_BATCH)?;
             if entries.is_empty() {
                 break;
             }
@@ -50,12 +51,12 @@ impl RecentLog {
         self.by_digest.insert(entry.digest, self.latest());
     }
 
-    /// Notes that the next entry is the first of a lineage.
+    /// Sets the lineage of the entries that follow.
     pub fn begin_lineage(&mut self, lineage: u64) {
         self.lineage = lineage;
     }
 
-    fn forget_upto(&mut self, sealed: u64) {
+    fn remove_upto(&mut self, sealed: u64) {
         while self.sealed < sealed {
             let Some(entry) = self.entries.pop_front() else { break };
             self.sealed = self.sealed.saturating_add(1);
@@ -68,8 +69,8 @@ impl RecentLog {
     /// The latest entry of a digest, with its version.
     pub fn find(&self, digest: &Digest) -> Option<(u64, &LogEntry)> {
         let version = *self.by_digest.get(digest)?;
-        let place = version.checked_sub(self.sealed)?.checked_sub(1)?;
-        Some((version, self.entries.get(usize::try_from(place).ok()?)?))
+        let index = version.checked_sub(self.sealed)?.checked_sub(1)?;
+        Some((version, self.entries.get(usize::try_from(index).ok()?)?))
     }
 
     /// The entries, in the order of versions.

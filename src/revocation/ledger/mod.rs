@@ -1,11 +1,14 @@
-//! The ledger: the durable authority on one shard's revocations.
+//! The ledger: the durable, ordered store of revocations. This module implements one shard.
 //!
-//! Pure: every decision is here, and [`Rows`] is all that it needs of a database. The Durable Object answers that with
-//! SQLite; the model in `tests/model.rs` with maps, so that what is searched is what runs.
+//! It contains no platform code. A shard reads and writes its database through [`Rows`]: the Durable Object implements
+//! that with SQLite, and the model in `tests/model.rs` with maps, so the model runs the shipped code.
 //!
-//! A revocation is one entry of the log, with the next version. When enough entries have gathered they are sealed into
-//! a sorted run, whose filter is a segment that isolates hold. A replica that has the segments up to a version, and the
-//! entries after it, knows every live revocation.
+//! - The **log** has one entry per revocation. Each entry has the next version number.
+//! - When the log is long enough, the shard **seals** its entries into a sorted, immutable **run**.
+//! - The filter of a run is its **segment**. Isolates download segments from Workers KV.
+//! - The **directory** is the list of current segments.
+//!
+//! An isolate that has the segments up to a version, and the log entries after it, knows every live revocation.
 
 mod breaker;
 mod client;
@@ -21,7 +24,7 @@ mod work;
 use std::time::Duration;
 
 use self::log::RecentLog;
-use self::merge::{Job, remove_some};
+use self::merge::{Job, remove_dead_blocks};
 use self::outbox::Outbox;
 use self::run::Run;
 use super::key::Digest;
@@ -36,78 +39,79 @@ pub use self::outbox::{BATCH, BATCHES, GATHERING, LONGEST_WAIT, WRITE_LIMIT, Wri
 pub use self::rows::{Head, Import, Lineage, LogEntry, LogRow, PendingEntry, Rows, RunState, StoredRun};
 pub use self::segment::{Segment, SegmentFilter, SegmentName};
 pub use self::wire::{Answer, Call, Directory, Entry, Position, Question, Setup, SyncQuestion, Synced};
-pub use self::work::{Listed, ListedEntry, Outside, work};
+pub use self::work::{BackgroundIo, Listed, ListedEntry, run_background_work};
 
-/// How long after its expiry a revocation is kept: the clocks of those who check may be late.
+/// How long a revocation is kept after its expiry, because other machines' clocks may be behind.
 pub(super) const KEPT_AFTER_EXPIRY: Duration = Duration::from_mins(10);
-/// How long the first entries of the log may be over before they are removed.
+/// How long expired entries may stay at the start of the log before they are removed.
 const TRIM_AFTER: Duration = Duration::from_hours(1);
-/// How many entries of the log are made pending at once.
-const SET_ASIDE_AT_ONCE: u64 = 256;
-/// How many lineages are remembered. A replica of an older one begins anew.
-const LINEAGES: usize = 64;
-/// An entry of Workers KV that cannot be read ends every token until KV removes it, and for so long where KV does not.
-const UNREADABLE_FOR: Duration = Duration::from_hours(365 * 24);
-/// A shard that stores more takes no more logouts, which fail then. A Durable Object holds 10 GB; the rest is for merges.
-const FULL: u64 = 9_000_000_000;
-/// The size is looked at once in so many versions. A full shard gives no new version, so it stays full.
-const SIZE_LOOKED_AT: u64 = 64;
+/// How many log entries one step moves to the table of pending Workers KV writes.
+const MAX_DEFERRED_PER_STEP: u64 = 256;
+/// How many lineages are stored. A replica with an older lineage starts over.
+const MAX_LINEAGES: usize = 64;
+/// The lifetime of an imported KV entry that cannot be parsed and has no expiration. It revokes every matching token.
+const UNREADABLE_LIFETIME: Duration = Duration::from_hours(365 * 24);
+/// Above this size a shard rejects logouts. A Durable Object stores up to 10 GB; merges need the rest.
+const MAX_STORED_BYTES: u64 = 9_000_000_000;
+/// The size is checked once per this many versions. A full shard assigns no new versions, so it stays full.
+const SIZE_CHECK_INTERVAL: u64 = 64;
 
-/// What holds for every shard of the ledger.
+/// The ledger's configuration, the same for every shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedgerRules {
-    /// How many shards a new ledger gets.
+    /// The number of shards of a new ledger.
     pub shards: u32,
-    /// Until when a version without a ledger has written to Workers KV, where the operator says so.
+    /// When the last Worker version without a ledger stopped writing to Workers KV, if the operator configured that.
     pub kv_written_until: Option<Timestamp>,
 }
 
-/// One shard.
+/// One shard of the ledger: its database, and the state that this instance of the Durable Object caches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ledger<R> {
     /// Its database.
     pub rows: R,
-    /// How large runs are.
+    /// The sizes of runs, levels and pages.
     sizes: Sizes,
-    /// What this instance of the object knows; all of it can be read anew.
+    /// In-memory state. All of it can be rebuilt from `rows`.
     instance: Instance,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Instance {
-    /// Whether the lineage of this start of the object is stored.
+    /// Whether this instance has stored its lineage.
     has_lineage: bool,
-    /// Whether there is something to do since the alarm was looked at.
+    /// Whether a call has created background work since [`Ledger::take_new_work`] was last called.
     has_new_work: bool,
     recent: RecentLog,
-    /// The live runs, and the directory that they are.
+    /// The live runs.
     runs: Vec<Run>,
+    /// The id of the directory that `runs` was read from.
     directory: u64,
     outbox: Outbox,
     job: Option<Job>,
 }
 
-/// What a shard does next, beside answering.
+/// The next background step of a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Something was done, and there is more.
+    /// A step was done. Call [`Ledger::step`] again.
     More,
-    /// A filter is to be published before anything else is done.
+    /// Publish this filter, then call [`Ledger::step`] again.
     Publish(Publication),
-    /// Nothing is left to do until then.
+    /// Nothing to do until this time; `None` when no work is scheduled.
     Idle(Option<Timestamp>),
 }
 
 impl<R: Rows> Ledger<R> {
-    /// The shard that a database has.
+    /// The shard stored in `rows`.
     pub fn new(rows: R, sizes: Sizes) -> Self {
         Self { rows, sizes, instance: Instance::default() }
     }
 
-    /// Answers a call that nothing has to be written for, `None` otherwise. It needs no transaction.
+    /// Answers a call without writing. Returns `None` when the call has to write: use [`Self::answer`] for it.
     ///
     /// # Errors
-    /// The database's. Then nothing may be answered.
+    /// A database error.
     pub fn read(&mut self, call: &Call) -> Result<Option<Answer>, R::Error> {
         if matches!(call.question, Question::Record(_)) {
             return Ok(None);
@@ -126,20 +130,20 @@ impl<R: Rows> Ledger<R> {
         }
     }
 
-    /// Answers a call.
+    /// Answers a call. Run it in one transaction.
     ///
     /// # Errors
-    /// The database's. Then nothing may be answered, and what was written by this call must be undone.
+    /// A database error. Roll the transaction back and call [`Self::forget_instance`].
     pub fn answer(&mut self, call: &Call, now: Timestamp) -> Result<Answer, R::Error> {
         if let Some(answer) = self.read(call)? {
             return Ok(answer);
         }
         let mut head = match (self.rows.head()?, &call.question) {
             (Some(head), _) => head,
-            // Only what every caller asks with the right number of shards makes a shard.
+            // Only `Record` and `Sync` create a shard: their callers know the number of shards.
             (None, Question::Confirm(_, digests)) => return Ok(Answer::Confirmed(vec![None; digests.len()])),
             (None, Question::Segment(_)) => return Ok(Answer::Segment(None)),
-            (None, Question::Record(_) | Question::Sync(_)) => self.begin(call.setup, now)?,
+            (None, Question::Record(_) | Question::Sync(_)) => self.create(call.setup, now)?,
         };
         let import_after = import_after(&head, call.setup);
         if head.import_after < import_after {
@@ -158,7 +162,7 @@ impl<R: Rows> Ledger<R> {
         }
     }
 
-    fn begin(&mut self, setup: Setup, now: Timestamp) -> Result<Head, R::Error> {
+    fn create(&mut self, setup: Setup, now: Timestamp) -> Result<Head, R::Error> {
         let head = Head {
             latest: 0,
             lineage: 0,
@@ -171,30 +175,32 @@ impl<R: Rows> Ledger<R> {
             import_after: now,
             imported_since: None,
             import: None,
-            foreign: Position::default(),
+            unknown_position: Position::default(),
         };
         self.rows.set_head(&head)?;
         Ok(head)
     }
 
-    /// A random number that SQLite and JavaScript hold exactly, other than 0.
+    /// A random id of 52 bits, never 0. SQLite and JavaScript represent it exactly.
     fn random_number(&mut self) -> Result<u64, R::Error> {
         let bytes = self.rows.random()?;
         let number = bytes.first_chunk().map_or(1, |bytes| u64::from_le_bytes(*bytes));
         Ok((number >> 12_u32).max(1))
     }
 
-    /// Records logouts. What is covered already appends nothing, so recording twice is recording once.
+    /// Records logouts. A logout that recorded revocations already cover appends nothing, so recording is idempotent.
     fn record(&mut self, mut head: Head, batch: &[Logout], now: Timestamp) -> Result<Answer, R::Error> {
-        if head.latest.wrapping_rem(SIZE_LOOKED_AT) == 0 && self.rows.size()? >= FULL {
+        if head.latest.wrapping_rem(SIZE_CHECK_INTERVAL) == 0 && self.rows.size()? >= MAX_STORED_BYTES {
             return Ok(Answer::Full);
         }
         self.instance.recent.update(&self.rows, &head)?;
         for logout in batch {
-            let known = self.known(&head, logout)?;
+            let known = self.recorded_limits(&head, logout)?;
             let limits = logout.widest.limits();
             match known {
-                Some(known) if known.cover(&limits, logout.widest.spare) => self.note_token(&head, logout, now)?,
+                Some(known) if known.cover(&limits, logout.widest.duplicate_window) => {
+                    self.ensure_token_entry(&head, logout, now)?;
+                }
                 known => {
                     let limits = known.map_or(limits, |known| known.widened_by(&limits));
                     let widest = logout.widest.clone().within(limits);
@@ -205,9 +211,9 @@ impl<R: Rows> Ledger<R> {
         Ok(Answer::Recorded)
     }
 
-    /// The limits that are recorded for a logout's digest. Only a cut-off is looked for in runs: of other revocations a
-    /// second one does no harm.
-    fn known(&mut self, head: &Head, logout: &Logout) -> Result<Option<Limits>, R::Error> {
+    /// The limits recorded for a logout's digest. Runs are searched only for cut-offs, which must not move back; a
+    /// duplicate of any other revocation is harmless.
+    fn recorded_limits(&mut self, head: &Head, logout: &Logout) -> Result<Option<Limits>, R::Error> {
         let digest = &logout.widest.digest;
         let recent = self.instance.recent.find(digest).map(|(_, entry)| entry.limits);
         if recent.is_some() || logout.widest.cut_off.is_none() {
@@ -216,9 +222,11 @@ impl<R: Rows> Ledger<R> {
         Ok(self.find(head, digest)?.map(|entry| entry.limits))
     }
 
-    /// The token's own entry in Workers KV is promised, also when its session was revoked with another token.
-    fn note_token(&mut self, head: &Head, logout: &Logout, now: Timestamp) -> Result<(), R::Error> {
-        let (Some(token), Some(TokenEntry { digest, .. })) = (logout.of_token(), logout.token) else { return Ok(()) };
+    /// Schedules the token's own KV entry if it is missing: its session may have been revoked with another token.
+    fn ensure_token_entry(&mut self, head: &Head, logout: &Logout, now: Timestamp) -> Result<(), R::Error> {
+        let (Some(token), Some(TokenEntry { digest, .. })) = (logout.token_revocation(), logout.token) else {
+            return Ok(());
+        };
         let version = self.instance.recent.find(&logout.widest.digest).map(|(version, _)| version);
         let row = match version {
             Some(version) => self.rows.rows_after(version.saturating_sub(1).max(head.sealed), 1)?.pop(),
@@ -236,13 +244,13 @@ impl<R: Rows> Ledger<R> {
             let lineage = Lineage { first: version, id: self.random_number()? };
             self.rows.add_lineage(lineage)?;
             let lineages = self.rows.lineages()?;
-            if let Some(oldest) = lineages.len().checked_sub(LINEAGES).and_then(|place| lineages.get(place)) {
+            if let Some(oldest) = lineages.len().checked_sub(MAX_LINEAGES).and_then(|place| lineages.get(place)) {
                 self.rows.remove_lineages(oldest.first)?;
             }
             head.lineage = lineage.id;
             self.instance.recent.begin_lineage(lineage.id);
             self.instance.has_lineage = true;
-            self.instance.outbox.inherit(head.latest);
+            self.instance.outbox.set_inherited(head.latest);
         }
         let entry = LogEntry::of(&logout.widest);
         self.rows.append(&LogRow { version, logout, is_imported })?;
@@ -251,7 +259,7 @@ impl<R: Rows> Ledger<R> {
         Ok(())
     }
 
-    /// Forgets what this instance knows. To be called when a call has failed, since its writes are undone.
+    /// Drops the in-memory state. Call it after a failed call, whose writes were rolled back.
     pub fn forget_instance(&mut self) {
         self.instance = Instance::default();
     }
@@ -260,11 +268,11 @@ impl<R: Rows> Ledger<R> {
         if self.is_on_history(head, question.at)? {
             return self.changes(head, question);
         }
-        self.note_foreign(head, question.at, setup, now)?;
+        self.start_recovery(head, question.at, setup, now)?;
         Ok(Answer::OtherHistory)
     }
 
-    /// What has changed since a position, and which segments hold the rest.
+    /// The entries after a position, and the directory if the caller has an older one.
     fn changes(&mut self, head: &Head, question: &SyncQuestion) -> Result<Answer, R::Error> {
         let SyncQuestion { at, directory, overlap } = *question;
         let known = if at.version == 0 { head.sealed } else { at.version };
@@ -295,7 +303,7 @@ impl<R: Rows> Ledger<R> {
         })
     }
 
-    /// Whether everything up to a position was recorded on this shard's own history.
+    /// Whether a position is on this shard's history. It is not after a restore to an earlier state.
     fn is_on_history(&self, head: &Head, at: Position) -> Result<bool, R::Error> {
         if at.version == 0 {
             return Ok(true);
@@ -309,22 +317,23 @@ impl<R: Rows> Ledger<R> {
         Ok(next.is_some_and(|next| at.version < next.first))
     }
 
-    /// A caller was ahead: this shard was restored, or has lost its storage. Workers KV has what it has lost.
-    fn note_foreign(&mut self, head: &Head, at: Position, setup: Setup, now: Timestamp) -> Result<(), R::Error> {
-        if head.foreign.lineage == at.lineage && head.foreign.version >= at.version {
+    /// Handles a caller with a position that this shard does not know: the shard was restored or lost its storage.
+    /// Starts an import of the lost revocations from Workers KV.
+    fn start_recovery(&mut self, head: &Head, at: Position, setup: Setup, now: Timestamp) -> Result<(), R::Error> {
+        if head.unknown_position.lineage == at.lineage && head.unknown_position.version >= at.version {
             return Ok(());
         }
         let lineages = self.rows.lineages()?;
-        // It is older than every lineage that is remembered, of which there are so many: that is no restore.
-        if lineages.len() >= LINEAGES && lineages.first().is_some_and(|oldest| at.version < oldest.first) {
+        // The position is older than the oldest stored lineage, so it may have been on this history: not a restore.
+        if lineages.len() >= MAX_LINEAGES && lineages.first().is_some_and(|oldest| at.version < oldest.first) {
             return Ok(());
         }
         self.instance.has_new_work = true;
-        let head = Head { foreign: at, complete_since: now, import: None, ..head.clone() };
+        let head = Head { unknown_position: at, complete_since: now, import: None, ..head.clone() };
         self.rows.set_head(&Head { import_after: import_after(&head, setup), ..head })
     }
 
-    /// Which digests are revoked.
+    /// For each digest, up to which issue time tokens are revoked.
     fn confirm(&mut self, head: &Head, at: Position, digests: &[Digest]) -> Result<Answer, R::Error> {
         if !self.is_on_history(head, at)? {
             return Ok(Answer::OtherHistory);
@@ -333,7 +342,7 @@ impl<R: Rows> Ledger<R> {
         let cut_offs = self.rows.cut_offs()?;
         let mut found = Vec::with_capacity(digests.len());
         for digest in digests {
-            let entry = self.find_among(head, digest, &cut_offs)?;
+            let entry = self.find_with_cut_offs(head, digest, &cut_offs)?;
             found.push(entry.map(|entry| entry.limits.cut_off.unwrap_or(Timestamp::END)));
         }
         Ok(Answer::Confirmed(found))
@@ -341,11 +350,11 @@ impl<R: Rows> Ledger<R> {
 
     fn find(&mut self, head: &Head, digest: &Digest) -> Result<Option<LogEntry>, R::Error> {
         let cut_offs = self.rows.cut_offs()?;
-        self.find_among(head, digest, &cut_offs)
+        self.find_with_cut_offs(head, digest, &cut_offs)
     }
 
-    /// Everything that is recorded of a digest, in one.
-    fn find_among(
+    /// All recorded revocations of a digest, combined into one entry.
+    fn find_with_cut_offs(
         &mut self,
         head: &Head,
         digest: &Digest,
@@ -384,25 +393,25 @@ impl<R: Rows> Ledger<R> {
         Ok(())
     }
 
-    /// The next entries to write to Workers KV; none when nothing is due.
+    /// The next batch of Workers KV writes; empty when none is due.
     ///
     /// # Errors
-    /// The database's.
+    /// A database error.
     pub fn take_batch(&mut self, now: Timestamp) -> Result<Vec<Write>, R::Error> {
         let Some(head) = self.rows.head()? else { return Ok(Vec::new()) };
         self.instance.recent.update(&self.rows, &head)?;
         let Instance { outbox, recent, .. } = &mut self.instance;
-        let batch = outbox.take(&mut self.rows, &head, recent, now)?;
+        let batch = outbox.take_batch(&mut self.rows, &head, recent, now)?;
         self.store_written(head)?;
         Ok(batch)
     }
 
-    /// Notes how the writes of a batch have ended.
+    /// Records the results of a batch.
     ///
     /// # Errors
-    /// The database's.
+    /// A database error.
     pub fn note_batch(&mut self, ended: Vec<(Write, Result<(), IndexError>)>, now: Timestamp) -> Result<(), R::Error> {
-        self.instance.outbox.note(&mut self.rows, ended, now)?;
+        self.instance.outbox.record_results(&mut self.rows, ended, now)?;
         match self.rows.head()? {
             Some(head) => self.store_written(head),
             None => Ok(()),
@@ -410,17 +419,17 @@ impl<R: Rows> Ledger<R> {
     }
 
     fn store_written(&mut self, head: Head) -> Result<(), R::Error> {
-        if !self.instance.outbox.is_worth_storing(&head) {
+        if !self.instance.outbox.should_store_written(&head) {
             return Ok(());
         }
         let written = self.instance.outbox.written(&head);
         self.rows.set_head(&Head { written, ..head })
     }
 
-    /// Where a listing of Workers KV goes on that is due; `None` when everything is imported.
+    /// The import to continue, with its list cursor; `None` when no import is due.
     ///
     /// # Errors
-    /// The database's.
+    /// A database error.
     pub fn take_import(&mut self, now: Timestamp) -> Result<Option<Import>, R::Error> {
         let Some(head) = self.rows.head()? else { return Ok(None) };
         if !head.is_importing() || now < head.import_after {
@@ -432,10 +441,10 @@ impl<R: Rows> Ledger<R> {
         }))
     }
 
-    /// Begins the listing of Workers KV again from its start.
+    /// Restarts the import from the first page.
     ///
     /// # Errors
-    /// The database's.
+    /// A database error.
     pub fn restart_import(&mut self) -> Result<(), R::Error> {
         match self.rows.head()? {
             Some(head) => self.rows.set_head(&Head { import: None, ..head }),
@@ -443,17 +452,18 @@ impl<R: Rows> Ledger<R> {
         }
     }
 
-    /// Records a page of a listing of Workers KV: keys, and what their metadata says. Whether that was the last page.
+    /// Records one page of the import. Returns whether it was the last page.
     ///
     /// # Errors
-    /// The database's; then [`Self::forget_instance`].
+    /// A database error. Then call [`Self::forget_instance`].
     pub fn note_import(&mut self, import: &Import, page: Listed, now: Timestamp) -> Result<bool, R::Error> {
         let Some(mut head) = self.rows.head()? else { return Ok(true) };
         self.instance.recent.update(&self.rows, &head)?;
         let cut_offs = self.rows.cut_offs()?;
         for ListedEntry { key, stored, expires_at } in &page.entries {
             let Some((issuer, scope, digest)) = Digest::of_key(key) else { continue };
-            let unreadable = || Limits { cut_off: None, expires_at: expires_at.unwrap_or(now.plus(UNREADABLE_FOR)) };
+            let unreadable =
+                || Limits { cut_off: None, expires_at: expires_at.unwrap_or(now.plus(UNREADABLE_LIFETIME)) };
             let limits = stored.map_or_else(unreadable, |stored| stored.limits());
             let widest = Revocation {
                 digest,
@@ -462,11 +472,11 @@ impl<R: Rows> Ledger<R> {
                 revoked_at: now,
                 cut_off: limits.cut_off,
                 expires_at: limits.expires_at,
-                spare: Duration::ZERO,
+                duplicate_window: Duration::ZERO,
             };
             let is_ours = shard_of(scope, &digest, head.shards) == head.shard;
             if is_ours && !LogEntry::of(&widest).is_over(now) {
-                let known = self.find_among(&head, &digest, &cut_offs)?.map(|entry| entry.limits);
+                let known = self.find_with_cut_offs(&head, &digest, &cut_offs)?.map(|entry| entry.limits);
                 if !known.is_some_and(|known| known.cover(&limits, Duration::ZERO)) {
                     let limits = known.map_or(limits, |known| known.widened_by(&limits));
                     self.append(&mut head, Logout { widest: widest.within(limits), token: None }, true)?;
@@ -480,10 +490,10 @@ impl<R: Rows> Ledger<R> {
         Ok(is_last)
     }
 
-    /// Seals, merges and removes, a bit at a time.
+    /// Does one step of background work: seals the log, merges runs, or removes expired data.
     ///
     /// # Errors
-    /// The database's; then [`Self::forget_instance`].
+    /// A database error. Then call [`Self::forget_instance`].
     pub fn step(&mut self, now: Timestamp) -> Result<Step, R::Error> {
         let Some(head) = self.rows.head()? else { return Ok(Step::Idle(None)) };
         self.read_runs(&head)?;
@@ -495,13 +505,13 @@ impl<R: Rows> Ledger<R> {
             if let Some(publication) = job.publication(&self.rows)? {
                 return Ok(Step::Publish(publication));
             }
-            self.adopt(head, now)?;
+            self.install_job(head, now)?;
             return Ok(Step::More);
         }
-        if remove_some(&mut self.rows)?
+        if remove_dead_blocks(&mut self.rows)?
             || self.drop_runs(&head, now)?
             || self.trim(&head, now)?
-            || self.set_aside(&head, now)?
+            || self.defer_unwritten(&head, now)?
         {
             return Ok(Step::More);
         }
@@ -517,35 +527,41 @@ impl<R: Rows> Ledger<R> {
         if recent.len() < self.sizes.sealed {
             return Ok(None);
         }
-        // What is not written yet waits.
-        let upto = outbox.written(head).min(head.latest).min(most_sealed(head, self.sizes));
+        // Entries that Workers KV does not have yet stay in the log.
+        let upto = outbox.written(head).min(head.latest).min(max_sealed_version(head, self.sizes));
         if upto.saturating_sub(head.sealed) < u64::try_from(self.sizes.sealed).unwrap_or(u64::MAX) / 2 {
             return Ok(None);
         }
         Job::seal(&mut self.rows, runs, recent, upto, self.sizes, now).map(Some)
     }
 
-    /// Makes entries pending that Workers KV has not taken for long, so that they can be sealed.
-    fn set_aside(&mut self, head: &Head, now: Timestamp) -> Result<bool, R::Error> {
+    /// Moves unwritten entries of an overlong log to the pending table, so that the log can be sealed.
+    fn defer_unwritten(&mut self, head: &Head, now: Timestamp) -> Result<bool, R::Error> {
         let Instance { recent, outbox, .. } = &mut self.instance;
-        let most = most_sealed(head, self.sizes);
+        let most = max_sealed_version(head, self.sizes);
         let written = outbox.written(head).max(head.sealed);
         if head.latest < most || written >= most {
             return Ok(false);
         }
-        outbox.set_aside(&mut self.rows, head, recent, most.min(written.saturating_add(SET_ASIDE_AT_ONCE)), now)?;
+        outbox.defer_unwritten(
+            &mut self.rows,
+            head,
+            recent,
+            most.min(written.saturating_add(MAX_DEFERRED_PER_STEP)),
+            now,
+        )?;
         Ok(true)
     }
 
-    /// Makes the outcome of the job the current directory, in one transaction.
-    fn adopt(&mut self, head: Head, now: Timestamp) -> Result<(), R::Error> {
+    /// Installs the result of the job as the current directory, in one transaction.
+    fn install_job(&mut self, head: Head, now: Timestamp) -> Result<(), R::Error> {
         let Some(job) = self.instance.job.take() else { return Ok(()) };
         let sealed = job.seals_upto.unwrap_or(head.sealed);
-        job.adopt(&mut self.rows, &mut self.instance.runs)?;
+        job.install(&mut self.rows, &mut self.instance.runs)?;
         self.seal(head, sealed, now)
     }
 
-    /// Takes the log up to a version away, since it is in runs or over, and names the new directory.
+    /// Removes the log up to version `sealed`, which is in runs or expired, and assigns a new directory id.
     fn seal(&mut self, head: Head, sealed: u64, now: Timestamp) -> Result<(), R::Error> {
         let count = usize::try_from(sealed.saturating_sub(head.sealed)).unwrap_or(0);
         let listed: Vec<LogEntry> =
@@ -564,7 +580,7 @@ impl<R: Rows> Ledger<R> {
         self.instance.recent.update(&self.rows, &head)
     }
 
-    /// Drops the runs and the cut-offs that are over.
+    /// Drops expired runs and cut-offs. Returns whether there were any.
     fn drop_runs(&mut self, head: &Head, now: Timestamp) -> Result<bool, R::Error> {
         let is_over = |run: &Run| run.expires_at.plus(KEPT_AFTER_EXPIRY) <= now;
         let cut_offs: Vec<_> = self.rows.cut_offs()?.into_iter().filter(|entry| entry.is_over(now)).collect();
@@ -582,7 +598,7 @@ impl<R: Rows> Ledger<R> {
         Ok(true)
     }
 
-    /// Removes the first entries of the log when they have been over for long: a small log is never sealed.
+    /// Removes expired entries from the start of the log. A small log is never sealed, so it needs this.
     fn trim(&mut self, head: &Head, now: Timestamp) -> Result<bool, R::Error> {
         if self.trim_at().is_none_or(|at| at > now) {
             return Ok(false);
@@ -602,15 +618,15 @@ impl<R: Rows> Ledger<R> {
         Some(first.limits.expires_at.plus(KEPT_AFTER_EXPIRY).plus(TRIM_AFTER))
     }
 
-    /// Whether an answer has left something to do for which an alarm may have to be set, other than a record. Says so once.
-    pub fn takes_new_work(&mut self) -> bool {
+    /// Whether calls other than `Record` created background work, so that an alarm is needed. Resets the flag.
+    pub fn take_new_work(&mut self) -> bool {
         std::mem::take(&mut self.instance.has_new_work)
     }
 
-    /// When there is something to do beside answering, `None` when there is nothing.
+    /// When the next background work is due; `None` when there is none.
     ///
     /// # Errors
-    /// The database's.
+    /// A database error.
     pub fn next_due(&mut self, now: Timestamp) -> Result<Option<Timestamp>, R::Error> {
         let Some(head) = self.rows.head()? else { return Ok(None) };
         self.read_runs(&head)?;
@@ -622,7 +638,7 @@ impl<R: Rows> Ledger<R> {
         let runs = self.instance.runs.iter().map(|run| run.expires_at.plus(KEPT_AFTER_EXPIRY)).min();
         let cut_offs = self.rows.cut_offs()?;
         let cut_offs = cut_offs.iter().map(|entry| entry.limits.expires_at.plus(KEPT_AFTER_EXPIRY)).min();
-        let outbox = self.instance.outbox.next(&self.rows, head, now)?;
+        let outbox = self.instance.outbox.next_due(&self.rows, head, now)?;
         let is_written = self.instance.outbox.written(head) > head.sealed;
         let trim = self.trim_at().filter(|_| is_written).map(|at| at.max(now));
         let import = head.is_importing().then(|| head.import_after.max(now));
@@ -630,19 +646,19 @@ impl<R: Rows> Ledger<R> {
     }
 }
 
-/// Up to which version the log is sealed at most by one job.
-fn most_sealed(head: &Head, sizes: Sizes) -> u64 {
+/// The highest version that one seal job may reach.
+fn max_sealed_version(head: &Head, sizes: Sizes) -> u64 {
     head.sealed.saturating_add(u64::try_from(sizes.sealed.saturating_mul(2)).unwrap_or(u64::MAX))
 }
 
-/// When a listing of Workers KV may begin that is to find everything that was written without the ledger.
+/// The earliest start of a KV listing that sees everything that was written without the ledger.
 fn import_after(head: &Head, setup: Setup) -> Timestamp {
     let written_until = setup.kv_written_until.unwrap_or(head.complete_since);
     head.complete_since.max(written_until).plus(setup.settling)
 }
 
 impl Head {
-    /// Whether Workers KV may hold revocations that the ledger lacks.
+    /// Whether Workers KV may have revocations that the ledger does not.
     fn is_importing(&self) -> bool {
         self.imported_since.is_none_or(|since| since < self.import_after)
     }

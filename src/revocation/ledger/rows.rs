@@ -1,187 +1,189 @@
-//! What a shard of the ledger stores, and what it needs of its database.
+//! The tables of a shard, and the database interface that the ledger uses.
 
 use super::super::key::Digest;
 use super::super::record::{Limits, Logout, Revocation, Scope};
 use super::wire::Position;
 use crate::time::Timestamp;
 
-/// What a shard knows of itself.
+/// The state of a shard, in a table of one row.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Head {
-    /// The last version; each entry of the log has the next one.
+    /// The version of the last log entry. Versions start at 1 and have no gaps.
     pub latest: u64,
-    /// The latest lineage, 0 before the first record.
+    /// The id of the current lineage; 0 before the first entry.
     pub lineage: u64,
-    /// Up to this version entries have left the log: they are in segments, or have expired.
+    /// Entries up to this version have left the log: they are in segments or have expired.
     pub sealed: u64,
-    /// Which list of segments is current: a random number, another one with every change.
+    /// The id of the current directory: a random number that changes with every change of the segments.
     pub directory: u64,
-    /// Up to this version entries are in Workers KV, or among the pending ones.
+    /// Entries up to this version are in Workers KV or in the pending table.
     pub written: u64,
-    /// Which shard this is.
+    /// The number of this shard, from 0.
     pub shard: u32,
-    /// How many shards the ledger has. Shard 0 decides.
+    /// How many shards the ledger has. Shard 0 is authoritative.
     pub shards: u32,
-    /// Since when this shard has recorded every logout. Entries of Workers KV from before are imported.
+    /// Since when this shard has recorded every logout. Older revocations are imported from Workers KV.
     pub complete_since: Timestamp,
-    /// A listing that begins then, or later, finds everything that was written to Workers KV without the ledger.
+    /// A KV listing that starts at this time or later sees every revocation that was written without the ledger.
     pub import_after: Timestamp,
-    /// When the latest listing began that was read to its end.
+    /// The start of the latest completed import.
     pub imported_since: Option<Timestamp>,
-    /// The import that is under way.
+    /// The import in progress.
     pub import: Option<Import>,
-    /// The latest position that a caller had and that is not on this shard's history.
-    pub foreign: Position,
+    /// The latest position sent by a caller that is not on this shard's history.
+    pub unknown_position: Position,
 }
 
-/// An import that is under way.
+/// An import in progress.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Import {
-    /// When its listing of Workers KV began.
+    /// When the listing of Workers KV started.
     pub began_at: Timestamp,
-    /// Where the listing goes on.
+    /// The cursor of the next page.
     pub cursor: Option<String>,
 }
 
-/// From which version on the shard's history has been written by one start of the object.
+/// A range of the shard's history that one instance of the Durable Object wrote. Each instance adds a lineage with its
+/// first entry. Replicas send theirs with every call, so that a restore to an earlier state is detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lineage {
-    /// Its first version.
+    /// The first version that the instance wrote.
     pub first: u64,
-    /// Its random id.
+    /// The random id.
     pub id: u64,
 }
 
-/// An entry of the log, as replicas, runs and confirmations need it.
+/// A log entry without what only Workers KV needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LogEntry {
-    /// What is revoked.
+    /// The digest of what is revoked.
     pub digest: Digest,
-    /// Which tokens, and for how long.
+    /// Which tokens are revoked, and for how long.
     pub limits: Limits,
-    /// How much it ends.
+    /// The scope of the revocation.
     pub scope: Scope,
 }
 
-/// An entry of the log with what Workers KV needs of it.
+/// A complete log entry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LogRow {
-    /// Its version.
+    /// The version.
     pub version: u64,
-    /// What was revoked.
+    /// The logout.
     pub logout: Logout,
-    /// Whether it was read from Workers KV, so that it need not be written there.
+    /// Whether the entry was imported from Workers KV, and so need not be written there.
     pub is_imported: bool,
 }
 
-/// An entry of Workers KV that could not be written yet.
+/// A Workers KV write that is due later, usually a retry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PendingEntry {
-    /// What it says.
+    /// The revocation to write.
     pub revocation: Revocation,
-    /// How many writes have failed in a row.
+    /// The number of failed attempts.
     pub failures: u32,
-    /// When it is written next.
+    /// When the next attempt is due.
     pub due_at: Timestamp,
-    /// Until when an earlier write, whose end is not known, may still arrive and replace a later one.
+    /// Until when an earlier write that timed out may still reach KV and overwrite a later one.
     pub uncertain_until: Timestamp,
 }
 
-/// Whether a run can be read.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RunState {
-    /// It is being made, and lost when the object stops.
+    /// Being written. Removed after a restart.
     Unfinished,
-    /// It is in the directory.
+    /// Part of the directory.
     Live,
-    /// It has left the directory; its blocks are removed bit by bit.
+    /// No longer part of the directory. Its blocks are removed in steps.
     Removed,
 }
 
-/// A run: its id, whether it can be read, and its description.
+/// A stored run: its id, its state, and its encoded description.
 pub type StoredRun = (u64, RunState, Vec<u8>);
 
-/// What the ledger needs of a database; every error is the database's own. All writes between two awaits are one
-/// transaction.
-#[expect(clippy::missing_errors_doc, reason = "told once, for all of them")]
+/// The database of a shard. All writes between two awaits form one transaction. Every method can fail with a database
+/// error.
+#[expect(clippy::missing_errors_doc, reason = "the trait documents the error of all methods")]
 pub trait Rows {
-    /// Why it does not answer.
+    /// The database error.
     type Error;
 
-    /// What the shard knows of itself, `None` when it is new.
+    /// The shard's state; `None` in a new shard.
     fn head(&self) -> Result<Option<Head>, Self::Error>;
-    /// Stores that, but for `latest` and `lineage`, which follow from the tables.
+    /// Stores the shard's state. `latest` and `lineage` are not stored: they follow from the tables.
     fn set_head(&mut self, head: &Head) -> Result<(), Self::Error>;
 
-    /// Adds the next entry to the log.
+    /// Appends an entry to the log.
     fn append(&mut self, row: &LogRow) -> Result<(), Self::Error>;
-    /// Entries of the log after a version, in the order of versions.
+    /// Up to `limit` log entries after a version, in order of version.
     fn log_after(&self, version: u64, limit: usize) -> Result<Vec<LogEntry>, Self::Error>;
-    /// The same with what Workers KV needs.
+    /// As [`Self::log_after`], with complete entries.
     fn rows_after(&self, version: u64, limit: usize) -> Result<Vec<LogRow>, Self::Error>;
-    /// Removes the entries up to a version.
+    /// Removes the log entries up to a version.
     fn remove_log(&mut self, upto: u64) -> Result<(), Self::Error>;
 
     /// The lineages, oldest first.
     fn lineages(&self) -> Result<Vec<Lineage>, Self::Error>;
-    /// Adds a lineage, in the place of the one with its first version.
+    /// Adds a lineage. Replaces one with the same first version.
     fn add_lineage(&mut self, lineage: Lineage) -> Result<(), Self::Error>;
-    /// Removes the lineages that begin before a version.
+    /// Removes the lineages whose first version is lower.
     fn remove_lineages(&mut self, before: u64) -> Result<(), Self::Error>;
 
-    /// The runs with their descriptions.
+    /// All runs, in any state.
     fn runs(&self) -> Result<Vec<StoredRun>, Self::Error>;
-    /// Stores a run's state and description, in the place of the one with its id.
+    /// Stores the state and description of a run. Replaces the run with this id.
     fn set_run(&mut self, id: u64, state: RunState, about: &[u8]) -> Result<(), Self::Error>;
-    /// Forgets a run whose blocks are removed.
+    /// Removes a run without blocks.
     fn remove_run(&mut self, id: u64) -> Result<(), Self::Error>;
-    /// A block of a run.
+    /// Reads a block of a run.
     fn block(&self, run: u64, place: u32) -> Result<Option<Vec<u8>>, Self::Error>;
     /// Stores a block.
     fn add_block(&mut self, run: u64, place: u32, block: &[u8]) -> Result<(), Self::Error>;
-    /// Removes up to so many blocks of a run; whether none is left.
+    /// Removes up to `limit` blocks of a run. Returns whether none is left.
     fn remove_blocks(&mut self, run: u64, limit: usize) -> Result<bool, Self::Error>;
 
-    /// The cut-offs of issuers that have left the log.
+    /// The issuer cut-offs that have left the log.
     fn cut_offs(&self) -> Result<Vec<LogEntry>, Self::Error>;
-    /// Stores one, in the place of the one with its digest.
+    /// Stores an issuer cut-off. Replaces the one with its digest.
     fn set_cut_off(&mut self, entry: &LogEntry) -> Result<(), Self::Error>;
-    /// Removes one.
+    /// Removes an issuer cut-off.
     fn remove_cut_off(&mut self, digest: &Digest) -> Result<(), Self::Error>;
 
-    /// The pending entry of a digest.
+    /// The pending write of a digest.
     fn pending(&self, digest: &Digest) -> Result<Option<PendingEntry>, Self::Error>;
-    /// Pending entries that are due, or due only after [`super::LONGEST_WAIT`]; those first that are due longest.
+    /// Pending writes that are due, oldest first. Includes those due later than [`super::LONGEST_WAIT`] from now: they
+    /// were stored before the clock was set back.
     fn pending_due(&self, now: Timestamp, limit: usize) -> Result<Vec<PendingEntry>, Self::Error>;
-    /// When the next pending entry is due.
+    /// When the next pending write is due.
     fn next_pending(&self) -> Result<Option<Timestamp>, Self::Error>;
-    /// Stores a pending entry, in the place of the one with its digest.
+    /// Stores a pending write. Replaces the one with its digest.
     fn set_pending(&mut self, entry: &PendingEntry) -> Result<(), Self::Error>;
-    /// Removes a pending entry.
+    /// Removes a pending write.
     fn remove_pending(&mut self, digest: &Digest) -> Result<(), Self::Error>;
 
-    /// The error of what is stored and cannot be read.
+    /// The error for stored data that cannot be decoded.
     fn unreadable(&self) -> Self::Error;
-    /// 128 random bits.
+    /// Returns 128 random bits.
     fn random(&mut self) -> Result<[u8; 16], Self::Error>;
-    /// How many bytes are stored.
+    /// The size of the database, in bytes.
     fn size(&self) -> Result<u64, Self::Error>;
 }
 
 impl LogEntry {
-    /// The entry of a revocation.
+    /// The log entry of a revocation.
     #[must_use]
     pub const fn of(revocation: &Revocation) -> Self {
         Self { digest: revocation.digest, limits: revocation.limits(), scope: revocation.scope }
     }
 
-    /// Whether no token is left that it could match, however late the clocks of those who ask.
+    /// Whether the entry has expired, with a margin for clocks that are behind.
     #[must_use]
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.limits.expires_at.plus(super::KEPT_AFTER_EXPIRY) <= now
     }
 
-    /// Both in one: the later cut-off and the later expiry.
+    /// This entry with the later cut-off and the later expiry of both.
     #[must_use]
     pub fn widened_by(self, other: &Self) -> Self {
         Self { limits: self.limits.widened_by(&other.limits), ..self }

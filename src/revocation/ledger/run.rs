@@ -1,7 +1,7 @@
-//! Runs: sorted, immutable ranges of revocations, in blocks of at most 64 KB.
+//! Runs: sorted, immutable sequences of revocations, stored in blocks of at most 64 KB.
 //!
-//! A run's entries have 48 bytes each: digest, cut-off and expiry, big-endian, so that blocks sort as digests do. After
-//! its entries a run has the bytes of its filter.
+//! An entry has 48 bytes: the digest, then the cut-off and the expiry in milliseconds, both big-endian. Entries are
+//! ordered by digest. The blocks of the filter follow those of the entries.
 
 use super::super::key::Digest;
 use super::super::record::{Limits, Scope};
@@ -10,21 +10,21 @@ use super::segment::{Segment, SegmentFilter, SegmentName, checksum};
 use super::wire::{Reader, Writer};
 use crate::time::Timestamp;
 
-/// The bytes of an entry.
-const ENTRY: usize = 48;
-/// How many entries a block has: 32 KB.
+/// The size of an entry, in bytes.
+const ENTRY_BYTES: usize = 48;
+/// How many entries a block has, about 32 KB.
 pub(super) const BLOCK_ENTRIES: usize = 680;
-/// How many bytes of a filter are in a block.
-const FILTER_BLOCK: usize = 64 * 1024;
-/// The first block of the filter; far more blocks than any run has come before it.
-const FILTER_PLACE: u32 = 1 << 16;
+/// The size of a filter block, in bytes.
+const FILTER_BLOCK_BYTES: usize = 64 * 1024;
+/// The index of the first filter block. No run has that many entry blocks.
+const FIRST_FILTER_BLOCK: u32 = 1 << 16;
 
-/// A run and its place in the order of merges.
+/// A run and its level in the merge tree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Run {
     pub id: u64,
     pub level: u8,
-    /// When the last of its entries expires.
+    /// The latest expiry of its entries.
     pub expires_at: Timestamp,
     pub segment: Segment,
 }
@@ -33,19 +33,19 @@ impl Run {
     pub fn read(id: u64, about: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(about)?;
         let run =
-            Self { id, level: reader.byte()?, expires_at: reader.moment()?, segment: Segment::read(&mut reader)? };
-        reader.end(run)
+            Self { id, level: reader.byte()?, expires_at: reader.timestamp()?, segment: Segment::read(&mut reader)? };
+        reader.finish(run)
     }
 
     pub fn write(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.byte(self.level);
-        writer.moment(self.expires_at);
+        writer.timestamp(self.expires_at);
         self.segment.write(&mut writer);
         writer.0
     }
 
-    /// Whether two runs have digests of one range.
+    /// Whether the run's range of filter keys overlaps `first..=last`.
     pub const fn overlaps(&self, first: u64, last: u64) -> bool {
         self.segment.first <= last && first <= self.segment.last
     }
@@ -55,45 +55,46 @@ impl Run {
         self.segment.entries.div_ceil(block)
     }
 
-    /// The entry of a digest. Digests are evenly spread, so where it must be is known to a block or two.
+    /// Finds the entry of a digest by interpolation search: digests are uniformly distributed, so the estimate is
+    /// usually off by at most one block.
     pub fn find<R: Rows>(&self, rows: &R, digest: &Digest) -> Result<Option<LogEntry>, R::Error> {
         let key = digest.prefix().filter_key();
         if !self.segment.spans(key) {
             return Ok(None);
         }
         let (mut low, mut high) = (0, self.blocks());
-        let mut place = self.guess(key);
-        let mut is_guess = true;
+        let mut index = self.estimate_block(key);
+        let mut is_estimate = true;
         while low < high {
-            let block = rows.block(self.id, place)?.ok_or_else(|| rows.unreadable())?;
+            let block = rows.block(self.id, index)?.ok_or_else(|| rows.unreadable())?;
             let (first, last) =
-                (entry_at(&block, 0), entry_at(&block, block.len().wrapping_div(ENTRY).saturating_sub(1)));
+                (entry_at(&block, 0), entry_at(&block, block.len().wrapping_div(ENTRY_BYTES).saturating_sub(1)));
             match (first, last) {
-                (Some(first), _) if *digest < first.digest => high = place,
-                (_, Some(last)) if *digest > last.digest => low = place.saturating_add(1),
+                (Some(first), _) if *digest < first.digest => high = index,
+                (_, Some(last)) if *digest > last.digest => low = index.saturating_add(1),
                 _ => return Ok(find_in(&block, digest)),
             }
-            // Mostly the next block has it. Somebody may have made digests that are not evenly spread: halves then.
+            // Try the neighbouring block, then fall back to binary search: digests may have been chosen by an attacker.
             let middle = low.saturating_add(high.saturating_sub(low) / 2);
-            let nearest = place.clamp(low, high.saturating_sub(1).max(low));
-            place = if is_guess { nearest } else { middle };
-            is_guess = false;
+            let nearest = index.clamp(low, high.saturating_sub(1).max(low));
+            index = if is_estimate { nearest } else { middle };
+            is_estimate = false;
         }
         Ok(None)
     }
 
-    fn guess(&self, key: u64) -> u32 {
+    fn estimate_block(&self, key: u64) -> u32 {
         let (first, last) = (self.segment.first, self.segment.last);
         let share = u128::from(key.saturating_sub(first)).saturating_mul(self.blocks().into());
-        let place = share.checked_div(u128::from(last.saturating_sub(first)).saturating_add(1)).unwrap_or(0);
-        u32::try_from(place).unwrap_or(0).min(self.blocks().saturating_sub(1))
+        let index = share.checked_div(u128::from(last.saturating_sub(first)).saturating_add(1)).unwrap_or(0);
+        u32::try_from(index).unwrap_or(0).min(self.blocks().saturating_sub(1))
     }
 
-    /// The bytes of its filter.
+    /// Reads the encoded filter.
     pub fn filter<R: Rows>(&self, rows: &R) -> Result<Vec<u8>, R::Error> {
         let mut filter = Vec::new();
-        for place in FILTER_PLACE.. {
-            match rows.block(self.id, place)? {
+        for index in FIRST_FILTER_BLOCK.. {
+            match rows.block(self.id, index)? {
                 Some(block) => filter.extend(block),
                 None => break,
             }
@@ -108,9 +109,10 @@ fn write_entry(entry: &LogEntry, block: &mut Vec<u8>) {
     block.extend_from_slice(&entry.limits.expires_at.as_millis().to_be_bytes());
 }
 
-/// The entry at a place of a block. Whose scope it is does not matter any more.
-fn entry_at(block: &[u8], place: usize) -> Option<LogEntry> {
-    let bytes = block.get(place.checked_mul(ENTRY)?..)?.first_chunk::<ENTRY>()?;
+/// Decodes the entry at an index of a block. Runs do not store scopes, which lookups ignore; the result has a
+/// placeholder.
+fn entry_at(block: &[u8], index: usize) -> Option<LogEntry> {
+    let bytes = block.get(index.checked_mul(ENTRY_BYTES)?..)?.first_chunk::<ENTRY_BYTES>()?;
     let (digest, rest) = bytes.split_first_chunk::<32>()?;
     let (cut_off, expires_at) = rest.split_first_chunk::<8>()?;
     let moment = |bytes: [u8; 8]| Timestamp::from_millis(i64::from_be_bytes(bytes));
@@ -120,18 +122,18 @@ fn entry_at(block: &[u8], place: usize) -> Option<LogEntry> {
 }
 
 fn find_in(block: &[u8], digest: &Digest) -> Option<LogEntry> {
-    let (entries, _) = block.as_chunks::<ENTRY>();
-    let place = entries.binary_search_by(|entry| entry.get(..32).cmp(&Some(digest.bytes().as_slice()))).ok()?;
-    entry_at(block, place)
+    let (entries, _) = block.as_chunks::<ENTRY_BYTES>();
+    let index = entries.binary_search_by(|entry| entry.get(..32).cmp(&Some(digest.bytes().as_slice()))).ok()?;
+    entry_at(block, index)
 }
 
-/// Reads the entries of runs whose ranges follow each other, in order.
+/// Iterates over the entries of several runs whose ranges do not overlap, in order of digest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RunReader {
-    /// The runs that are left, the last one first.
+    /// The remaining runs in reverse order.
     runs: Vec<Run>,
-    /// The block of the last of them that is read next.
-    place: u32,
+    /// The next block to read of the current run.
+    index: u32,
     block: Vec<u8>,
     next: usize,
 }
@@ -139,10 +141,10 @@ pub(super) struct RunReader {
 impl RunReader {
     pub fn new(mut runs: Vec<Run>) -> Self {
         runs.sort_unstable_by_key(|run| std::cmp::Reverse(run.segment.first));
-        Self { runs, place: 0, block: Vec::new(), next: 0 }
+        Self { runs, index: 0, block: Vec::new(), next: 0 }
     }
 
-    /// The next entry, without moving on.
+    /// Returns the next entry without consuming it.
     pub fn peek<R: Rows>(&mut self, rows: &R) -> Result<Option<LogEntry>, R::Error> {
         loop {
             if let Some(entry) = entry_at(&self.block, self.next) {
@@ -150,12 +152,12 @@ impl RunReader {
             }
             let Some(run) = self.runs.last() else { return Ok(None) };
             self.next = 0;
-            if self.place < run.blocks() {
-                self.block = rows.block(run.id, self.place)?.ok_or_else(|| rows.unreadable())?;
-                self.place = self.place.saturating_add(1);
+            if self.index < run.blocks() {
+                self.block = rows.block(run.id, self.index)?.ok_or_else(|| rows.unreadable())?;
+                self.index = self.index.saturating_add(1);
             } else {
                 self.runs.pop();
-                self.place = 0;
+                self.index = 0;
                 self.block.clear();
             }
         }
@@ -166,55 +168,57 @@ impl RunReader {
     }
 }
 
-/// Writes sorted entries into runs of a limited size.
+/// Writes sorted entries into runs of limited length.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct RunWriter {
     level: u8,
-    /// The highest version that may be among the entries.
+    /// The highest version among the entries.
     upto: u64,
-    most: usize,
+    max_entries: usize,
     block: Vec<u8>,
-    place: u32,
+    index: u32,
     keys: Vec<u64>,
-    /// The entry that was added last, and may still be widened.
-    held: Option<LogEntry>,
+    /// The last added entry. It is written once an entry with another digest follows.
+    last_entry: Option<LogEntry>,
     expires_at: Timestamp,
-    /// The run that is written now.
+    /// The id of the run being written.
     id: u64,
-    /// The runs that are finished.
+    /// The finished runs.
     pub finished: Vec<Run>,
 }
 
 impl RunWriter {
-    pub const fn new(first_id: u64, level: u8, upto: u64, most: usize) -> Self {
+    pub const fn new(first_id: u64, level: u8, upto: u64, max_entries: usize) -> Self {
         Self {
             level,
             upto,
-            most,
+            max_entries,
             block: Vec::new(),
-            place: 0,
+            index: 0,
             keys: Vec::new(),
-            held: None,
+            last_entry: None,
             expires_at: Timestamp::from_millis(i64::MIN),
             id: first_id,
             finished: Vec::new(),
         }
     }
 
-    /// Adds an entry, not before those that were added already. Whether it has finished a run, which takes its time.
+    /// Adds an entry. Entries must be sorted by digest. Returns whether this finished a run, which is expensive because
+    /// it builds the filter.
     pub fn add<R: Rows>(&mut self, entry: &LogEntry, rows: &mut R) -> Result<bool, R::Error> {
-        let held = match self.held {
-            Some(held) if held.digest == entry.digest => {
-                self.held = Some(held.widened_by(entry));
+        let last_entry = match self.last_entry {
+            Some(last_entry) if last_entry.digest == entry.digest => {
+                self.last_entry = Some(last_entry.widened_by(entry));
                 return Ok(false);
             }
-            held => held,
+            last_entry => last_entry,
         };
-        self.held = Some(*entry);
-        let Some(held) = held else { return Ok(false) };
-        self.put(&held, rows)?;
-        // Digests that begin alike stay in one run, so that ranges never overlap.
-        let is_full = self.keys.len() >= self.most && self.keys.last() != Some(&entry.digest.prefix().filter_key());
+        self.last_entry = Some(*entry);
+        let Some(last_entry) = last_entry else { return Ok(false) };
+        self.write(&last_entry, rows)?;
+        // Digests with the same filter key stay in one run, so that ranges do not overlap.
+        let is_full =
+            self.keys.len() >= self.max_entries && self.keys.last() != Some(&entry.digest.prefix().filter_key());
         if is_full {
             self.finish_run(rows)?;
         }
@@ -223,27 +227,27 @@ impl RunWriter {
 
     /// Finishes the last run.
     pub fn finish<R: Rows>(&mut self, rows: &mut R) -> Result<(), R::Error> {
-        if let Some(held) = self.held.take() {
-            self.put(&held, rows)?;
+        if let Some(last_entry) = self.last_entry.take() {
+            self.write(&last_entry, rows)?;
         }
         if self.keys.is_empty() { Ok(()) } else { self.finish_run(rows) }
     }
 
-    fn put<R: Rows>(&mut self, entry: &LogEntry, rows: &mut R) -> Result<(), R::Error> {
+    fn write<R: Rows>(&mut self, entry: &LogEntry, rows: &mut R) -> Result<(), R::Error> {
         if self.keys.is_empty() {
-            // What an unfinished run has stored is found and removed after a restart.
+            // Register the run first: after a restart its blocks are found and removed.
             rows.set_run(self.id, RunState::Unfinished, &[])?;
         }
         self.keys.push(entry.digest.prefix().filter_key());
         self.expires_at = self.expires_at.max(entry.limits.expires_at);
         write_entry(entry, &mut self.block);
-        if self.block.len() >= BLOCK_ENTRIES.saturating_mul(ENTRY) { self.flush(rows) } else { Ok(()) }
+        if self.block.len() >= BLOCK_ENTRIES.saturating_mul(ENTRY_BYTES) { self.flush(rows) } else { Ok(()) }
     }
 
     fn flush<R: Rows>(&mut self, rows: &mut R) -> Result<(), R::Error> {
         if !self.block.is_empty() {
-            rows.add_block(self.id, self.place, &self.block)?;
-            self.place = self.place.saturating_add(1);
+            rows.add_block(self.id, self.index, &self.block)?;
+            self.index = self.index.saturating_add(1);
             self.block.clear();
         }
         Ok(())
@@ -255,8 +259,8 @@ impl RunWriter {
         let (first, last) = (keys.first().copied().unwrap_or(0), keys.last().copied().unwrap_or(0));
         let entries = u32::try_from(keys.len()).unwrap_or(u32::MAX);
         let filter = SegmentFilter::build(keys).write();
-        for (place, block) in (FILTER_PLACE..).zip(filter.chunks(FILTER_BLOCK)) {
-            rows.add_block(self.id, place, block)?;
+        for (index, block) in (FIRST_FILTER_BLOCK..).zip(filter.chunks(FILTER_BLOCK_BYTES)) {
+            rows.add_block(self.id, index, block)?;
         }
         let name = SegmentName(rows.random()?);
         let segment = Segment { name, first, last, upto: self.upto, entries, checksum: checksum(&filter) };
@@ -264,7 +268,7 @@ impl RunWriter {
         rows.set_run(run.id, RunState::Unfinished, &run.write())?;
         self.finished.push(run);
         self.id = self.id.saturating_add(1);
-        self.place = 0;
+        self.index = 0;
         self.expires_at = Timestamp::from_millis(i64::MIN);
         Ok(())
     }

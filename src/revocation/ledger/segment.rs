@@ -1,24 +1,24 @@
-//! A segment: a range of revocations in a form that an isolate can hold, three bytes each or less.
+//! A segment: the compact filter of a run, which isolates hold in memory. It takes at most three bytes per revocation.
 //!
-//! Its filter says of a digest that it is *not there*, which is certain, or that it *may be there*, which the shard
-//! confirms. One digest in 65,536 that is not there may be.
+//! A filter answers "not there", which is certain, or "maybe there", which the shard has to confirm. About one in
+//! 65,536 lookups of an absent digest answers "maybe".
 
 use sha2::{Digest as _, Sha256};
 use xorf::{BinaryFuse8Ref, BinaryFuse16, BinaryFuse16Ref, DmaSerializable as _, Filter as _, FilterRef as _};
 
 use super::wire::{Reader, Writer};
 
-/// How many bytes describe a filter, before its fingerprints.
-const DESCRIPTOR: usize = <BinaryFuse16 as xorf::DmaSerializable>::DESCRIPTOR_LEN;
-/// Up to so many keys are listed instead.
-const LISTED: usize = 64;
+/// The size of a filter's descriptor, which precedes its fingerprints, in bytes.
+const DESCRIPTOR_BYTES: usize = <BinaryFuse16 as xorf::DmaSerializable>::DESCRIPTOR_LEN;
+/// Up to this many keys are stored as a sorted list instead of a filter.
+const MAX_LISTED_KEYS: usize = 64;
 
-/// Under what a filter is stored: 128 random bits, never used again.
+/// The name of a segment: 128 random bits, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SegmentName(pub [u8; 16]);
 
 impl SegmentName {
-    /// Its key in Workers KV.
+    /// The key in Workers KV.
     #[must_use]
     pub fn key(&self) -> String {
         let mut key = "segment:v1:".to_owned();
@@ -31,33 +31,33 @@ impl SegmentName {
     }
 }
 
-/// What a replica has to know of a segment before it has its filter.
+/// The description of a segment. A directory lists these; the filter is downloaded separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Segment {
-    /// Where its filter is.
+    /// The name, from which the KV key of the filter follows.
     pub name: SegmentName,
-    /// The filter key of its first digest.
+    /// The smallest filter key in the segment.
     pub first: u64,
-    /// The filter key of its last digest.
+    /// The largest filter key in the segment.
     pub last: u64,
-    /// The highest version among its entries.
+    /// The highest version among the entries.
     pub upto: u64,
-    /// How many entries it has.
+    /// The number of entries.
     pub entries: u32,
-    /// What its filter's bytes must hash to.
+    /// The first half of the SHA-256 of the encoded filter.
     pub checksum: [u8; 16],
 }
 
 impl Segment {
-    /// Whether a digest with this filter key would be in this segment.
+    /// Whether a filter key is in the segment's range.
     #[must_use]
     pub const fn spans(&self, key: u64) -> bool {
         self.first <= key && key <= self.last
     }
 
-    /// Whether these are the bytes of its filter.
+    /// Whether these bytes are the segment's filter, by checksum.
     #[must_use]
-    pub fn is_of(&self, filter: &[u8]) -> bool {
+    pub fn matches_checksum(&self, filter: &[u8]) -> bool {
         checksum(filter) == self.checksum
     }
 
@@ -82,73 +82,73 @@ impl Segment {
     }
 }
 
-/// The first half of the SHA-256 of a filter's bytes.
+/// The first half of the SHA-256 of an encoded filter.
 pub(super) fn checksum(filter: &[u8]) -> [u8; 16] {
     let hash: [u8; 32] = Sha256::digest(filter).into();
     hash.first_chunk().copied().unwrap_or_default()
 }
 
-/// Which digests may be in a segment, by their filter keys.
+/// A filter over the filter keys of a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SegmentFilter {
-    /// Any: a filter could not be made.
+    /// Contains every key: the filter could not be built.
     Any,
-    /// These few.
+    /// A sorted list of keys.
     Listed(Box<[u64]>),
     /// A binary fuse filter (Graf and Lemire, 2022).
     Fuse {
-        /// Its seed and its lengths.
-        descriptor: [u8; DESCRIPTOR],
-        /// Its table.
+        /// The seed and the lengths.
+        descriptor: [u8; DESCRIPTOR_BYTES],
+        /// The fingerprint table.
         fingerprints: Box<[u16]>,
     },
-    /// The same with the low bytes of its table alone: half as large, and one digest in 256 may be there that is not.
+    /// The same with only the low byte of each fingerprint: half the size, and false positives for one in 256 keys.
     Coarse {
-        /// Its seed and its lengths.
-        descriptor: [u8; DESCRIPTOR],
-        /// Its table.
+        /// The seed and the lengths.
+        descriptor: [u8; DESCRIPTOR_BYTES],
+        /// The fingerprint table.
         fingerprints: Box<[u8]>,
     },
 }
 
-/// The kinds of filter, as their first byte says.
+/// The kind of an encoded filter: its first byte after the format version.
 const ANY: u8 = 0;
 const LIST: u8 = 1;
 const FUSE: u8 = 2;
 const COARSE: u8 = 3;
-/// A filter of fewer keys is never made coarse: that saves nothing.
-const COARSE_FROM: usize = 32_768;
+/// Smaller filters are not made coarse: that would save too little.
+const MIN_COARSE_FINGERPRINTS: usize = 32_768;
 
 impl SegmentFilter {
-    /// The filter of these keys, which are sorted.
+    /// Builds the filter of sorted keys.
     #[must_use]
     pub fn build(mut keys: Vec<u64>) -> Self {
         keys.dedup();
-        if keys.len() <= LISTED {
+        if keys.len() <= MAX_LISTED_KEYS {
             return Self::Listed(keys.into());
         }
         let Ok(filter) = BinaryFuse16::try_from(&keys) else { return Self::Any };
-        let mut descriptor = [0; DESCRIPTOR];
+        let mut descriptor = [0; DESCRIPTOR_BYTES];
         filter.dma_copy_descriptor_to(&mut descriptor);
         let filter = Self::Fuse { descriptor, fingerprints: filter.fingerprints };
-        // A key that its filter lacks would be a revocation that is missed.
+        // A false negative would miss a revocation, so verify every key.
         if keys.iter().all(|key| filter.may_contain(*key)) { filter } else { Self::Any }
     }
 
-    /// The same in half the bytes, where it is large. A key passes when three places of the table and its hash cancel each
-    /// other out, byte by byte: what passes still passes.
+    /// Halves the size of a large filter. A key matches when the XOR of three fingerprints equals its hash. This also
+    /// holds for the low bytes alone, so no key is lost.
     #[must_use]
     pub fn coarse(self) -> Self {
         match self {
-            Self::Fuse { descriptor, fingerprints } if fingerprints.len() >= COARSE_FROM => {
-                let fingerprints = fingerprints.iter().map(|print| print.to_le_bytes()[0]).collect();
+            Self::Fuse { descriptor, fingerprints } if fingerprints.len() >= MIN_COARSE_FINGERPRINTS => {
+                let fingerprints = fingerprints.iter().map(|fingerprint| fingerprint.to_le_bytes()[0]).collect();
                 Self::Coarse { descriptor, fingerprints }
             }
             other => other,
         }
     }
 
-    /// Whether a key may be among those that the filter was built of.
+    /// Whether the filter may contain a key. False positives are possible, false negatives are not.
     #[must_use]
     pub fn may_contain(&self, key: u64) -> bool {
         match self {
@@ -163,7 +163,7 @@ impl SegmentFilter {
         }
     }
 
-    /// How many bytes it takes.
+    /// The size in memory, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         match self {
@@ -174,7 +174,7 @@ impl SegmentFilter {
         }
     }
 
-    /// Its bytes.
+    /// Encodes the filter.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
         let mut writer = Writer::new();
@@ -188,7 +188,7 @@ impl SegmentFilter {
                 writer.byte(FUSE);
                 writer.bytes(descriptor);
                 writer.0.reserve_exact(size_of_val::<[u16]>(fingerprints));
-                fingerprints.iter().for_each(|print| writer.bytes(&print.to_le_bytes()));
+                fingerprints.iter().for_each(|fingerprint| writer.bytes(&fingerprint.to_le_bytes()));
             }
             Self::Coarse { descriptor, fingerprints } => {
                 writer.byte(COARSE);
@@ -199,7 +199,7 @@ impl SegmentFilter {
         writer.0
     }
 
-    /// Reads a filter, `None` when it is none. The bytes are those of its segment's checksum.
+    /// Decodes a filter; `None` if it is malformed. Verify the segment's checksum first.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes)?;
@@ -210,7 +210,7 @@ impl SegmentFilter {
             FUSE => {
                 let descriptor = reader.array()?;
                 let fingerprints: Box<[u16]> = reader.rest::<2>()?.map(u16::from_le_bytes).collect();
-                if !is_sound(&descriptor, fingerprints.len()) {
+                if !is_in_bounds(&descriptor, fingerprints.len()) {
                     return None;
                 }
                 Self::Fuse { descriptor, fingerprints }
@@ -218,7 +218,7 @@ impl SegmentFilter {
             COARSE => {
                 let descriptor = reader.array()?;
                 let fingerprints: Box<[u8]> = reader.rest::<1>()?.map(u8::from_le_bytes).collect();
-                if !is_sound(&descriptor, fingerprints.len()) {
+                if !is_in_bounds(&descriptor, fingerprints.len()) {
                     return None;
                 }
                 Self::Coarse { descriptor, fingerprints }
@@ -228,19 +228,19 @@ impl SegmentFilter {
     }
 }
 
-/// Whether a look-up stays within so many fingerprints. The descriptor has a seed of eight bytes, then the length of a
-/// part, that length less one as a mask, and the length of all parts but the last two.
-fn is_sound(descriptor: &[u8; DESCRIPTOR], fingerprints: usize) -> bool {
+/// Whether every lookup stays within the fingerprint table. The descriptor has a seed of eight bytes, the segment
+/// length, the segment length minus one (a mask), and the total length of all segments except the last two.
+fn is_in_bounds(descriptor: &[u8; DESCRIPTOR_BYTES], fingerprints: usize) -> bool {
     let number = |at: usize| {
         let bytes = descriptor.get(at..).and_then(<[u8]>::first_chunk::<4>);
         bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes))
     };
-    let (part, mask, parts) = (number(8), number(12), number(16));
-    let all = part.checked_mul(2).and_then(|two| two.checked_add(parts));
-    part.is_power_of_two()
-        && mask == part.wrapping_sub(1)
-        && parts > 0
-        && parts.checked_rem(part) == Some(0)
+    let (segment_length, mask, total_length) = (number(8), number(12), number(16));
+    let all = segment_length.checked_mul(2).and_then(|two| two.checked_add(total_length));
+    segment_length.is_power_of_two()
+        && mask == segment_length.wrapping_sub(1)
+        && total_length > 0
+        && total_length.checked_rem(segment_length) == Some(0)
         && all.and_then(|all| usize::try_from(all).ok()) == Some(fingerprints)
 }
 

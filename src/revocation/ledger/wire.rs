@@ -1,6 +1,7 @@
-//! Calls of a shard and its answers, as bytes. Both begin with the version of their format.
+//! The wire format of calls to a shard and of its answers. Both start with a format version.
 //!
-//! Numbers are LEB128 varints. A moment is its milliseconds, zigzag encoded; "none" is a flag of its own.
+//! Integers are LEB128 varints. Timestamps are zigzag-encoded milliseconds. An optional value is preceded by a flag
+//! byte.
 
 use std::time::Duration;
 
@@ -9,58 +10,59 @@ use super::super::record::{Logout, Revocation, Scope, TokenEntry};
 use super::segment::{Segment, SegmentName};
 use crate::time::Timestamp;
 
-/// The version of this format.
+/// The format version.
 const FORMAT: u8 = 1;
-/// The most elements of a list, so that a wrong length fills no memory. More than any page, batch or directory has.
+/// The maximum length of a list. More than any page, batch or directory has.
 const MAX_ELEMENTS: u64 = 1_000_000;
 
-/// What a caller knows of a shard: everything up to a version, on a lineage. Version 0 is nothing.
+/// How much of a shard's log a caller has: everything up to a version of a lineage. Version 0 means nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// Which history of the shard the version belongs to.
+    /// The lineage that the version belongs to.
     pub lineage: u64,
     /// The version.
     pub version: u64,
 }
 
-/// What the caller's configuration says of the ledger.
+/// The caller's configuration of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Setup {
-    /// Which shard is asked.
+    /// The number of the called shard, from 0.
     pub shard: u32,
-    /// How many shards there are.
+    /// How many shards the ledger has, as far as the caller knows.
     pub shards: u32,
-    /// How long Workers KV takes until every location sees a write.
+    /// How long a Workers KV write takes to be visible in every location, in whole seconds.
     pub settling: Duration,
-    /// Until when a version without a ledger has written to Workers KV, where the operator says so.
+    /// When the last Worker version without a ledger stopped writing to Workers KV, if the operator configured that.
     pub kv_written_until: Option<Timestamp>,
 }
 
-/// What a shard is asked.
+/// The question of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Question {
-    /// To record logouts, all or none of them.
+    /// Record these logouts, all or none.
     Record(Vec<Logout>),
-    /// What has changed since a position.
+    /// Return the changes since a position.
     Sync(SyncQuestion),
-    /// Which of these digests are revoked, on the history of a position.
+    /// Return which of these digests are revoked. The position must be on the shard's history.
     Confirm(Position, Vec<Digest>),
-    /// The filter of a segment.
+    /// Return the filter of a segment.
     Segment(SegmentName),
 }
 
-/// What has changed.
+/// Asks for the changes since a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SyncQuestion {
-    /// What the caller knows.
+    /// The caller's position.
     pub at: Position,
-    /// The directory that the caller knows.
+    /// The id of the caller's directory.
     pub directory: u64,
-    /// How many entries that the caller knows are to be repeated, so that others can use the answer.
+    /// How many entries before the position to repeat, so that isolates that are a little behind can use the answer
+    /// too.
     pub overlap: u32,
 }
 
-/// A question together with the caller's configuration.
+/// A call to a shard: a question and the caller's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Call {
     /// The caller's configuration.
@@ -69,26 +71,26 @@ pub struct Call {
     pub question: Question,
 }
 
-/// What a shard answers.
+/// The answer of a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// The logouts are durable once this answer arrives.
+    /// The logouts are durable.
     Recorded,
-    /// What has changed.
+    /// The changes.
     Synced(Synced),
-    /// For each digest: `None` when nothing revokes it, otherwise up to when tokens were issued that are revoked.
+    /// For each digest, in order: tokens issued up to this time are revoked; `None` if no token is.
     Confirmed(Vec<Option<Timestamp>>),
-    /// The filter, or none when the segment is gone.
+    /// The encoded filter; `None` if the segment no longer exists.
     Segment(Option<Vec<u8>>),
-    /// The position is not on this shard's history: the caller has to begin anew.
+    /// The position is not on this shard's history. The caller must start over from version 0.
     OtherHistory,
-    /// The ledger has another number of shards.
+    /// The ledger has this number of shards, not the caller's.
     OtherLayout(u32),
-    /// The shard takes no more logouts: its storage is full.
+    /// The shard's storage is full: it records no more logouts.
     Full,
 }
 
-/// What has changed: the entries of the versions from `after` (exclusive) to `upto`, one for each version.
+/// The changes since a position: one entry for each version from `after` (exclusive) to `upto` (inclusive).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Synced {
     /// The current lineage.
@@ -97,42 +99,42 @@ pub struct Synced {
     pub after: u64,
     /// The version of the last entry.
     pub upto: u64,
-    /// Whether that is the end of the log.
+    /// Whether `upto` is the end of the log.
     pub is_complete: bool,
-    /// Whether Workers KV holds revocations that the ledger does not have yet.
+    /// Whether an import is in progress: Workers KV may have revocations that the ledger does not.
     pub is_importing: bool,
     /// How many shards the ledger has.
     pub shards: u32,
-    /// The current directory's id.
+    /// The id of the current directory.
     pub directory_id: u64,
-    /// The directory, when the caller knows another one.
+    /// The directory, if the caller has another one.
     pub directory: Option<Directory>,
     /// The entries.
     pub entries: Vec<Entry>,
 }
 
-/// A revocation as replicas know it.
+/// A revocation as replicas hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
-    /// The first half of its digest.
+    /// The first half of the digest.
     pub prefix: Prefix,
-    /// Tokens issued up to then are revoked: all of them at the end of time.
+    /// Tokens issued up to this time are revoked. [`Timestamp::END`]: all tokens.
     pub revokes_upto: Timestamp,
 }
 
-/// What a shard knows of the versions up to `sealed`.
+/// The sealed part of a shard's log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Directory {
     /// The last version that the segments cover.
     pub sealed: u64,
     /// The segments.
     pub segments: Vec<Segment>,
-    /// Every live cut-off of an issuer among these versions.
+    /// Every live issuer cut-off among these versions.
     pub cut_offs: Vec<Entry>,
 }
 
 impl Entry {
-    /// The entry of a revocation with this cut-off.
+    /// The entry of a revocation; without a cut-off it revokes all tokens.
     #[must_use]
     pub fn new(digest: &Digest, cut_off: Option<Timestamp>) -> Self {
         Self { prefix: digest.prefix(), revokes_upto: cut_off.unwrap_or(Timestamp::END) }
@@ -140,7 +142,7 @@ impl Entry {
 }
 
 impl Call {
-    /// The call as bytes.
+    /// Encodes the call.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
         let Setup { shard, shards, settling, kv_written_until } = self.setup;
@@ -148,7 +150,7 @@ impl Call {
         writer.number(shard.into());
         writer.number(shards.into());
         writer.number(settling.as_secs());
-        writer.optional_moment(kv_written_until);
+        writer.optional_timestamp(kv_written_until);
         match &self.question {
             Question::Record(batch) => {
                 writer.byte(1);
@@ -173,7 +175,7 @@ impl Call {
         writer.0
     }
 
-    /// Reads a call, `None` when it is none of this format.
+    /// Decodes a call; `None` if it is malformed or of another format version.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes)?;
@@ -181,7 +183,7 @@ impl Call {
             shard: reader.number()?.try_into().ok()?,
             shards: reader.number()?.try_into().ok()?,
             settling: Duration::from_secs(reader.number()?),
-            kv_written_until: reader.optional_moment()?,
+            kv_written_until: reader.optional_timestamp()?,
         };
         let question = match reader.byte()? {
             1 => Question::Record(reader.list(Reader::logout)?),
@@ -194,12 +196,12 @@ impl Call {
             4 => Question::Segment(SegmentName(reader.array()?)),
             _ => return None,
         };
-        reader.end(Self { setup, question })
+        reader.finish(Self { setup, question })
     }
 }
 
 impl Answer {
-    /// The answer as bytes.
+    /// Encodes the answer.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
         let mut writer = Writer::new();
@@ -211,7 +213,7 @@ impl Answer {
             }
             Self::Confirmed(found) => {
                 writer.byte(3);
-                writer.list(found, |writer, found| writer.optional_moment(*found));
+                writer.list(found, |writer, found| writer.optional_timestamp(*found));
             }
             Self::Segment(filter) => {
                 writer.byte(4);
@@ -228,14 +230,14 @@ impl Answer {
         writer.0
     }
 
-    /// Reads an answer, `None` when it is none of this format.
+    /// Decodes an answer; `None` if it is malformed or of another format version.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes)?;
         let answer = match reader.byte()? {
             1 => Self::Recorded,
             2 => Self::Synced(reader.synced()?),
-            3 => Self::Confirmed(reader.list(Reader::optional_moment)?),
+            3 => Self::Confirmed(reader.list(Reader::optional_timestamp)?),
             4 => {
                 let is_there = reader.flag()?;
                 let filter = std::mem::take(&mut reader.0);
@@ -246,11 +248,11 @@ impl Answer {
             7 => Self::Full,
             _ => return None,
         };
-        reader.end(answer)
+        reader.finish(answer)
     }
 }
 
-/// Writes bytes.
+/// Encodes values.
 pub(super) struct Writer(pub Vec<u8>);
 
 impl Writer {
@@ -278,15 +280,15 @@ impl Writer {
         self.byte(u8::try_from(number).unwrap_or(0));
     }
 
-    pub fn moment(&mut self, moment: Timestamp) {
-        let millis = moment.as_millis();
+    pub fn timestamp(&mut self, timestamp: Timestamp) {
+        let millis = timestamp.as_millis();
         self.number((millis.wrapping_shl(1) ^ millis.wrapping_shr(63)).cast_unsigned());
     }
 
-    pub fn optional_moment(&mut self, moment: Option<Timestamp>) {
-        self.flag(moment.is_some());
-        if let Some(moment) = moment {
-            self.moment(moment);
+    pub fn optional_timestamp(&mut self, timestamp: Option<Timestamp>) {
+        self.flag(timestamp.is_some());
+        if let Some(timestamp) = timestamp {
+            self.timestamp(timestamp);
         }
     }
 
@@ -311,20 +313,20 @@ impl Writer {
         self.bytes(widest.digest.bytes());
         self.text(&widest.issuer);
         self.byte(widest.scope.number());
-        self.moment(widest.revoked_at);
-        self.optional_moment(widest.cut_off);
-        self.moment(widest.expires_at);
-        self.number(u64::try_from(widest.spare.as_millis()).unwrap_or(u64::MAX));
+        self.timestamp(widest.revoked_at);
+        self.optional_timestamp(widest.cut_off);
+        self.timestamp(widest.expires_at);
+        self.number(u64::try_from(widest.duplicate_window.as_millis()).unwrap_or(u64::MAX));
         self.flag(token.is_some());
         if let Some(TokenEntry { digest, expires_at }) = token {
             self.bytes(digest.bytes());
-            self.moment(*expires_at);
+            self.timestamp(*expires_at);
         }
     }
 
     fn entry(&mut self, entry: &Entry) {
         self.bytes(entry.prefix.bytes());
-        self.optional_moment(Some(entry.revokes_upto).filter(|upto| *upto != Timestamp::END));
+        self.optional_timestamp(Some(entry.revokes_upto).filter(|upto| *upto != Timestamp::END));
     }
 
     fn synced(&mut self, synced: &Synced) {
@@ -345,7 +347,7 @@ impl Writer {
     }
 }
 
-/// Reads bytes.
+/// Decodes values. Methods return `None` if the input is malformed or too short.
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -353,8 +355,8 @@ impl<'a> Reader<'a> {
         bytes.strip_prefix(&[FORMAT]).map(Self)
     }
 
-    /// What was read, when nothing is left.
-    pub fn end<T>(self, read: T) -> Option<T> {
+    /// Returns `read` if the whole input was consumed.
+    pub fn finish<T>(self, read: T) -> Option<T> {
         self.0.is_empty().then_some(read)
     }
 
@@ -382,7 +384,7 @@ impl<'a> Reader<'a> {
         self.bytes(N)?.try_into().ok()
     }
 
-    /// Whatever is left, in parts of a size; `None` when it cannot be split so.
+    /// The rest of the input in chunks of `N` bytes; `None` if its length is not a multiple of `N`.
     pub fn rest<const N: usize>(&mut self) -> Option<impl Iterator<Item = [u8; N]>> {
         let rest = std::mem::take(&mut self.0);
         let (parts, left) = rest.as_chunks::<N>();
@@ -395,7 +397,7 @@ impl<'a> Reader<'a> {
             let byte = self.byte()?;
             let bits = u64::from(byte & 0x7f);
             let shifted = bits.checked_shl(place.saturating_mul(7))?;
-            // The tenth byte has one bit left.
+            // The tenth byte may only hold the last bit of a `u64`.
             if shifted >> place.saturating_mul(7) != bits {
                 return None;
             }
@@ -407,15 +409,15 @@ impl<'a> Reader<'a> {
         None
     }
 
-    pub fn moment(&mut self) -> Option<Timestamp> {
+    pub fn timestamp(&mut self) -> Option<Timestamp> {
         let number = self.number()?;
         let millis = (number >> 1_u32).cast_signed() ^ (number & 1).cast_signed().wrapping_neg();
         Some(Timestamp::from_millis(millis))
     }
 
-    #[expect(clippy::option_option, reason = "the outer one says that nothing could be read")]
-    pub fn optional_moment(&mut self) -> Option<Option<Timestamp>> {
-        if self.flag()? { self.moment().map(Some) } else { Some(None) }
+    #[expect(clippy::option_option, reason = "the outer `None` means malformed input, the inner one an absent value")]
+    pub fn optional_timestamp(&mut self) -> Option<Option<Timestamp>> {
+        if self.flag()? { self.timestamp().map(Some) } else { Some(None) }
     }
 
     pub fn text(&mut self) -> Option<String> {
@@ -425,7 +427,7 @@ impl<'a> Reader<'a> {
 
     pub fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let length = self.number().filter(|length| *length <= MAX_ELEMENTS)?;
-        // Every element has a byte at least: a length that is made up allocates nothing.
+        // Every element has at least one byte, so a forged length cannot allocate more than the input.
         let capacity = usize::try_from(length).ok()?.min(self.0.len());
         let mut elements = Vec::with_capacity(capacity);
         for _ in 0..length {
@@ -447,19 +449,22 @@ impl<'a> Reader<'a> {
             digest: self.digest()?,
             issuer: self.text()?,
             scope: Scope::numbered(self.byte()?)?,
-            revoked_at: self.moment()?,
-            cut_off: self.optional_moment()?,
-            expires_at: self.moment()?,
-            spare: Duration::from_millis(self.number()?),
+            revoked_at: self.timestamp()?,
+            cut_off: self.optional_timestamp()?,
+            expires_at: self.timestamp()?,
+            duplicate_window: Duration::from_millis(self.number()?),
         };
-        let token =
-            if self.flag()? { Some(TokenEntry { digest: self.digest()?, expires_at: self.moment()? }) } else { None };
+        let token = if self.flag()? {
+            Some(TokenEntry { digest: self.digest()?, expires_at: self.timestamp()? })
+        } else {
+            None
+        };
         Some(Logout { widest, token })
     }
 
     fn entry(&mut self) -> Option<Entry> {
         let prefix = Prefix::from_bytes(self.array()?);
-        Some(Entry { prefix, revokes_upto: self.optional_moment()?.unwrap_or(Timestamp::END) })
+        Some(Entry { prefix, revokes_upto: self.optional_timestamp()?.unwrap_or(Timestamp::END) })
     }
 
     fn synced(&mut self) -> Option<Synced> {
@@ -512,7 +517,7 @@ mod tests {
             .prop_map(|(digest, expires_at)| TokenEntry { digest: Digest::from_bytes(digest), expires_at });
         let parts = (any::<[u8; 32]>(), ".{0,20}", 0_u8..4, moments(), proptest::option::of(moments()), moments());
         (parts, 0_u64..10_000, proptest::option::of(token)).prop_map(
-            |((digest, issuer, scope, revoked_at, cut_off, expires_at), spare, token)| Logout {
+            |((digest, issuer, scope, revoked_at, cut_off, expires_at), duplicate_window, token)| Logout {
                 widest: Revocation {
                     digest: Digest::from_bytes(digest),
                     issuer,
@@ -520,7 +525,7 @@ mod tests {
                     revoked_at,
                     cut_off,
                     expires_at,
-                    spare: Duration::from_millis(spare),
+                    duplicate_window: Duration::from_millis(duplicate_window),
                 },
                 token,
             },

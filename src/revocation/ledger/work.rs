@@ -1,4 +1,5 @@
-//! What a shard does beside answering: it writes to Workers KV, seals, merges, publishes and imports.
+//! The background work of a shard, which its alarm runs: it writes revocations to Workers KV, seals and merges runs,
+//! publishes segments, and imports revocations from Workers KV.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -7,186 +8,191 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
 use super::super::kv::StoredRevocation;
-use crate::ports::KvEntry;
 use super::{BATCHES, GATHERING, Import, Ledger, Publication, Rows, Step, Write};
+use crate::ports::KvEntry;
 use crate::ports::{Clock, IndexError};
-use crate::wait::{first, within};
 use crate::time::Timestamp;
+use crate::wait::{first, within};
 
-/// How long one alarm works. Cloudflare gives it 15 minutes, and 30 seconds of CPU time.
+/// How long one alarm starts new work. Cloudflare limits an alarm to 15 minutes of wall time and 30 seconds of CPU
+/// time.
 const WORK_LIMIT: Duration = Duration::from_secs(15);
-/// How long it goes on while something is still under way.
+/// The same limit while earlier operations are still in flight.
 const LONGEST_WORK: Duration = Duration::from_secs(30);
-/// How soon the next alarm continues.
-const NEXT_ALARM: Duration = Duration::from_millis(1);
-/// How long an invocation that writes a batch is waited for: longer than it takes when every write times out.
+/// The delay before the alarm that continues unfinished work.
+const CONTINUE_DELAY: Duration = Duration::from_millis(1);
+/// Timeout of a batch. Longer than a batch takes in which every write times out.
 const BATCH_LIMIT: Duration = Duration::from_mins(2);
-/// How long a segment may take to be published, or a page to be listed.
+/// Timeout of publishing a segment and of listing a page.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
-/// The pause after a listing of Workers KV that has failed.
-const AFTER_FAILED_LISTING: Duration = Duration::from_secs(10);
+/// The pause after a failed listing.
+const LISTING_RETRY_DELAY: Duration = Duration::from_secs(10);
 
-/// A page of a listing of Workers KV.
+/// One page of a Workers KV listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Its entries.
+    /// The entries.
     pub entries: Vec<ListedEntry>,
-    /// Where the next page begins, `None` after the last one.
+    /// The cursor of the next page; `None` on the last page.
     pub cursor: Option<String>,
 }
 
-/// An entry of Workers KV as it is listed.
+/// One entry of a Workers KV listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedEntry {
-    /// Its key.
+    /// The key.
     pub key: String,
-    /// What it says; `None` where that cannot be read.
+    /// The parsed revocation; `None` if the value cannot be parsed.
     pub stored: Option<StoredRevocation>,
-    /// When KV removes it.
+    /// When KV expires the entry, if ever.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Everything outside of a shard that its work needs.
+/// The platform operations that [`run_background_work`] needs.
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
-pub trait Outside: Clock {
-    /// Why the database does not answer.
+pub trait BackgroundIo: Clock {
+    /// The error of the database.
     type DatabaseError;
 
-    /// Does something with the database: everything, or nothing when it fails.
+    /// Runs `act` in one transaction, which is rolled back if `act` fails.
     ///
     /// # Errors
-    /// Those of `act`, and the database's own.
+    /// The error of `act`, or a database error.
     fn atomically<T>(&self, act: impl FnOnce() -> Result<T, Self::DatabaseError>) -> Result<T, Self::DatabaseError> {
         act()
     }
-    /// Writes a batch to Workers KV, with connections of its own; how each entry ended, in their order.
+    /// Writes a batch to Workers KV in an invocation of its own. Returns one result per entry, in order.
     async fn write(&self, entries: Vec<KvEntry>) -> Vec<Result<(), IndexError>>;
-    /// Stores the filter of a segment in Workers KV.
+    /// Writes the filter of a segment to Workers KV.
     async fn publish(&self, publication: &Publication) -> Result<(), IndexError>;
-    /// Lists a page of the revocations in Workers KV.
+    /// Lists one page of the revocations in Workers KV.
     async fn list(&self, cursor: Option<&str>) -> Result<Listed, IndexError>;
-    /// Notes that Workers KV has refused something.
+    /// Logs a failed Workers KV operation.
     fn note_failure(&self, event: &'static str, error: IndexError);
 }
 
-/// Something that was waited for.
-enum Ended {
+/// A completed operation.
+enum Completed {
     Batch(Vec<(Write, Result<(), IndexError>)>),
     Published,
-    Stepped,
-    Gathered,
+    Yielded,
+    GatheringOver,
     Listed(Import, Result<Listed, IndexError>),
 }
 
-/// Works until nothing is left to do for now. Gives when there is more, `None` when the shard is empty.
+/// Runs background work until none is due or the time limit is reached. Returns when the next alarm is due; `None` if
+/// no work is scheduled.
 ///
 /// # Errors
-/// The database's. Everything that is not noted is done again.
-pub async fn work<R, O>(ledger: &RefCell<Ledger<R>>, outside: &O) -> Result<Option<Timestamp>, R::Error>
+/// A database error. Operations whose result was not recorded are repeated.
+pub async fn run_background_work<R, O>(ledger: &RefCell<Ledger<R>>, io: &O) -> Result<Option<Timestamp>, R::Error>
 where
     R: Rows,
-    O: Outside<DatabaseError = R::Error>,
+    O: BackgroundIo<DatabaseError = R::Error>,
 {
-    let now = || outside.now();
-    let began_at = outside.now();
-    let mut waiting: Vec<LocalBoxFuture<'_, Ended>> = Vec::new();
+    let now = || io.now();
+    let started_at = io.now();
+    let mut in_flight: Vec<LocalBoxFuture<'_, Completed>> = Vec::new();
     let (mut batches, mut is_publishing, mut is_listing) = (0_usize, false, false);
     let (mut listing_failed, mut is_gathering) = (false, false);
     loop {
-        let limit = if waiting.is_empty() { WORK_LIMIT } else { LONGEST_WORK };
-        let is_late = outside.now().since(began_at) >= limit;
-        while batches < BATCHES && !is_late {
-            let batch = outside.atomically(|| ledger.borrow_mut().take_batch(now()))?;
+        let limit = if in_flight.is_empty() { WORK_LIMIT } else { LONGEST_WORK };
+        let is_out_of_time = io.now().since(started_at) >= limit;
+        while batches < BATCHES && !is_out_of_time {
+            let batch = io.atomically(|| ledger.borrow_mut().take_batch(now()))?;
             if batch.is_empty() {
                 break;
             }
             batches = batches.saturating_add(1);
-            waiting.push(write(outside, batch).boxed_local());
+            in_flight.push(write(io, batch).boxed_local());
         }
-        if !is_listing && !listing_failed && !is_late {
-            let import = outside.atomically(|| ledger.borrow_mut().take_import(now()))?;
+        if !is_listing && !listing_failed && !is_out_of_time {
+            let import = io.atomically(|| ledger.borrow_mut().take_import(now()))?;
             if let Some(import) = import {
                 is_listing = true;
-                waiting.push(list(outside, import).boxed_local());
+                in_flight.push(list(io, import).boxed_local());
             }
         }
-        let step =
-            if is_publishing || is_late { None } else { Some(outside.atomically(|| ledger.borrow_mut().step(now()))?) };
+        let step = if is_publishing || is_out_of_time {
+            None
+        } else {
+            Some(io.atomically(|| ledger.borrow_mut().step(now()))?)
+        };
         match step {
-            // Others are answered in between.
+            // Yield, so that the object can answer calls between steps.
             Some(Step::More) => {
                 O::sleep(Duration::ZERO).await;
-                if waiting.is_empty() {
+                if in_flight.is_empty() {
                     continue;
                 }
-                // What has ended meanwhile is noted; nothing is waited for.
-                waiting.push(async { Ended::Stepped }.boxed_local());
+                // Collect completed operations without waiting for the others.
+                in_flight.push(async { Completed::Yielded }.boxed_local());
             }
             Some(Step::Publish(publication)) => {
                 is_publishing = true;
-                waiting.push(publish(outside, publication).boxed_local());
+                in_flight.push(publish(io, publication).boxed_local());
             }
-            Some(Step::Idle(next)) if waiting.is_empty() => {
-                let pause = listing_failed.then(|| outside.now().plus(AFTER_FAILED_LISTING));
+            Some(Step::Idle(next)) if in_flight.is_empty() => {
+                let pause = listing_failed.then(|| io.now().plus(LISTING_RETRY_DELAY));
                 return Ok(next.map(|next| pause.map_or(next, |pause| pause.max(next))));
             }
-            None if waiting.is_empty() => return Ok(Some(outside.now().plus(NEXT_ALARM))),
+            None if in_flight.is_empty() => return Ok(Some(io.now().plus(CONTINUE_DELAY))),
             Some(Step::Idle(_)) | None => {}
         }
-        // What is recorded meanwhile does not wait for what takes long.
-        if !is_gathering && !is_late && batches > 0 && batches < BATCHES {
+        // Look for new entries while slow writes are still in flight.
+        if !is_gathering && !is_out_of_time && batches > 0 && batches < BATCHES {
             is_gathering = true;
-            waiting.push(O::sleep(GATHERING).map(|()| Ended::Gathered).boxed_local());
+            in_flight.push(O::sleep(GATHERING).map(|()| Completed::GatheringOver).boxed_local());
         }
-        match first(&mut waiting).await {
-            Ended::Batch(ended) => {
+        match first(&mut in_flight).await {
+            Completed::Batch(ended) => {
                 batches = batches.saturating_sub(1);
-                outside.atomically(|| ledger.borrow_mut().note_batch(ended, now()))?;
+                io.atomically(|| ledger.borrow_mut().note_batch(ended, now()))?;
             }
-            Ended::Published => is_publishing = false,
-            Ended::Stepped => {}
-            Ended::Gathered => is_gathering = false,
-            Ended::Listed(import, Ok(page)) => {
+            Completed::Published => is_publishing = false,
+            Completed::Yielded => {}
+            Completed::GatheringOver => is_gathering = false,
+            Completed::Listed(import, Ok(page)) => {
                 is_listing = false;
-                outside.atomically(|| ledger.borrow_mut().note_import(&import, page, now()))?;
+                io.atomically(|| ledger.borrow_mut().note_import(&import, page, now()))?;
             }
-            Ended::Listed(import, Err(error)) => {
+            Completed::Listed(import, Err(error)) => {
                 (is_listing, listing_failed) = (false, true);
-                // A cursor may be too old to be understood.
+                // The cursor may have expired.
                 if error == IndexError::Permanent && import.cursor.is_some() {
-                    outside.atomically(|| ledger.borrow_mut().restart_import())?;
+                    io.atomically(|| ledger.borrow_mut().restart_import())?;
                 }
-                outside.note_failure("import_failed", error);
+                io.note_failure("import_failed", error);
             }
         }
     }
 }
 
-async fn write<O: Outside>(outside: &O, batch: Vec<Write>) -> Ended {
-    let now = outside.now();
+async fn write<O: BackgroundIo>(io: &O, batch: Vec<Write>) -> Completed {
+    let now = io.now();
     let entries: Vec<KvEntry> = batch.iter().map(|write| KvEntry::of(&write.revocation, now)).collect();
-    let mut results = within::<O, _>(BATCH_LIMIT, outside.write(entries)).await.unwrap_or_default().into_iter();
+    let mut results = within::<O, _>(BATCH_LIMIT, io.write(entries)).await.unwrap_or_default().into_iter();
     let result = |write| {
-        // What was not answered may have been written, or may be later.
+        // A write without a result may have succeeded, or may still succeed.
         let result = results.next().unwrap_or(Err(IndexError::TimedOut));
         if let Err(error) = result {
-            outside.note_failure("index_write_failed", error);
+            io.note_failure("index_write_failed", error);
         }
         (write, result)
     };
-    Ended::Batch(batch.into_iter().map(result).collect())
+    Completed::Batch(batch.into_iter().map(result).collect())
 }
 
-/// A segment that is not in Workers KV is fetched from the shard.
-async fn publish<O: Outside>(outside: &O, publication: Publication) -> Ended {
-    let published = within::<O, _>(CALL_LIMIT, outside.publish(&publication)).await;
+/// Failure is harmless: isolates fetch a segment that KV does not have from the shard.
+async fn publish<O: BackgroundIo>(io: &O, publication: Publication) -> Completed {
+    let published = within::<O, _>(CALL_LIMIT, io.publish(&publication)).await;
     if let Err(error) = published.unwrap_or(Err(IndexError::TimedOut)) {
-        outside.note_failure("segment_not_published", error);
+        io.note_failure("segment_not_published", error);
     }
-    Ended::Published
+    Completed::Published
 }
 
-async fn list<O: Outside>(outside: &O, import: Import) -> Ended {
-    let listed = within::<O, _>(CALL_LIMIT, outside.list(import.cursor.as_deref())).await;
-    Ended::Listed(import, listed.unwrap_or(Err(IndexError::TimedOut)))
+async fn list<O: BackgroundIo>(io: &O, import: Import) -> Completed {
+    let listed = within::<O, _>(CALL_LIMIT, io.list(import.cursor.as_deref())).await;
+    Completed::Listed(import, listed.unwrap_or(Err(IndexError::TimedOut)))
 }

@@ -1,41 +1,42 @@
-//! The entries of a log that are not in segments, by the first half of their digests: 40 bytes each.
+//! The unsealed entries of a shard's log, in a hash table by the first half of the digest.
 //!
-//! Whoever makes up ids can choose digests that meet in this table, at some hundred thousand hashes for each. Every one
-//! has to be accepted as a logout; then looking there takes longer, and finds the same.
+//! The table uses the digest itself as the hash. An attacker can search for ids whose digests collide, and each of them
+//! must be accepted as a logout. Lookups then get slower, but stay correct.
 
 use super::super::key::Prefix;
 use super::super::ledger::Entry;
 use crate::time::Timestamp;
 
-/// The fewest slots of a table.
-const FEWEST_SLOTS: usize = 16;
-/// A slot without an entry.
-const FREE: u32 = 0;
+/// The minimum number of slots.
+const MIN_SLOTS: usize = 16;
+/// The value of an empty slot.
+const EMPTY: u32 = 0;
 
-/// Entries in the order of their versions, and a hash table of their places.
+/// Entries in order of version, and an open-addressing hash table of their positions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Entries {
     entries: Vec<Entry>,
-    /// A power of two, at most three quarters of them taken: for each prefix the place of its latest entry, from 1 on.
+    /// For each prefix, the position of its latest entry, counted from 1. The length is a power of two, and at most
+    /// three quarters of the slots are used.
     slots: Vec<u32>,
 }
 
 impl Entries {
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// How many bytes they take.
+    /// The allocated size, in bytes.
     #[cfg(test)]
     pub fn size(&self) -> usize {
         let entries = self.entries.capacity().saturating_mul(size_of::<Entry>());
         entries.saturating_add(self.slots.capacity().saturating_mul(size_of::<u32>()))
     }
 
-    /// Up to when tokens of a prefix were issued that are revoked.
+    /// Tokens that match the prefix and were issued up to the returned time are revoked.
     pub fn find(&self, prefix: &Prefix) -> Option<Timestamp> {
-        let (_, found) = locate(&self.entries, &self.slots, prefix)?;
+        let (_, found) = find_slot(&self.entries, &self.slots, prefix)?;
         found.map(|entry| entry.revokes_upto)
     }
 
@@ -45,13 +46,13 @@ impl Entries {
         if taken.saturating_mul(4) > self.slots.len().saturating_mul(3) {
             self.rehash(taken);
         }
-        let Some((slot, known)) = locate(&self.entries, &self.slots, &entry.prefix) else { return };
+        let Some((slot, known)) = find_slot(&self.entries, &self.slots, &entry.prefix) else { return };
         if let Some(known) = known {
             entry.revokes_upto = entry.revokes_upto.max(known.revokes_upto);
         }
         if self.entries.len() == self.entries.capacity() {
-            // A quarter more, where `push` would double.
-            self.entries.reserve_exact((self.entries.len() / 4).saturating_add(FEWEST_SLOTS));
+            // Grow by a quarter; `push` would double the capacity.
+            self.entries.reserve_exact((self.entries.len() / 4).saturating_add(MIN_SLOTS));
         }
         self.entries.push(entry);
         if let Some(slot) = self.slots.get_mut(slot) {
@@ -59,8 +60,8 @@ impl Entries {
         }
     }
 
-    /// Forgets the first entries.
-    pub fn forget_first(&mut self, count: usize) {
+    /// Removes the first `count` entries.
+    pub fn remove_first(&mut self, count: usize) {
         if count > 0 {
             self.entries.drain(..count.min(self.entries.len()));
             self.entries.shrink_to_fit();
@@ -69,31 +70,31 @@ impl Entries {
     }
 
     fn rehash(&mut self, count: usize) {
-        let size = count.saturating_mul(4).wrapping_div(3).saturating_add(1).next_power_of_two().max(FEWEST_SLOTS);
-        // First, so that there are never both.
+        let size = count.saturating_mul(4).wrapping_div(3).saturating_add(1).next_power_of_two().max(MIN_SLOTS);
+        // Free the old table first to limit peak memory.
         self.slots = Vec::new();
-        self.slots.resize(size, FREE);
-        for (entry, place) in self.entries.iter().zip(1_u32..) {
-            // A later entry of a prefix takes the slot of the one before.
-            let located = locate(&self.entries, &self.slots, &entry.prefix);
+        self.slots.resize(size, EMPTY);
+        for (entry, position) in self.entries.iter().zip(1_u32..) {
+            // A later entry of a prefix replaces the earlier one.
+            let located = find_slot(&self.entries, &self.slots, &entry.prefix);
             if let Some(slot) = located.and_then(|(slot, _)| self.slots.get_mut(slot)) {
-                *slot = place;
+                *slot = position;
             }
         }
     }
 }
 
-/// The slot of a prefix with its latest entry, or the free slot that it is to have.
-fn locate<'a>(entries: &'a [Entry], slots: &[u32], prefix: &Prefix) -> Option<(usize, Option<&'a Entry>)> {
+/// The slot of a prefix and its latest entry, or the empty slot where it belongs.
+fn find_slot<'a>(entries: &'a [Entry], slots: &[u32], prefix: &Prefix) -> Option<(usize, Option<&'a Entry>)> {
     let last = slots.len().checked_sub(1)?;
     let start = usize::try_from(prefix.hash_bits() & u64::from(u32::MAX)).unwrap_or(0);
     for step in 0..=last {
         let slot = start.wrapping_add(step) & last;
-        let place = *slots.get(slot)?;
-        if place == FREE {
+        let position = *slots.get(slot)?;
+        if position == EMPTY {
             return Some((slot, None));
         }
-        let entry = entries.get(usize::try_from(place).ok()?.saturating_sub(1));
+        let entry = entries.get(usize::try_from(position).ok()?.saturating_sub(1));
         if let Some(entry) = entry.filter(|entry| entry.prefix == *prefix) {
             return Some((slot, Some(entry)));
         }
@@ -116,14 +117,14 @@ mod tests {
     }
 
     proptest! {
-        /// Beside a list, which does the same.
+        /// Compares the table with a plain list.
         #[test]
         fn it_finds_what_was_added_and_not_forgotten(steps in proptest::collection::vec((0_u8..60, 0_i64..40), 0..600)) {
             let (mut entries, mut list) = (Entries::default(), Vec::<Entry>::new());
             for (name, moment) in steps {
                 if name < 5 {
                     let count = usize::from(name) * 3;
-                    entries.forget_first(count);
+                    entries.remove_first(count);
                     list.drain(..count.min(list.len()));
                 } else {
                     let mut entry = entry(name, moment);

@@ -1,4 +1,4 @@
-//! The segments of a shard, as an isolate holds them.
+//! The segments of a shard in an isolate's memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,236 +7,240 @@ use super::super::key::Prefix;
 use super::super::ledger::{Directory, Entry, Segment, SegmentFilter, SegmentName};
 use crate::time::Timestamp;
 
-/// How many bytes of filters an isolate holds, of all shards together. It has 128 MB for everything.
-pub(crate) const BUDGET: usize = 64 * 1024 * 1024;
-/// How long a filter that could not be had is left alone. The shard is asked meanwhile.
-const PAUSE: Duration = Duration::from_secs(5);
-/// How long a filter that is being loaded is expected soon.
-const SOON: Duration = Duration::from_secs(1);
-/// Over how long isolates spread the loading of filters that they can still do without.
-const LOADED_WITHIN: Duration = Duration::from_secs(15);
-/// How long a directory waits for filters that cannot be had.
-const PREPARED_FOR: Duration = Duration::from_mins(1);
+/// The memory for filters, in bytes, over all shards. An isolate has 128 MB in total.
+pub(crate) const FILTER_BUDGET: usize = 64 * 1024 * 1024;
+/// The delay before a failed load is retried. Until then, lookups in that segment are confirmed by the shard.
+const LOAD_RETRY_DELAY: Duration = Duration::from_secs(5);
+/// How long checks wait for a filter that is being loaded.
+const LOAD_WAIT: Duration = Duration::from_secs(1);
+/// The period over which isolates spread the loads of a prepared directory.
+const LOAD_SPREAD: Duration = Duration::from_secs(15);
+/// How long a prepared directory waits for filters that cannot be loaded.
+const PREPARE_LIMIT: Duration = Duration::from_mins(1);
 
-/// What a replica knows of the versions up to `sealed`.
+/// The sealed part of a shard's log: versions up to `sealed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Segments {
-    /// The directory's id, 0 before there is any.
+    /// The id of the directory; 0 before the first one.
     pub directory: u64,
     pub sealed: u64,
-    all: Vec<Held>,
+    all: Vec<SegmentSlot>,
     cut_offs: Vec<Entry>,
-    /// The directory that takes the place of this one when its filters are loaded: until then these are complete.
-    next: Option<Box<Next>>,
-    /// What was held before the replica began anew. Names are never used again, so a filter of the same name still counts.
-    spare: Vec<Held>,
+    /// A newer directory whose filters are being loaded. It replaces this one when they are.
+    next: Option<Box<PreparedDirectory>>,
+    /// Filters from before the replica started over. Segment names are unique, so they can be reused.
+    retained: Vec<SegmentSlot>,
 }
 
+/// A directory whose filters are being loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Next {
+struct PreparedDirectory {
     segments: Segments,
-    /// By how much loading is delayed, by chance: Workers KV may not have the filters everywhere yet, and isolates that
-    /// learn of a directory in the same moment must not all ask for them at once.
+    /// A random delay of loading. It spreads the load, and gives Workers KV time to make the filters visible
+    /// everywhere.
     jitter: u8,
     seen_at: Option<Timestamp>,
 }
 
+/// A segment and, once loaded, its filter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Held {
+struct SegmentSlot {
     segment: Segment,
     filter: Option<Arc<SegmentFilter>>,
-    /// Since when it is being loaded, or could not be.
+    /// When the last attempt to load the filter started.
     tried_at: Option<Timestamp>,
 }
 
-/// What the segments say of a digest.
+/// The result of looking a digest up in the segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// It is in none of them.
-    Nothing,
-    /// It may be in one; the highest version up to which that would have to be confirmed.
+pub(super) enum SegmentLookup {
+    /// In no segment.
+    Absent,
+    /// Maybe in a segment. The shard must confirm up to this version.
     Maybe(u64),
 }
 
 impl Segments {
-    /// No segments, with what these hold as spares.
-    pub fn begin_anew(&mut self) -> Self {
-        let mut spare = std::mem::take(&mut self.all);
-        spare.append(&mut self.spare);
-        spare.extend(self.next.take().into_iter().flat_map(|next| next.segments.all));
-        spare.retain(|held| held.filter.is_some());
-        Self { spare, ..Self::default() }
+    /// Empty segments that retain the loaded filters for reuse.
+    pub fn start_over(&mut self) -> Self {
+        let mut retained = std::mem::take(&mut self.all);
+        retained.append(&mut self.retained);
+        retained.extend(self.next.take().into_iter().flat_map(|next| next.segments.all));
+        retained.retain(|slot| slot.filter.is_some());
+        Self { retained, ..Self::default() }
     }
 
-    /// Takes in a directory. Filters that are in both stay.
+    /// Switches to a directory at once. Filters that both directories have are kept.
     pub fn replace(&mut self, id: u64, directory: &Directory) {
         *self = self.with_directory(id, directory);
     }
 
-    /// Takes in a directory that is to take the place of this one when its filters are loaded.
+    /// Sets the directory to switch to once its filters are loaded.
     pub fn prepare(&mut self, id: u64, directory: &Directory, jitter: u8) {
         let segments = self.with_directory(id, directory);
-        self.next = Some(Box::new(Next { segments, jitter, seen_at: None }));
+        self.next = Some(Box::new(PreparedDirectory { segments, jitter, seen_at: None }));
     }
 
     fn with_directory(&self, id: u64, directory: &Directory) -> Self {
         let next = self.next.iter().flat_map(|next| &next.segments.all);
-        let here = self.all.iter().chain(next).chain(&self.spare);
-        let known: Vec<&Held> = here.filter(|held| held.filter.is_some()).collect();
-        let held = |segment: &Segment| {
-            let known = known.iter().find(|held| held.segment == *segment);
-            known.map_or(Held { segment: *segment, filter: None, tried_at: None }, |held| (*held).clone())
+        let here = self.all.iter().chain(next).chain(&self.retained);
+        let known: Vec<&SegmentSlot> = here.filter(|slot| slot.filter.is_some()).collect();
+        let slot = |segment: &Segment| {
+            let known = known.iter().find(|slot| slot.segment == *segment);
+            known.map_or(SegmentSlot { segment: *segment, filter: None, tried_at: None }, |slot| (*slot).clone())
         };
-        let all = directory.segments.iter().map(held).collect();
+        let all = directory.segments.iter().map(slot).collect();
         let cut_offs = directory.cut_offs.clone();
-        Self { directory: id, sealed: directory.sealed, all, cut_offs, next: None, spare: Vec::new() }
+        Self { directory: id, sealed: directory.sealed, all, cut_offs, next: None, retained: Vec::new() }
     }
 
-    /// The latest directory that is known.
+    /// The id of the latest known directory.
     pub fn latest_directory(&self) -> u64 {
         self.next.as_ref().map_or(self.directory, |next| next.segments.directory)
     }
 
-    /// Whether every filter is held.
+    /// Whether every filter is loaded.
     pub fn is_complete(&self) -> bool {
-        self.all.iter().all(|held| held.filter.is_some())
+        self.all.iter().all(|slot| slot.filter.is_some())
     }
 
-    /// Whether the next directory can take the place of this one: its filters are loaded, do not fit, or cannot be had.
+    /// Whether to switch to the prepared directory: its filters are loaded, do not fit in memory, or cannot be loaded.
     fn is_next_ready(&self, left: usize, now: Timestamp) -> bool {
         self.next.as_ref().is_some_and(|next| {
-            let is_over = next.seen_at.is_some_and(|at| at.has_passed(PREPARED_FOR, now));
-            next.segments.is_complete() || is_over || !next.segments.fits(left)
+            let is_out_of_time = next.seen_at.is_some_and(|at| at.has_passed(PREPARE_LIMIT, now));
+            next.segments.is_complete() || is_out_of_time || !next.segments.fits(left)
         })
     }
 
-    /// Takes the next directory when it is ready. Whether it was.
-    pub fn take_next(&mut self, left: usize, now: Timestamp) -> bool {
+    /// Switches to the prepared directory if it is ready. Returns whether it was.
+    pub fn switch_directory(&mut self, left: usize, now: Timestamp) -> bool {
         if let Some(next) = &mut self.next {
             next.seen_at.get_or_insert(now);
         }
         let next = if self.is_next_ready(left, now) { self.next.take() } else { None };
-        let is_taken = next.is_some();
+        let is_switched = next.is_some();
         if let Some(next) = next {
             *self = next.segments;
         }
-        is_taken
+        is_switched
     }
 
     fn fits(&self, left: usize) -> bool {
-        let missing = self.all.iter().filter(|held| held.filter.is_none());
-        missing.fold(0, |sum: usize, held| sum.saturating_add(most_bytes(&held.segment))) <= left
+        let missing = self.all.iter().filter(|slot| slot.filter.is_none());
+        missing.fold(0, |sum: usize, slot| sum.saturating_add(max_filter_bytes(&slot.segment))) <= left
     }
 
-    /// Up to when tokens were issued that an issuer's cut-off revokes.
+    /// The issuer cut-off of a prefix: tokens issued up to this time are revoked.
     pub fn cut_off(&self, prefix: &Prefix) -> Option<Timestamp> {
         self.cut_offs.iter().find(|entry| entry.prefix == *prefix).map(|entry| entry.revokes_upto)
     }
 
-    /// Whether a digest may be in any segment of which it is not confirmed that it is not.
-    pub fn find(&self, prefix: &Prefix, confirmed_upto: u64) -> Found {
+    /// Looks a prefix up in the segments that have versions above `confirmed_upto`.
+    pub fn find(&self, prefix: &Prefix, confirmed_upto: u64) -> SegmentLookup {
         let key = prefix.filter_key();
-        let is_open = |held: &&Held| held.segment.spans(key) && held.segment.upto > confirmed_upto;
-        let may_contain = |held: &&Held| held.filter.as_ref().is_none_or(|filter| filter.may_contain(key));
-        let maybe = self.all.iter().filter(is_open).filter(may_contain).map(|held| held.segment.upto).max();
-        maybe.map_or(Found::Nothing, Found::Maybe)
+        let is_open = |slot: &&SegmentSlot| slot.segment.spans(key) && slot.segment.upto > confirmed_upto;
+        let may_contain = |slot: &&SegmentSlot| slot.filter.as_ref().is_none_or(|filter| filter.may_contain(key));
+        let maybe = self.all.iter().filter(is_open).filter(may_contain).map(|slot| slot.segment.upto).max();
+        maybe.map_or(SegmentLookup::Absent, SegmentLookup::Maybe)
     }
 
-    /// How many bytes the filters take that are held, or being loaded.
+    /// The size of all filters that are loaded or being loaded, in bytes.
     pub fn size(&self, now: Timestamp) -> usize {
-        let is_new = |held: &&Held| !self.all.iter().any(|own| own.segment == held.segment);
+        let is_new = |slot: &&SegmentSlot| !self.all.iter().any(|own| own.segment == slot.segment);
         let next = self.next.iter().flat_map(|next| &next.segments.all).filter(is_new);
-        let size = |held: &Held| match &held.filter {
+        let size = |slot: &SegmentSlot| match &slot.filter {
             Some(filter) => filter.size(),
-            None if held.is_loading(now) => most_bytes(&held.segment),
+            None if slot.is_loading(now) => max_filter_bytes(&slot.segment),
             None => 0,
         };
-        self.all.iter().chain(next).chain(&self.spare).map(size).fold(0, usize::saturating_add)
+        self.all.iter().chain(next).chain(&self.retained).map(size).fold(0, usize::saturating_add)
     }
 
-    /// How many filters are being loaded.
+    /// The number of filters being loaded.
     pub fn loading(&self, now: Timestamp) -> usize {
         let next = self.next.iter().flat_map(|next| &next.segments.all);
         let all = self.all.iter().chain(next);
-        all.filter(|held| held.filter.is_none() && held.is_loading(now)).count()
+        all.filter(|slot| slot.filter.is_none() && slot.is_loading(now)).count()
     }
 
-    /// How many entries the segments of the latest directory have.
+    /// The number of entries in the segments of the latest directory.
     pub fn entries(&self) -> usize {
         let latest = self.next.as_ref().map_or(&self.all, |next| &next.segments.all);
-        let entries = latest.iter().map(|held| usize::try_from(held.segment.entries).unwrap_or(usize::MAX));
+        let entries = latest.iter().map(|slot| usize::try_from(slot.segment.entries).unwrap_or(usize::MAX));
         entries.fold(0, usize::saturating_add)
     }
 
-    /// Whether any filter is not held.
+    /// Whether any filter of the current or the prepared directory is missing.
     pub fn is_partial(&self) -> bool {
         self.next.is_some() || !self.is_complete()
     }
 
-    /// Whether a filter is missing that is being loaded, or is to be loaded now.
+    /// Whether a missing filter is being loaded, or can be loaded now.
     pub fn awaits_filter(&self, left: usize, now: Timestamp) -> bool {
-        let is_due = |held: &Held| held.tried_at.is_none() && most_bytes(&held.segment) <= left;
-        self.all.iter().any(|held| held.filter.is_none() && (held.is_young(now) || is_due(held)))
+        let is_due = |slot: &SegmentSlot| slot.tried_at.is_none() && max_filter_bytes(&slot.segment) <= left;
+        self.all.iter().any(|slot| slot.filter.is_none() && (slot.is_expected_soon(now) || is_due(slot)))
     }
 
-    /// Whether there is a filter to load, or a directory to take.
+    /// Whether there is a filter to load, or a directory to switch to.
     pub fn is_due(&self, left: usize, now: Timestamp) -> bool {
         let is_unseen = self.next.as_ref().is_some_and(|next| next.seen_at.is_none());
         is_unseen || self.is_next_ready(left, now) || self.next_to_load(left, now).is_some()
     }
 
-    /// The next segment that is to be loaded within a number of bytes: the smallest, since the newest are small.
+    /// The next segment to load: the smallest missing one, if it fits in `left` bytes. Small segments are the newest.
     pub fn next_to_load(&self, left: usize, now: Timestamp) -> Option<Segment> {
-        let is_due = |held: &&Held| held.filter.is_none() && held.tried_at.is_none_or(|at| at.has_passed(PAUSE, now));
-        let next = self.next.iter().filter(|next| next.is_begun(now)).flat_map(|next| &next.segments.all);
-        let due = self.all.iter().chain(next).filter(is_due).map(|held| held.segment);
-        due.min_by_key(|segment| segment.entries).filter(|segment| most_bytes(segment) <= left)
+        let is_due = |slot: &&SegmentSlot| {
+            slot.filter.is_none() && slot.tried_at.is_none_or(|at| at.has_passed(LOAD_RETRY_DELAY, now))
+        };
+        let next = self.next.iter().filter(|next| next.may_load(now)).flat_map(|next| &next.segments.all);
+        let due = self.all.iter().chain(next).filter(is_due).map(|slot| slot.segment);
+        due.min_by_key(|segment| segment.entries).filter(|segment| max_filter_bytes(segment) <= left)
     }
 
-    fn every(&mut self, name: SegmentName) -> impl Iterator<Item = &mut Held> {
+    fn slots_named(&mut self, name: SegmentName) -> impl Iterator<Item = &mut SegmentSlot> {
         let next = self.next.iter_mut().flat_map(|next| &mut next.segments.all);
-        self.all.iter_mut().chain(next).filter(move |held| held.segment.name == name)
+        self.all.iter_mut().chain(next).filter(move |slot| slot.segment.name == name)
     }
 
-    /// Notes that a segment is being loaded.
-    pub fn note_try(&mut self, name: SegmentName, now: Timestamp) {
-        self.every(name).for_each(|held| held.tried_at = Some(now));
+    /// Records the start of an attempt to load a segment.
+    pub fn note_load_attempt(&mut self, name: SegmentName, now: Timestamp) {
+        self.slots_named(name).for_each(|slot| slot.tried_at = Some(now));
     }
 
-    /// Takes in a filter.
-    pub fn load(&mut self, name: SegmentName, filter: SegmentFilter) {
+    /// Stores a loaded filter.
+    pub fn store_filter(&mut self, name: SegmentName, filter: SegmentFilter) {
         let filter = Arc::new(filter);
-        self.every(name).for_each(|held| held.filter = Some(Arc::clone(&filter)));
+        self.slots_named(name).for_each(|slot| slot.filter = Some(Arc::clone(&filter)));
     }
 }
 
-impl Held {
-    /// Whether loading it has begun so lately that it may soon be there.
-    fn is_young(&self, now: Timestamp) -> bool {
-        self.tried_at.is_some_and(|at| at <= now && !at.has_passed(SOON, now))
+impl SegmentSlot {
+    /// Whether a load started so recently that it is worth waiting for.
+    fn is_expected_soon(&self, now: Timestamp) -> bool {
+        self.tried_at.is_some_and(|at| at <= now && !at.has_passed(LOAD_WAIT, now))
     }
 
-    /// Whether it is being loaded, or could not be loaded a moment ago.
+    /// Whether a load is in progress, or failed within the last [`LOAD_RETRY_DELAY`].
     fn is_loading(&self, now: Timestamp) -> bool {
-        self.tried_at.is_some_and(|at| !at.has_passed(PAUSE, now))
+        self.tried_at.is_some_and(|at| !at.has_passed(LOAD_RETRY_DELAY, now))
     }
 }
 
-impl Next {
-    fn is_begun(&self, now: Timestamp) -> bool {
-        let delay = LOADED_WITHIN.saturating_mul(self.jitter.into()).checked_div(255).unwrap_or(LOADED_WITHIN);
+impl PreparedDirectory {
+    fn may_load(&self, now: Timestamp) -> bool {
+        let delay = LOAD_SPREAD.saturating_mul(self.jitter.into()).checked_div(255).unwrap_or(LOAD_SPREAD);
         self.seen_at.is_some_and(|at| at.has_passed(delay, now))
     }
 }
 
-/// How many bytes a filter has at the most: three for each entry, and the least that any has.
-fn most_bytes(segment: &Segment) -> usize {
+/// The maximum size of a segment's filter, in bytes.
+fn max_filter_bytes(segment: &Segment) -> usize {
     usize::try_from(segment.entries).unwrap_or(usize::MAX).saturating_mul(3).saturating_add(1024)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::shard::{Applied, Shard};
+    use super::super::shard::{Applied, ShardReplica};
     use super::*;
     use crate::revocation::key::Digest;
     use crate::revocation::ledger::Synced;
@@ -268,7 +272,7 @@ mod tests {
         }
     }
 
-    fn apply(shard: &mut Shard, number: u64, synced: &Synced) -> Applied {
+    fn apply(shard: &mut ShardReplica, number: u64, synced: &Synced) -> Applied {
         let asked = shard.ask(number, 0);
         shard.apply(synced, &asked, 1_000)
     }
@@ -276,45 +280,46 @@ mod tests {
     #[test]
     fn what_is_complete_stays_until_the_next_filters_are_loaded() {
         let now = Timestamp::from_seconds(1);
-        let mut shard = Shard::default();
+        let mut shard = ShardReplica::default();
         assert_eq!(apply(&mut shard, 1, &synced(0, &[1, 2], Some((7, 0, Vec::new())), 7)), Applied::Fully);
         let key = |name: u8| entry(name).prefix.filter_key();
         let (sealed, filter) = segment(1, vec![key(1), key(2)]);
         // Versions 1 and 2 are sealed, and 3 follows.
         assert_eq!(apply(&mut shard, 2, &synced(2, &[3], Some((8, 2, vec![sealed])), 8)), Applied::Fully);
-        let is_known = |shard: &Shard, name: u8| shard.revoked_upto(&entry(name).prefix).is_some();
-        let may_be = |shard: &Shard, name: u8| shard.in_segments(&entry(name).prefix, 0) != Found::Nothing;
-        assert!((1..=3).all(|name| is_known(&shard, name) && !may_be(&shard, name)));
+        let is_held = |shard: &ShardReplica, name: u8| shard.revoked_upto(&entry(name).prefix).is_some();
+        let may_be =
+            |shard: &ShardReplica, name: u8| shard.in_segments(&entry(name).prefix, 0) != SegmentLookup::Absent;
+        assert!((1..=3).all(|name| is_held(&shard, name) && !may_be(&shard, name)));
         assert_eq!(shard.ask(3, 0).question.directory, 8);
-        assert!(!shard.take_next(1_000_000, now) && shard.segments.is_due(1_000_000, now));
+        assert!(!shard.switch_directory(1_000_000, now) && shard.segments.is_due(1_000_000, now));
         assert_eq!(shard.segments.next_to_load(1_000_000, now), Some(sealed));
         // An answer on the way does no harm.
         assert_eq!(apply(&mut shard, 3, &synced(3, &[4], None, 8)), Applied::Fully);
-        shard.segments.load(sealed.name, filter);
-        assert!(shard.take_next(1_000_000, now) && shard.segments.sealed == 2);
-        assert!((1..=2).all(|name| !is_known(&shard, name) && may_be(&shard, name)));
-        assert!((3..=4).all(|name| is_known(&shard, name) && !may_be(&shard, name)));
+        shard.segments.store_filter(sealed.name, filter);
+        assert!(shard.switch_directory(1_000_000, now) && shard.segments.sealed == 2);
+        assert!((1..=2).all(|name| !is_held(&shard, name) && may_be(&shard, name)));
+        assert!((3..=4).all(|name| is_held(&shard, name) && !may_be(&shard, name)));
         assert!(!may_be(&shard, 9));
     }
 
     #[test]
     fn what_cannot_be_loaded_is_not_waited_for() {
-        let mut shard = Shard::default();
+        let mut shard = ShardReplica::default();
         let key = entry(1).prefix.filter_key();
         let (sealed, _) = segment(1, vec![key]);
-        let begin = |shard: &mut Shard| {
+        let begin = |shard: &mut ShardReplica| {
             apply(shard, 1, &synced(0, &[1], Some((7, 0, Vec::new())), 7));
             apply(shard, 2, &synced(1, &[2], Some((8, 1, vec![sealed])), 8));
         };
         begin(&mut shard);
         let now = Timestamp::from_seconds(1);
-        assert!(!shard.take_next(1_000_000, now));
+        assert!(!shard.switch_directory(1_000_000, now));
         // It does not fit, or a minute has passed.
-        assert!(shard.clone().take_next(1_000, now));
-        assert!(shard.take_next(1_000_000, now.plus(PREPARED_FOR)));
-        assert!(shard.in_segments(&entry(1).prefix, 0) != Found::Nothing);
-        // Who is behind what is sealed takes the directory at once.
-        let mut shard = Shard::default();
+        assert!(shard.clone().switch_directory(1_000, now));
+        assert!(shard.switch_directory(1_000_000, now.plus(PREPARE_LIMIT)));
+        assert!(shard.in_segments(&entry(1).prefix, 0) != SegmentLookup::Absent);
+        // A replica that is behind the sealed versions switches to the directory at once.
+        let mut shard = ShardReplica::default();
         apply(&mut shard, 1, &synced(0, &[1], Some((7, 0, Vec::new())), 7));
         assert_eq!(apply(&mut shard, 2, &synced(5, &[6], Some((8, 5, vec![sealed])), 8)), Applied::Fully);
         assert_eq!(shard.segments.directory, 8);

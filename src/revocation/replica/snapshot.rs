@@ -1,109 +1,109 @@
-//! All that a replica knows, as a value that can be kept and compared: the model in `tests/model.rs` searches with it.
+//! The state of a replica as a value that can be cloned, compared and hashed, for the model in `tests/model.rs`.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use super::own_logouts::OwnLogouts;
-use super::segments::Found;
-use super::shard::Shard;
+use super::segments::SegmentLookup;
+use super::shard::ShardReplica;
 use super::{Breaker, Replica};
 use crate::revocation::key::Digest;
 use crate::time::Timestamp;
 
-/// What a replica knows, but for its breakers and whoever waits.
+/// The state of a replica, without its circuit breakers and syncs in flight.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Snapshot {
-    shards: Vec<Shard>,
+    shards: Vec<ShardReplica>,
     is_layout_known: bool,
-    own: OwnLogouts,
+    own_logouts: OwnLogouts,
     counter: u64,
-    segments: u64,
-    latest: Timestamp,
+    segments_version: u64,
+    latest_time: Timestamp,
 }
 
 impl Snapshot {
-    /// What a replica knows now.
+    /// Captures the state of a replica.
     #[must_use]
     pub fn of(replica: &Replica) -> Self {
         Self {
             shards: replica.shards.borrow().clone(),
             is_layout_known: replica.is_layout_known.get(),
-            own: replica.own.borrow().clone(),
+            own_logouts: replica.own_logouts.borrow().clone(),
             counter: replica.counter.get(),
-            segments: replica.segments.get(),
-            latest: replica.latest.get(),
+            segments_version: replica.segments_version.get(),
+            latest_time: replica.latest_time.get(),
         }
     }
 
-    /// A replica that knows this.
+    /// Creates a replica with this state.
     #[must_use]
     pub fn replica(&self) -> Replica {
         Replica {
             shards: RefCell::new(self.shards.clone()),
             is_layout_known: Cell::new(self.is_layout_known),
             breakers: RefCell::new(self.shards.iter().map(|_| Breaker::default()).collect()),
-            own: RefCell::new(self.own.clone()),
+            own_logouts: RefCell::new(self.own_logouts.clone()),
             counter: Cell::new(self.counter),
-            segments: Cell::new(self.segments),
-            latest: Cell::new(self.latest),
-            void_upto: Cell::new(self.counter),
-            looked_for_segments_at: Cell::new(Timestamp::from_millis(i64::MIN)),
-            chance: Cell::new(0),
-            sync_takes: Cell::new(Duration::ZERO),
+            segments_version: Cell::new(self.segments_version),
+            latest_time: Cell::new(self.latest_time),
+            invalidated_upto: Cell::new(self.counter),
+            segments_checked_at: Cell::new(Timestamp::from_millis(i64::MIN)),
+            rng_state: Cell::new(0),
+            last_sync_duration: Cell::new(Duration::ZERO),
         }
     }
 
-    /// How many shards it knows of.
+    /// The number of shards.
     #[must_use]
     pub const fn shards(&self) -> usize {
         self.shards.len()
     }
 
-    /// Whether shard 0 has answered.
+    /// Whether shard 0 has confirmed the number of shards.
     #[must_use]
     pub const fn is_layout_known(&self) -> bool {
         self.is_layout_known
     }
 
-    /// The number that was given last.
+    /// The last sequence number.
     #[must_use]
     pub const fn counter(&self) -> u64 {
         self.counter
     }
 
-    /// Which state of the segments it has.
+    /// The version of the segments, which changes with every directory.
     #[must_use]
     pub const fn segments(&self) -> u64 {
-        self.segments
+        self.segments_version
     }
 
-    /// The number of the latest sync of a shard, 0 when there was none.
+    /// The sequence number of the latest complete sync of a shard; 0 before the first.
     #[must_use]
     pub fn synced_number(&self, shard: usize) -> u64 {
-        self.shards.get(shard).map_or(0, Shard::synced_number)
+        self.shards.get(shard).map_or(0, ShardReplica::synced_number)
     }
 
-    /// Which replica of a shard it is.
+    /// The generation of a shard's replica.
     #[must_use]
     pub fn generation(&self, shard: usize) -> u64 {
         self.shards.get(shard).map_or(0, |shard| shard.generation)
     }
 
-    /// Up to when tokens with a digest were issued that an entry revokes, and whether a segment may have it.
+    /// Looks a digest up: the issue time up to which an entry revokes tokens, and whether a segment may contain it.
     #[must_use]
     pub fn find(&self, shard: usize, digest: &Digest) -> (Option<Timestamp>, bool) {
         let Some(shard) = self.shards.get(shard) else { return (None, false) };
         let prefix = digest.prefix();
-        (shard.revoked_upto(&prefix), shard.in_segments(&prefix, 0) != Found::Nothing)
+        (shard.revoked_upto(&prefix), shard.in_segments(&prefix, 0) != SegmentLookup::Absent)
     }
 
-    /// Breaks a rule, for mutations: a replica that has begun anew takes itself for this one.
+    /// Breaks a rule, for mutation tests: a replica that has started over keeps an old generation.
     pub fn set_generation(&mut self, shard: usize, generation: u64) {
         self.shards.iter_mut().skip(shard).take(1).for_each(|shard| shard.generation = generation);
     }
 
-    /// Breaks a rule, for mutations: late answers are not known to be late.
+    /// Breaks a rule, for mutation tests: late answers are not detected.
     pub fn forget_applied(&mut self) {
-        self.shards.iter_mut().for_each(Shard::forget_applied);
+        self.shards.iter_mut().for_each(ShardReplica::forget_applied);
     }
 }

@@ -1,4 +1,4 @@
-//! Syncing with a shard, and loading its segments: one request does it for all that wait.
+//! Syncs with a shard and loads its segments. One request of the isolate does this for all others.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -6,124 +6,131 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::Replica;
-use super::shard::{Applied, Asked, Required};
+use super::shard::{Applied, Required, SentQuestion};
 use crate::ports::{Clock, Index, LedgerError, LedgerShards, SharedMemory};
-use crate::wait::{all, within};
 use crate::revocation::ledger::{
     Answer, CALL_LIMIT, Purpose, Segment, SegmentFilter, ShardClient, SyncQuestion, Synced,
 };
 use crate::time::Timestamp;
+use crate::wait::{all, within};
 
-/// The most pages of one sync: more than an isolate holds.
+/// The maximum number of pages of one sync. More than an isolate can hold.
 const MAX_PAGES: usize = 32;
-/// The most entries of an answer that is shared with the location: those who need more ask for themselves.
+/// The maximum number of entries of an answer that is shared within the location.
 const MAX_SHARED_ENTRIES: usize = 500;
-/// How many entries that are known already a shared answer repeats, for isolates that are a few behind.
-const OVERLAP: u32 = 16;
-/// How long an answer is shared, in seconds: longer than the default bound. What counts is the time in the answer.
+/// How many known entries a shared answer repeats, for isolates that are slightly behind.
+const SHARED_OVERLAP: u32 = 16;
+/// The cache lifetime of a shared answer, in seconds: longer than the default bound. Its own timestamp decides its age.
 const SHARED_SECONDS: u32 = 3;
-/// By how much clocks of a location may differ: a shared answer counts as that much older.
-const CLOCKS_APART: Duration = Duration::from_millis(250);
-/// How long the Cache API may take. Nothing depends on it.
-const SHARING_LIMIT: Duration = Duration::from_millis(100);
-/// How long a sync that another isolate of the location has begun is waited for.
+/// The assumed maximum difference between clocks of a location. A shared answer counts as this much older.
+const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_millis(250);
+/// Timeout of a Cache API operation.
+const CACHE_TIMEOUT: Duration = Duration::from_millis(100);
+/// How long to wait for a sync that another isolate of the location has started.
 const CLAIM_LIMIT: Duration = Duration::from_millis(400);
-/// When it is looked for first whether that sync has ended; every pause is twice the one before, since a request has
-/// only so many calls.
-const FIRST_LOOK: Duration = Duration::from_millis(20);
-/// How long a sync in the background may take.
+/// The delay before the first look for the end of that sync. It doubles each time, because a request is limited in its
+/// number of subrequests.
+const FIRST_POLL_DELAY: Duration = Duration::from_millis(20);
+/// Timeout of a background sync.
 const REFRESH_LIMIT: Duration = Duration::from_secs(10);
-/// How long loading a segment may take.
+/// Timeout of loading a segment.
 const LOAD_LIMIT: Duration = Duration::from_secs(5);
-/// The most segments that are loaded behind one request.
-const MOST_LOADED: usize = 64;
+/// The maximum number of segments that one request loads in the background.
+const MAX_LOADS: usize = 64;
 
-/// Why a replica could not be brought up to date.
+/// Why a sync failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncError {
     /// The ledger did not answer.
     Ledger(LedgerError),
-    /// The breaker has refused the call. A logout may call all the same.
+    /// The circuit breaker is open. A logout may still call the shard.
     Refused(LedgerError),
-    /// The ledger has another number of shards: the replica begins anew with that.
+    /// The ledger has another number of shards. The replica has adopted it.
     OtherLayout,
     /// The log has more entries than an isolate holds.
     TooLarge,
 }
 
-/// Waits until a check may rely on what is known of a shard: by a sync of its own, or by one that another request of the
-/// isolate makes.
-pub(crate) async fn freshen<P: Clock + LedgerShards + SharedMemory>(
+/// Waits until a shard's replica is as fresh as required, by its own sync or by that of another request. `check_number`
+/// is the sequence number of the check.
+pub(crate) async fn ensure_fresh<P: Clock + LedgerShards + SharedMemory>(
     client: &ShardClient<'_, P>,
     required: Required,
-    number: u64,
-    by: Timestamp,
+    check_number: u64,
+    deadline: Timestamp,
 ) -> Result<(), SyncError> {
     let ShardClient { platform, replica, setup, purpose } = *client;
-    let patience = match purpose {
-        Purpose::Check => by.min(platform.now().plus(CALL_LIMIT)),
-        Purpose::Logout => by,
+    let first_page_deadline = match purpose {
+        Purpose::Check => deadline.min(platform.now().plus(CALL_LIMIT)),
+        Purpose::Logout => deadline,
     };
     loop {
         let now = platform.now();
         if replica.is_fresh(setup.shard, required, now) {
             return Ok(());
         }
-        if let Some(error) = replica.with(setup.shard, |shard| shard.failure_after(number)).flatten() {
+        if let Some(error) = replica.with(setup.shard, |shard| shard.failure_after(check_number)).flatten() {
             return Err(SyncError::Ledger(error));
         }
         if replica.with(setup.shard, |shard| shard.is_too_large(now)).unwrap_or(false) {
             return Err(SyncError::TooLarge);
         }
-        if now >= patience {
+        if now >= first_page_deadline {
             return Err(SyncError::Ledger(LedgerError::TimedOut));
         }
-        // While the shard is known to fail nobody waits for the request that tries whether it still does.
+        // Fail fast while the circuit breaker is open, instead of waiting for the probe of another request.
         if purpose == Purpose::Check
             && let Some(error) = replica.refuses(setup.shard, now)
         {
             return Err(SyncError::Refused(error));
         }
-        match Turn::begin(replica, setup.shard, now) {
-            Some(turn) => match sync(client, required, &turn, Limits { first: patience, all: by }).await {
-                // It is noted when it counts for others too; then it counts here.
+        match SyncPermit::begin(replica, setup.shard, now) {
+            Some(permit) => match sync(
+                client,
+                required,
+                &permit,
+                Deadlines { first_page: first_page_deadline, all_pages: deadline },
+            )
+            .await
+            {
+                // The loop reads the recorded result, which also applies to other requests.
                 Err(SyncError::Ledger(_)) | Ok(()) => {}
                 Err(error) => return Err(error),
             },
-            // Nothing of another request can be waited for: what follows would run outside of its own request.
-            None => P::sleep(replica.until_synced(setup.shard, now).min(patience.since(now))).await,
+            // Poll: a Worker must not await a promise that belongs to another request.
+            None => P::sleep(replica.sync_poll_delay(setup.shard, now).min(first_page_deadline.since(now))).await,
         }
     }
 }
 
-/// Until when a sync may take: for its first page, after which others may have synced, and for all of them.
+/// The deadlines of a sync.
 #[derive(Clone, Copy)]
-struct Limits {
-    first: Timestamp,
-    all: Timestamp,
+struct Deadlines {
+    first_page: Timestamp,
+    all_pages: Timestamp,
 }
 
-/// The turn of one request at syncing a shard, which ends also when the request is dropped.
-struct Turn<'a> {
+/// Permission to sync a shard. Released on drop, so also when the request is canceled.
+struct SyncPermit<'a> {
     replica: &'a Replica,
     shard: u32,
     number: u64,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> SyncPermit<'a> {
     fn begin(replica: &'a Replica, shard: u32, now: Timestamp) -> Option<Self> {
-        let number = replica.number();
+        let number = replica.next_number();
         let may_begin = replica.with(shard, |shard| shard.begin_sync(number, now)).unwrap_or(false);
         may_begin.then(|| Self { replica, shard, number })
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for SyncPermit<'_> {
     fn drop(&mut self) {
-        let chance = self.replica.chance();
+        let jitter = self.replica.random_byte();
         self.replica.with(self.shard, |shard| {
             shard.end_sync(self.number);
-            shard.jitter = chance;
+            shard.jitter = jitter;
         });
     }
 }
@@ -131,51 +138,51 @@ impl Drop for Turn<'_> {
 async fn sync<P: Clock + LedgerShards + SharedMemory>(
     client: &ShardClient<'_, P>,
     required: Required,
-    turn: &Turn<'_>,
-    limits: Limits,
+    permit: &SyncPermit<'_>,
+    deadlines: Deadlines,
 ) -> Result<(), SyncError> {
-    let location = Location::new(client.platform, turn.shard);
+    let cache = LocationCache::new(client.platform, permit.shard);
     if let Required::Since(since, _) = required
-        && can_follow(since, client.platform.now())
-        && follow_others(client, &location, since).await
+        && can_use_shared(since, client.platform.now())
+        && use_shared_sync(client, &cache, since).await
     {
         return Ok(());
     }
     let is_shared = matches!(required, Required::Since(..));
-    let synced = sync_alone(client, is_shared.then_some(&location), limits).await;
+    let synced = sync_with_shard(client, is_shared.then_some(&cache), deadlines).await;
     let now = client.platform.now();
     match synced {
-        // A request that is out of time says nothing of the shard.
-        Err(SyncError::Ledger(error)) if now < limits.first => {
-            client.replica.with(turn.shard, |shard| shard.note_failure(turn.number, error));
+        // Only a failure before the deadline is the shard's.
+        Err(SyncError::Ledger(error)) if now < deadlines.first_page => {
+            client.replica.with(permit.shard, |shard| shard.note_failure(permit.number, error));
         }
         Err(SyncError::TooLarge) => {
-            client.replica.with(turn.shard, |shard| shard.note_too_large(now));
+            client.replica.with(permit.shard, |shard| shard.note_too_large(now));
         }
         _ => {}
     }
     synced
 }
 
-/// Reads the log to its end, page by page.
-async fn sync_alone<P: Clock + LedgerShards + SharedMemory>(
+/// Syncs with the shard itself, page by page, until the end of the log.
+async fn sync_with_shard<P: Clock + LedgerShards + SharedMemory>(
     client: &ShardClient<'_, P>,
-    location: Option<&Location<'_, P>>,
-    limits: Limits,
+    cache: Option<&LocationCache<'_, P>>,
+    deadlines: Deadlines,
 ) -> Result<(), SyncError> {
     let ShardClient { platform, replica, setup, .. } = *client;
-    let mut pages = Pages::new(setup.shard, if location.is_some() { OVERLAP } else { 0 });
+    let mut pages = Pages::new(setup.shard, if cache.is_some() { SHARED_OVERLAP } else { 0 });
     for _ in 0..MAX_PAGES {
         let Some(question) = pages.ask(replica, platform.now()) else { return Err(SyncError::OtherLayout) };
-        let by = if pages.has_begun { limits.all } else { limits.first };
-        let pass = client.admit(by.since(platform.now())).await.map_err(SyncError::Refused)?;
+        let deadline = if pages.has_begun { deadlines.all_pages } else { deadlines.first_page };
+        let pass = client.admit(deadline.since(platform.now())).await.map_err(SyncError::Refused)?;
         pages.has_begun = true;
-        let (answer, bytes) = client.sync(pass, question, by).await.map_err(SyncError::Ledger)?;
-        if let Some(begun_at) = pages.take(replica, &answer)? {
-            replica.sync_takes.set(platform.now().since(begun_at));
-            if let (Some(location), Answer::Synced(synced)) = (location, &answer) {
+        let (answer, bytes) = client.sync(pass, question, deadline).await.map_err(SyncError::Ledger)?;
+        if let Some(started_at) = pages.take(replica, &answer)? {
+            replica.last_sync_duration.set(platform.now().since(started_at));
+            if let (Some(cache), Answer::Synced(synced)) = (cache, &answer) {
                 replica.with(setup.shard, |shard| shard.is_followed = true);
-                location.share_answer(synced, begun_at, &bytes).await;
+                cache.share_answer(synced, started_at, &bytes).await;
             }
             return Ok(());
         }
@@ -183,25 +190,25 @@ async fn sync_alone<P: Clock + LedgerShards + SharedMemory>(
     Err(SyncError::Ledger(LedgerError::Failed))
 }
 
-/// A sync, page by page: everything that it does between two waits.
+/// The state machine of a sync. It does no I/O: send [`Self::ask`]'s question, and pass the answer to [`Self::take`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pages {
     shard: u32,
     overlap: u32,
-    /// What was asked first, and when: from then on the sync counts.
+    /// The sequence number and the time of the first page's request, which determine the age of the sync.
     first: Option<(u64, Timestamp)>,
-    asked: Option<Asked>,
+    asked: Option<SentQuestion>,
     has_begun: bool,
 }
 
 impl Pages {
-    /// A sync of a shard that asks for so many entries again.
+    /// A sync of a shard. `overlap` is the number of known entries to repeat.
     #[must_use]
     pub const fn new(shard: u32, overlap: u32) -> Self {
         Self { shard, overlap, first: None, asked: None, has_begun: false }
     }
 
-    /// What is asked next, `None` when the ledger has no such shard any more.
+    /// The next question; `None` if the shard no longer exists.
     pub fn ask(&mut self, replica: &Replica, now: Timestamp) -> Option<SyncQuestion> {
         let asked = replica.ask(self.shard, self.overlap)?;
         self.first.get_or_insert((asked.number, now));
@@ -209,17 +216,18 @@ impl Pages {
         Some(asked.question)
     }
 
-    /// Takes in an answer. Gives when the sync was asked for, once it is complete; `None` when it goes on.
+    /// Applies an answer. Returns the time of the first page's request when the sync is complete; `None` if more pages
+    /// follow.
     ///
     /// # Errors
-    /// Why it cannot go on.
+    /// The reason for which the sync cannot continue.
     pub fn take(&mut self, replica: &Replica, answer: &Answer) -> Result<Option<Timestamp>, SyncError> {
         let failed = SyncError::Ledger(LedgerError::Failed);
-        let (Some((number, begun_at)), Some(asked)) = (self.first, self.asked) else { return Err(failed) };
+        let (Some((number, started_at)), Some(asked)) = (self.first, self.asked) else { return Err(failed) };
         let synced = match answer {
             Answer::Synced(synced) => synced,
             Answer::OtherHistory => {
-                replica.begin_anew(self.shard, asked.generation);
+                replica.start_over(self.shard, asked.generation);
                 self.first = None;
                 return Ok(None);
             }
@@ -234,12 +242,11 @@ impl Pages {
         }
         match replica.apply(self.shard, synced, &asked) {
             Applied::Fully => {
-                replica.with(self.shard, |shard| shard.note_synced(number, begun_at));
-                return Ok(Some(begun_at));
+                replica.with(self.shard, |shard| shard.note_synced(number, started_at));
+                return Ok(Some(started_at));
             }
             Applied::Partly => {}
-            // Another request has applied a later answer, or has begun anew: what was asked first still counts only for
-            // the replica that it was asked for.
+            // Another request has changed the replica, so the time of this sync's first page no longer applies.
             Applied::Late | Applied::Gap => self.first = None,
             Applied::TooLarge => return Err(SyncError::TooLarge),
         }
@@ -247,32 +254,32 @@ impl Pages {
     }
 }
 
-/// Whether what another isolate asks for now could be recent enough, as much older as it counts.
-fn can_follow(since: Timestamp, now: Timestamp) -> bool {
-    now.since(since) > CLOCKS_APART
+/// Whether another isolate's sync could be recent enough despite [`MAX_CLOCK_DIFFERENCE`].
+fn can_use_shared(since: Timestamp, now: Timestamp) -> bool {
+    now.since(since) > MAX_CLOCK_DIFFERENCE
 }
 
-/// Takes what another isolate of the location has asked for since, or waits for a sync that it has begun. Whether that
-/// was enough.
-async fn follow_others<P: Clock + LedgerShards + SharedMemory>(
+/// Uses the sync of another isolate of the location, and waits for one in progress. Returns whether it was recent
+/// enough.
+async fn use_shared_sync<P: Clock + LedgerShards + SharedMemory>(
     client: &ShardClient<'_, P>,
-    location: &Location<'_, P>,
+    cache: &LocationCache<'_, P>,
     since: Timestamp,
 ) -> bool {
     let ShardClient { platform, replica, setup, .. } = *client;
-    // A new replica has nothing that an answer could lead on from.
+    // A shared answer only has the latest entries, so it cannot fill an empty replica.
     if replica.with(setup.shard, |shard| shard.position().version).unwrap_or(0) == 0 {
         return false;
     }
-    let mut pause = FIRST_LOOK;
+    let mut pause = FIRST_POLL_DELAY;
     loop {
-        let heard = location.recall(&location.answer).await;
-        let shared = heard.as_deref().and_then(Shared::read);
+        let shared_bytes = cache.recall(&cache.answer).await;
+        let shared = shared_bytes.as_deref().and_then(Shared::read);
         let asked_at = shared.as_ref().map(|shared| shared.asked_at);
         if shared.is_some_and(|shared| shared.apply(replica, setup.shard, since, platform.now())) {
             return true;
         }
-        if !location.is_claimed(asked_at).await {
+        if !cache.is_claimed(asked_at).await {
             return false;
         }
         P::sleep(pause).await;
@@ -280,76 +287,76 @@ async fn follow_others<P: Clock + LedgerShards + SharedMemory>(
     }
 }
 
-/// An answer as it is shared: the moment at which it was asked for, in milliseconds, and the answer.
+/// A shared answer: the time of its request (8 bytes, milliseconds, big-endian), then the encoded answer.
 pub struct Shared<'a> {
     asked_at: Timestamp,
     answer: &'a [u8],
 }
 
 impl<'a> Shared<'a> {
-    /// Reads what was shared.
+    /// Decodes a shared answer.
     #[must_use]
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let (asked_at, answer) = bytes.split_first_chunk::<8>()?;
         Some(Self { asked_at: Timestamp::from_millis(i64::from_be_bytes(*asked_at)), answer })
     }
 
-    /// An answer to share, `None` when it would not lead on for others.
+    /// Encodes an answer to share; `None` if other isolates could not use it.
     #[must_use]
     pub fn write(synced: &Synced, asked_at: Timestamp, answer: &[u8]) -> Option<Vec<u8>> {
-        let leads_on = synced.directory.is_none() && synced.entries.len() <= MAX_SHARED_ENTRIES;
-        leads_on.then(|| [&asked_at.as_millis().to_be_bytes(), answer].concat())
+        let is_usable = synced.directory.is_none() && synced.entries.len() <= MAX_SHARED_ENTRIES;
+        is_usable.then(|| [&asked_at.as_millis().to_be_bytes(), answer].concat())
     }
 
-    /// Takes it in, if it is recent enough and leads on from what is known here. Whether it did.
+    /// Applies the answer if it is recent enough and continues the replica's entries. Returns whether it did.
     #[must_use]
     pub fn apply(&self, replica: &Replica, shard: u32, since: Timestamp, now: Timestamp) -> bool {
-        let at = self.asked_at.minus(CLOCKS_APART);
+        let at = self.asked_at.minus(MAX_CLOCK_DIFFERENCE);
         if at < since || self.asked_at > now {
             return false;
         }
         let Some(Answer::Synced(synced)) = Answer::read(self.answer) else { return false };
-        let most = replica.most_entries();
-        replica.with(shard, |shard| shard.apply_shared(&synced, at, most)).unwrap_or(false)
+        let max_entries = replica.max_entries();
+        replica.with(shard, |shard| shard.apply_shared(&synced, at, max_entries)).unwrap_or(false)
     }
 }
 
-/// What the isolates of a location share of one shard. Where that fails, each syncs for itself.
-struct Location<'a, P> {
+/// What the isolates of a location share about one shard through the Cache API. If it fails, each syncs for itself.
+struct LocationCache<'a, P> {
     platform: &'a P,
-    /// The name of the latest answer.
+    /// The cache key of the latest answer.
     answer: String,
-    /// The name of the moment at which a sync began.
+    /// The cache key of the time at which a sync started.
     claim: String,
     is_slow: Cell<bool>,
 }
 
-impl<'a, P: Clock + SharedMemory> Location<'a, P> {
+impl<'a, P: Clock + SharedMemory> LocationCache<'a, P> {
     fn new(platform: &'a P, shard: u32) -> Self {
         let (answer, claim) = (format!("sync-{shard}"), format!("claim-{shard}"));
         Self { platform, answer, claim, is_slow: Cell::new(false) }
     }
 
     async fn recall(&self, name: &str) -> Option<Vec<u8>> {
-        self.in_time(self.platform.recall(name)).await.flatten()
+        self.with_timeout(self.platform.recall(name)).await.flatten()
     }
 
     async fn share(&self, name: &str, bytes: &[u8], seconds: u32) {
         // Best effort: if this fails, other isolates sync for themselves.
-        let _ = self.in_time(self.platform.share(name, bytes, seconds)).await;
+        let _ = self.with_timeout(self.platform.share(name, bytes, seconds)).await;
     }
 
-    /// Once it has taken too long it is not asked again.
-    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    /// Runs an operation with a timeout. After a timeout, further operations are skipped.
+    async fn with_timeout<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         if self.is_slow.get() {
             return None;
         }
-        let done = within::<P, _>(SHARING_LIMIT, work).await;
+        let done = within::<P, _>(CACHE_TIMEOUT, work).await;
         self.is_slow.set(done.is_none());
         done
     }
 
-    /// Whether a sync has begun lately whose answer is not shared yet.
+    /// Whether another isolate has recently started a sync and not shared its answer yet. If not, claims the next sync.
     async fn is_claimed(&self, shared: Option<Timestamp>) -> bool {
         let claim = self.recall(&self.claim).await;
         let claimed_at = claim.as_deref().and_then(Shared::read).map(|claim| claim.asked_at);
@@ -363,31 +370,37 @@ impl<'a, P: Clock + SharedMemory> Location<'a, P> {
         is_claimed
     }
 
-    /// Shares an answer that leads on for others.
+    /// Shares an answer if other isolates can use it.
     async fn share_answer(&self, synced: &Synced, asked_at: Timestamp, answer: &[u8]) {
         match Shared::write(synced, asked_at, answer) {
             Some(bytes) => self.share(&self.answer, &bytes, SHARED_SECONDS).await,
-            // Nobody need wait for it.
+            // Remove the claim, so that no isolate waits for an answer.
             None => self.share(&self.claim, &0_i64.to_be_bytes(), 1).await,
         }
     }
 }
 
-/// Syncs the shards that are due, and loads segments. To be done when the request has been answered.
+/// Syncs shards in the background. Call it with `waitUntil`, after the response.
 pub(crate) async fn refresh<'a, P: Clock + Index + LedgerShards + SharedMemory>(
     clients: Vec<ShardClient<'a, P>>,
     bound: Duration,
     now: Timestamp,
 ) {
-    // As recent as no replica is that is due: what this isolate has asked itself is no news.
+    // More recent than the last sync of any shard that is due, so that this isolate's own shared answer is not reused.
     let since = now.minus(bound.checked_div(5).unwrap_or(bound).saturating_mul(2));
     let refresh = |client: ShardClient<'a, P>| {
         async move {
             let ShardClient { replica, setup, platform, .. } = client;
-            if let Some(turn) = Turn::begin(replica, setup.shard, platform.now()) {
-                // What fails here is tried again by the check that needs it.
-                let by = platform.now().plus(REFRESH_LIMIT);
-                let _ = sync(&client, Required::Since(since, u64::MAX), &turn, Limits { first: by, all: by }).await;
+            if let Some(permit) = SyncPermit::begin(replica, setup.shard, platform.now()) {
+                // Failures are ignored: the next check that needs a sync retries.
+                let deadline = platform.now().plus(REFRESH_LIMIT);
+                let _ = sync(
+                    &client,
+                    Required::Since(since, u64::MAX),
+                    &permit,
+                    Deadlines { first_page: deadline, all_pages: deadline },
+                )
+                .await;
             }
         }
         .boxed_local()
@@ -395,20 +408,20 @@ pub(crate) async fn refresh<'a, P: Clock + Index + LedgerShards + SharedMemory>(
     all(clients.into_iter().map(refresh).collect()).await;
 }
 
-/// Loads segments that the replica lacks, the newest first.
+/// Loads missing segments, the newest first.
 pub(crate) async fn load_segments<'a, P: Clock + Index + LedgerShards>(
     replica: &'a Replica,
     platform: &'a P,
     client: impl Fn(u32) -> ShardClient<'a, P>,
 ) {
-    for _ in 0..MOST_LOADED {
+    for _ in 0..MAX_LOADS {
         let Some((shard, segment)) = replica.next_to_load(platform.now()) else { return };
         let stored = within::<P, _>(LOAD_LIMIT, platform.segment(&segment.name.key())).await;
         let stored = stored.and_then(Result::ok).flatten();
         if stored.is_some_and(|filter| take_filter(replica, shard, &segment, &filter)) {
             continue;
         }
-        // Not there yet, or not there any more: the shard has it for as long as it counts.
+        // Not visible in KV yet, or expired: the shard has every current segment.
         let answer = client(shard).segment(segment.name, platform.now().plus(LOAD_LIMIT)).await;
         if let Ok(Answer::Segment(Some(filter))) = answer {
             take_filter(replica, shard, &segment, &filter);
@@ -416,14 +429,14 @@ pub(crate) async fn load_segments<'a, P: Clock + Index + LedgerShards>(
     }
 }
 
-/// Takes in the filter of a segment, if it is that. Whether it was.
+/// Verifies and stores the filter of a segment. Returns whether it was valid.
 pub fn take_filter(replica: &Replica, shard: u32, segment: &Segment, filter: &[u8]) -> bool {
-    let filter = segment.is_of(filter).then(|| SegmentFilter::read(filter)).flatten();
-    let is_its = filter.is_some();
+    let filter = segment.matches_checksum(filter).then(|| SegmentFilter::read(filter)).flatten();
+    let is_valid = filter.is_some();
     if let Some(filter) = filter {
-        replica.load(shard, segment, filter);
+        replica.store_filter(shard, segment, filter);
     }
-    is_its
+    is_valid
 }
 
 #[cfg(test)]
@@ -433,8 +446,8 @@ mod tests {
     #[test]
     fn others_are_followed_only_where_that_helps() {
         let now = Timestamp::from_seconds(1);
-        assert!(can_follow(now.minus(Duration::from_millis(400)), now));
-        assert!(!can_follow(now.minus(Duration::from_millis(250)), now));
-        assert!(!can_follow(now.minus(Duration::from_millis(100)), now));
+        assert!(can_use_shared(now.minus(Duration::from_millis(400)), now));
+        assert!(!can_use_shared(now.minus(Duration::from_millis(250)), now));
+        assert!(!can_use_shared(now.minus(Duration::from_millis(100)), now));
     }
 }
