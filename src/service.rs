@@ -12,7 +12,7 @@ use crate::endpoints::batch_check::batch_check;
 use crate::endpoints::check::check;
 use crate::endpoints::guard::{Forward, guard, no_answer};
 use crate::endpoints::health::{health, health_misconfigured};
-use crate::endpoints::judge::{Judge, Remembered};
+use crate::endpoints::judge::{IsolateState, Judge};
 use crate::endpoints::logout::{logout, refusal};
 use crate::endpoints::openapi::document;
 use crate::endpoints::readiness::{Readiness, readyz};
@@ -31,7 +31,7 @@ pub struct Service {
     /// The OpenAPI document, created on the first request.
     description: OnceCell<String>,
     /// The replica of the ledger and the token caches.
-    remembered: Remembered,
+    isolate: IsolateState,
     /// The latest readiness report.
     readiness: Readiness,
     /// The shortest configured bound, which determines how often to sync; `None` if no check is bounded.
@@ -61,15 +61,15 @@ impl Service {
     /// Creates the service for a configuration.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let (remembered, bound) = (Remembered::new(&config), shortest_bound(&config));
-        Self { config, description: OnceCell::new(), remembered, readiness: Readiness::default(), bound }
+        let (isolate, bound) = (IsolateState::new(&config), shortest_bound(&config));
+        Self { config, description: OnceCell::new(), isolate, readiness: Readiness::default(), bound }
     }
 
     /// Whether there is background work: a shard to sync, segments to load, or keys to fetch.
     #[must_use]
     pub fn wants_refresh(&self, platform: &impl Platform) -> bool {
         let now = platform.now();
-        let replica = &self.remembered.replica;
+        let replica = &self.isolate.replica;
         self.bound.map_or_else(|| replica.wants_segments(now), |bound| replica.wants_refresh(bound, now))
             || self.keys().any(|keys| keys.wants_refresh(now))
     }
@@ -111,12 +111,12 @@ impl Service {
     }
 
     fn judge<'a, P>(&'a self, platform: &'a P) -> Judge<'a, P> {
-        Judge { config: &self.config, remembered: &self.remembered, platform }
+        Judge { config: &self.config, isolate: &self.isolate, platform }
     }
 
     /// Handles a request.
     pub async fn answer<R: Request, P: Platform>(&self, request: &R, platform: &P) -> Answer {
-        let begin = platform.now();
+        let started_at = platform.now();
         let url = Url::read(request.url());
         let endpoint = url.as_ref().and_then(|url| self.find(url));
         let mut notes = Notes::default();
@@ -126,15 +126,15 @@ impl Service {
             (None, _) => (not_found(&mut notes), None),
             // Boxed, so that requests answered from memory do not allocate space for the larger futures.
             (Some(Endpoint::Guard { route, .. }), Some(url)) => {
-                match apart(self.at_guard(route, &judge, request, url, &mut notes)).await {
+                match boxed(self.at_guard(route, &judge, request, url, &mut notes)).await {
                     Ok(forward) => (no_answer(), Some(forward)),
                     Err(reply) => (reply, None),
                 }
             }
             (Some(Endpoint::Check), Some(url)) => (check(&judge, request, url, &mut notes).await, None),
-            (Some(endpoint), _) => (apart(self.at_endpoint(endpoint, &judge, request, &mut notes)).await, None),
+            (Some(endpoint), _) => (boxed(self.at_endpoint(endpoint, &judge, request, &mut notes)).await, None),
         };
-        let milliseconds = u64::try_from(platform.now().since(begin).as_millis()).unwrap_or(u64::MAX);
+        let milliseconds = u64::try_from(platform.now().since(started_at).as_millis()).unwrap_or(u64::MAX);
         let mut log = LogLine::new(request, &reply, notes, milliseconds);
         self.note_route(endpoint, &mut log);
         if forward.is_some() {
@@ -180,10 +180,10 @@ impl Service {
         }
         let reply = match (endpoint, route) {
             (Endpoint::Health, _) => health(&self.config, judge.platform),
-            (Endpoint::Ready, _) => apart(readyz(&self.readiness, judge, request, notes)).await,
+            (Endpoint::Ready, _) => boxed(readyz(&self.readiness, judge, request, notes)).await,
             (Endpoint::OpenApi, _) => self.describe(),
-            (Endpoint::BatchCheck, _) => apart(batch_check(judge, request, notes)).await,
-            (Endpoint::Logout { .. }, Some(route)) => apart(logout(route, judge, request, notes)).await,
+            (Endpoint::BatchCheck, _) => boxed(batch_check(judge, request, notes)).await,
+            (Endpoint::Logout { .. }, Some(route)) => boxed(logout(route, judge, request, notes)).await,
             (Endpoint::Logout { .. } | Endpoint::Check | Endpoint::Guard { .. }, _) => not_found(notes),
         };
         cors::share(reply, cors, request)
@@ -226,7 +226,7 @@ impl Service {
 
 /// Boxes a future so that its code is a separate function. The runtime compiles functions lazily, so a first check does
 /// not wait for the compilation of logouts and batches.
-fn apart<'a, T>(future: impl Future<Output = T> + 'a) -> LocalBoxFuture<'a, T> {
+fn boxed<'a, T>(future: impl Future<Output = T> + 'a) -> LocalBoxFuture<'a, T> {
     Box::pin(future)
 }
 

@@ -21,7 +21,7 @@ const OPAQUE_LIMITS: RecentLimits = RecentLimits { tokens: 1_000, bytes: 256 * 1
 
 /// An isolate's in-memory state: the replica of the ledger and the caches of tokens.
 #[derive(Debug)]
-pub struct Remembered {
+pub struct IsolateState {
     /// The copy of the ledger.
     pub replica: Replica,
     verified: RefCell<Recent<Rc<CachedToken>>>,
@@ -59,7 +59,7 @@ pub enum Refusal {
 /// A verdict: an active token and the freshness of the check, or a refusal.
 pub type Verdict = Result<(Rc<KnownToken>, Freshness), Refusal>;
 
-impl Remembered {
+impl IsolateState {
     /// The state of a new isolate.
     #[must_use]
     pub fn new(config: &Config) -> Self {
@@ -82,7 +82,7 @@ pub struct Judge<'a, P> {
     /// The configuration.
     pub config: &'a Config,
     /// The isolate's state.
-    pub remembered: &'a Remembered,
+    pub isolate: &'a IsolateState,
     /// The platform.
     pub platform: &'a P,
 }
@@ -92,7 +92,7 @@ impl<P: Platform> Judge<'_, P> {
     pub(crate) fn authority(&self) -> Authority<'_, P> {
         Authority {
             platform: self.platform,
-            replica: &self.remembered.replica,
+            replica: &self.isolate.replica,
             ledger: self.config.storage.ledger,
             settling: self.config.storage.settling,
         }
@@ -121,8 +121,8 @@ impl<P: Platform> Judge<'_, P> {
 
     /// Whether the token is in the cache of this isolate.
     pub(super) fn is_cached(&self, token: &str, issuers: &[Rc<Issuer>]) -> bool {
-        let remembered = self.remembered.cache_for(issuers).borrow_mut().find(token);
-        remembered.is_some_and(|before| before.applies_to(issuers))
+        let entry = self.isolate.cache_for(issuers).borrow_mut().find(token);
+        entry.is_some_and(|before| before.applies_to(issuers))
     }
 
     /// Verifies a token, or finds it in the cache. Does not check whether it is revoked. Fetches keys until `deadline`.
@@ -143,8 +143,8 @@ impl<P: Platform> Judge<'_, P> {
         if token.len() > MAX_TOKEN_BYTES {
             return Some(Err(Refusal::Invalid(TokenProblem::TooLarge)));
         }
-        let remembered = self.remembered.cache_for(issuers).borrow_mut().find(token);
-        let before = remembered.filter(|before| before.applies_to(issuers))?;
+        let entry = self.isolate.cache_for(issuers).borrow_mut().find(token);
+        let before = entry.filter(|before| before.applies_to(issuers))?;
         let now = self.platform.now();
         if before.token.expires_at.is_some_and(|expires_at| now >= expires_at) {
             return Some(Err(Refusal::Invalid(TokenProblem::Expired)));
@@ -162,8 +162,8 @@ impl<P: Platform> Judge<'_, P> {
         issuers: &[Rc<Issuer>],
         deadline: Timestamp,
     ) -> Result<Rc<KnownToken>, Refusal> {
-        let remembered = self.remembered.cache_for(issuers).borrow_mut().find(token);
-        if let Some(before) = remembered.as_ref().filter(|before| before.applies_to(issuers))
+        let entry = self.isolate.cache_for(issuers).borrow_mut().find(token);
+        if let Some(before) = entry.as_ref().filter(|before| before.applies_to(issuers))
             && self.is_still_verified(&before.token, deadline).await
         {
             return Ok(Rc::clone(&before.token));
@@ -172,9 +172,9 @@ impl<P: Platform> Judge<'_, P> {
         if !known.facts.are_small() {
             return Ok(known);
         }
-        let cached = CachedToken::of(known, issuers, remembered.as_deref());
+        let cached = CachedToken::of(known, issuers, entry.as_deref());
         let known = Rc::clone(&cached.token);
-        self.remembered.cache_for(issuers).borrow_mut().insert(token, Rc::new(cached));
+        self.isolate.cache_for(issuers).borrow_mut().insert(token, Rc::new(cached));
         Ok(known)
     }
 

@@ -43,7 +43,7 @@ pub struct Readiness(RefCell<State>);
 #[derive(Debug, Default)]
 struct State {
     /// When the check in progress started, if any.
-    begun_at: Option<Timestamp>,
+    started_at: Option<Timestamp>,
     latest: Option<(Timestamp, Rc<Report>)>,
 }
 
@@ -60,7 +60,7 @@ struct Report {
 enum Step {
     Recent(Rc<Report>),
     Wait,
-    Look,
+    Check,
 }
 
 /// Handles a readiness request.
@@ -90,17 +90,17 @@ pub(crate) async fn readyz<R: Request, P: Platform>(
 impl Readiness {
     /// A report of the last second, by any request of the isolate; `None` after a timeout.
     async fn report<P: Platform>(&self, judge: &Judge<'_, P>) -> Option<Rc<Report>> {
-        let begin = judge.platform.now();
+        let started_at = judge.platform.now();
         loop {
             let now = judge.platform.now();
             match self.step(now) {
                 Step::Recent(report) => return Some(report),
-                Step::Wait if now.since(begin) >= WAIT_LIMIT => return None,
+                Step::Wait if now.since(started_at) >= WAIT_LIMIT => return None,
                 Step::Wait => P::sleep(POLL_INTERVAL).await,
-                Step::Look => {
-                    let report = Rc::new(look(judge).await);
+                Step::Check => {
+                    let report = Rc::new(check_all(judge).await);
                     let latest = Some((judge.platform.now(), Rc::clone(&report)));
-                    *self.0.borrow_mut() = State { begun_at: None, latest };
+                    *self.0.borrow_mut() = State { started_at: None, latest };
                     return Some(report);
                 }
             }
@@ -115,11 +115,11 @@ impl Readiness {
         {
             return Step::Recent(Rc::clone(report));
         }
-        if state.begun_at.is_some_and(|begun_at| !begun_at.has_passed(CHECK_LIMIT, now)) {
+        if state.started_at.is_some_and(|started_at| !started_at.has_passed(CHECK_LIMIT, now)) {
             return Step::Wait;
         }
-        state.begun_at = Some(now);
-        Step::Look
+        state.started_at = Some(now);
+        Step::Check
     }
 }
 
@@ -138,15 +138,15 @@ impl Report {
 }
 
 /// Checks all shards, Workers KV and the key providers concurrently.
-async fn look<P: Platform>(judge: &Judge<'_, P>) -> Report {
+async fn check_all<P: Platform>(judge: &Judge<'_, P>) -> Report {
     let (platform, authority) = (judge.platform, judge.authority());
     let authority = &authority;
-    let by = platform.now().plus(KEYS_LIMIT);
-    let shards = 0..judge.remembered.replica.shards();
+    let deadline = platform.now().plus(KEYS_LIMIT);
+    let shards = 0..judge.isolate.replica.shards();
     let shard = |shard: u32| async move { authority.ask_shard(shard, STORAGE_LIMIT).await }.boxed_local();
     let keys = |issuer: &Rc<Issuer>| -> Option<LocalBoxFuture<'_, _>> {
         let issuer = Rc::clone(issuer);
-        matches!(&issuer.tokens, Tokens::Jwt(_)).then(|| of_keys(issuer, by, platform).boxed_local())
+        matches!(&issuer.tokens, Tokens::Jwt(_)).then(|| check_keys(issuer, deadline, platform).boxed_local())
     };
     let keys = all(judge.config.issuers.iter().filter_map(keys).collect());
     let (ledger, kv, keys) = join3(all(shards.map(shard).collect()), ask_kv(platform), keys).await;
@@ -157,9 +157,13 @@ async fn look<P: Platform>(judge: &Judge<'_, P>) -> Report {
     }
 }
 
-async fn of_keys<P: Platform>(issuer: Rc<Issuer>, by: Timestamp, platform: &P) -> Option<(Rc<Issuer>, &'static str)> {
+async fn check_keys<P: Platform>(
+    issuer: Rc<Issuer>,
+    deadline: Timestamp,
+    platform: &P,
+) -> Option<(Rc<Issuer>, &'static str)> {
     let word = match &issuer.tokens {
-        Tokens::Jwt(rules) => match readiness(&rules.keys, by, platform).await? {
+        Tokens::Jwt(rules) => match readiness(&rules.keys, deadline, platform).await? {
             Ok(()) => OK,
             Err(None) => STALE,
             Err(Some(reason)) => reason,

@@ -236,7 +236,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
                         Some(Lookup::Is(status)) => set(&mut found, at, Ok(Some(status))),
                         Some(Lookup::AskIndex) => set(&mut found, at, Ok(None)),
                         Some(Lookup::Confirm(confirmations)) => unconfirmed.push((at, token, confirmations)),
-                        // While one shard was waited for another one has begun anew.
+                        // Another shard has started over during an await.
                         None => {}
                     },
                 }
