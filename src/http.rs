@@ -10,7 +10,7 @@ use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 pub use header_name::{is_override, is_reserved, lenient_byte};
-pub use path::{is_clear_path, is_kept_path, lenient_path, percent_decoded};
+pub use path::{is_unambiguous_path, is_unchanged_by_url_parser, lenient_path, percent_decoded};
 pub use url::{Authority, Target, Url, is_host, without_query};
 
 /// The maximum body size of a logout, in bytes. Larger bodies are answered with 413.

@@ -5,7 +5,7 @@ mod subtree;
 
 use std::cmp::Ordering;
 
-use crate::http::{is_clear_path, lenient_path};
+use crate::http::{is_unambiguous_path, lenient_path};
 use crate::json::quoted;
 
 use subtree::is_within;
@@ -200,7 +200,7 @@ impl RouteTable {
 
     /// The path as the most lenient server reads it, if it differs and subtrees are configured.
     fn lenient(&self, path: &str) -> Option<String> {
-        (self.has_subtrees && !is_clear_path(path)).then(|| lenient_path(path))
+        (self.has_subtrees && !is_unambiguous_path(path)).then(|| lenient_path(path))
     }
 
     /// The entry that matches the same requests as another one would.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use edge_logout::http::{Authority, Target, Url, is_clear_path, is_kept_path};
+use edge_logout::http::{Authority, Target, Url, is_unambiguous_path, is_unchanged_by_url_parser};
 use proptest::prelude::*;
 
 /// Texts made of parts of URLs, with delimiters in wrong places, too.
@@ -57,7 +57,7 @@ proptest! {
             prop_assert_eq!(parsed.host_str().unwrap(), read.authority.host.to_ascii_lowercase());
             prop_assert_eq!(parsed.port_or_known_default(), Some(read.authority.port.unwrap_or(80)));
             prop_assert_eq!(parsed.fragment(), None);
-            if is_kept_path(read.target.path) {
+            if is_unchanged_by_url_parser(read.target.path) {
                 prop_assert_eq!(parsed.path(), read.target.path);
             }
         }
@@ -70,7 +70,7 @@ proptest! {
             let parsed = url::Url::parse(&format!("https://api.example{text}")).unwrap();
             prop_assert_eq!(parsed.host_str(), Some("api.example"));
             prop_assert_eq!(parsed.fragment(), None);
-            if is_kept_path(target.path) {
+            if is_unchanged_by_url_parser(target.path) {
                 prop_assert_eq!(parsed.path(), target.path);
             }
         }
@@ -79,7 +79,7 @@ proptest! {
     #[test]
     fn a_kept_path_stays_below_the_base_that_it_is_put_behind(text in pieces()) {
         let path = format!("/{text}");
-        if is_kept_path(&path) {
+        if is_unchanged_by_url_parser(&path) {
             let parsed = url::Url::parse(&format!("https://internal.example/v2{path}")).unwrap();
             prop_assert_eq!(parsed.path(), format!("/v2{path}"));
         }
@@ -88,7 +88,7 @@ proptest! {
     #[test]
     fn a_clear_path_is_kept_or_refused_and_decodes_to_as_many_segments(text in pieces()) {
         let path = format!("/{text}");
-        if is_clear_path(&path) && is_kept_path(&path) {
+        if is_unambiguous_path(&path) && is_unchanged_by_url_parser(&path) {
             let parsed = url::Url::parse(&format!("https://api.example{path}")).unwrap();
             prop_assert_eq!(parsed.path(), &path);
             prop_assert_eq!(parsed.path_segments().unwrap().count(), path.split('/').skip(1).count());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use edge_logout::ports::KvEntry;
 use edge_logout::ports::{Clock, IndexError, LedgerError};
 use edge_logout::revocation::ledger::{
-    Answer, BackgroundIo, Call, GATHERING, Ledger, Listed, LogRow, Position, Publication, Question, Setup, Sizes,
+    Answer, BackgroundIo, Call, GATHERING, KvListPage, Ledger, LogRow, Position, Publication, Question, Setup, Sizes,
     SyncQuestion, run_background_work,
 };
 use edge_logout::revocation::{Digest, Logout, Revocation, Scope, TokenEntry};
@@ -319,10 +319,10 @@ impl BackgroundIo for ObjectOutside {
         Ok(())
     }
 
-    async fn list(&self, _cursor: Option<&str>) -> Result<Listed, IndexError> {
+    async fn list(&self, _cursor: Option<&str>) -> Result<KvListPage, IndexError> {
         // Nothing was written before the ledger was there.
         clock::after(write_latency(&self.world.random)).await;
-        Ok(Listed { entries: Vec::new(), cursor: None })
+        Ok(KvListPage { entries: Vec::new(), cursor: None })
     }
 
     fn note_failure(&self, _event: &'static str, _error: IndexError) {}

@@ -7,7 +7,7 @@ use super::issuer::{Issuer, Tokens};
 use super::route_settings::{find_issuer, host, paths_of};
 use super::section::Section;
 use super::{Environment, LEDGER, RATE_LIMITER, REVOCATIONS, TABLE_NAME};
-use crate::http::{Url, is_clear_path, is_kept_path, is_override, is_reserved};
+use crate::http::{Url, is_override, is_reserved, is_unambiguous_path, is_unchanged_by_url_parser};
 use crate::json::quoted;
 use crate::revocation::Freshness;
 
@@ -177,6 +177,9 @@ fn upstream(section: &mut Section<'_>, environment: &impl Environment) -> Option
 fn is_base_url(url: &str, in_development: bool) -> bool {
     Url::read(url).is_some_and(|read| {
         let path = read.target.path;
-        (read.is_secure || in_development) && !url.contains('?') && is_clear_path(path) && is_kept_path(path)
+        (read.is_secure || in_development)
+            && !url.contains('?')
+            && is_unambiguous_path(path)
+            && is_unchanged_by_url_parser(path)
     })
 }

@@ -9,7 +9,7 @@ use crate::config::REVOCATIONS;
 use crate::json::{self, Object};
 use crate::ports::{IndexError, Unavailable};
 use crate::ports::{KvEntry, KvLifetime};
-use crate::revocation::ledger::{Listed, ListedEntry, Publication};
+use crate::revocation::ledger::{KvListEntry, KvListPage, Publication};
 use crate::revocation::{Digest, StoredRevocation};
 use crate::time::Timestamp;
 
@@ -82,7 +82,7 @@ pub(super) async fn segment(env: &Env, key: &str) -> Result<Option<Vec<u8>>, Ind
 }
 
 /// Lists one page of the revocations.
-pub(super) async fn list(env: &Env, cursor: Option<&str>) -> Result<Listed, IndexError> {
+pub(super) async fn list(env: &Env, cursor: Option<&str>) -> Result<KvListPage, IndexError> {
     let prefix = Digest::key_prefix();
     let listed = glue::kv_list(env, REVOCATIONS, &prefix, cursor).await;
     let listed = listed.map_err(|error| classify(&message(&error)))?.as_string().ok_or(IndexError::Permanent)?;
@@ -94,9 +94,9 @@ pub(super) async fn list(env: &Env, cursor: Option<&str>) -> Result<Listed, Inde
         let value = row.get("value").and_then(|value| value.as_str());
         let expires_at = row.get("expiration").and_then(serde_json::Value::as_i64).map(Timestamp::from_seconds);
         let stored = value.and_then(StoredRevocation::parse);
-        entries.push(ListedEntry { key: key.to_owned(), stored, expires_at });
+        entries.push(KvListEntry { key: key.to_owned(), stored, expires_at });
     }
-    Ok(Listed { entries, cursor: json::take_text(&mut listed, "cursor") })
+    Ok(KvListPage { entries, cursor: json::take_text(&mut listed, "cursor") })
 }
 
 /// Reads one value.

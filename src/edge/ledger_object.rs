@@ -19,7 +19,7 @@ use super::{glue, kv, log, promise};
 use crate::ports::KvEntry;
 use crate::ports::{Clock, IndexError};
 use crate::revocation::ledger::{
-    BackgroundIo, Call, GATHERING, Ledger as LedgerShard, Listed, Publication, Question, Sizes, WRITE_LIMIT,
+    BackgroundIo, Call, GATHERING, KvListPage, Ledger as LedgerShard, Publication, Question, Sizes, WRITE_LIMIT,
     run_background_work,
 };
 use crate::time::Timestamp;
@@ -193,7 +193,7 @@ impl BackgroundIo for Ledger {
         published.unwrap_or(Err(IndexError::TimedOut))
     }
 
-    async fn list(&self, cursor: Option<&str>) -> Result<Listed, IndexError> {
+    async fn list(&self, cursor: Option<&str>) -> Result<KvListPage, IndexError> {
         within::<EdgeClock, _>(BATCH_LIMIT, kv::list(&self.env, cursor)).await.unwrap_or(Err(IndexError::TimedOut))
     }
 

@@ -8,7 +8,7 @@ use super::check::{forbidden, no_credential, refusal_reply};
 use super::judge::{Judge, Refusal};
 use super::presented::{BrowserRequest, presented, without_tokens};
 use crate::config::{Guard, Issuer, Upstream};
-use crate::http::{Reply, Request, Url, is_clear_path, is_kept_path, is_override, is_reserved};
+use crate::http::{Reply, Request, Url, is_override, is_reserved, is_unambiguous_path, is_unchanged_by_url_parser};
 use crate::log::{Notes, Outcome};
 use crate::ports::Platform;
 
@@ -65,7 +65,7 @@ pub(crate) async fn guard<R: Request, P: Platform>(
 ) -> Result<Forward, Reply> {
     let (method, path) = (request.method(), url.target.path);
     // The fetched path must be the checked path, so it must not have dot segments, which `fetch` would resolve.
-    if !is_kept_path(path) || (!guard.passes_ambiguous_paths && !is_clear_path(path)) {
+    if !is_unchanged_by_url_parser(path) || (!guard.passes_ambiguous_paths && !is_unambiguous_path(path)) {
         return Err(forbidden("ambiguous_path", notes));
     }
     let pass = |headers, notes: &mut Notes| {

@@ -1,6 +1,6 @@
 //! The original request that a proxy describes in a forward authentication request.
 
-use crate::http::{Authority, Request, Target, Url, is_clear_path};
+use crate::http::{Authority, Request, Target, Url, is_unambiguous_path};
 
 /// The maximum length of a method.
 const MAX_METHOD_BYTES: usize = 32;
@@ -69,7 +69,7 @@ impl Original {
 
     /// Creates the original request; `None` if another server could read its path differently.
     fn clear(method: &str, authority: Authority<'_>, target: Target<'_>) -> Option<Self> {
-        (is_method(method) && is_clear_path(target.path)).then(|| Self {
+        (is_method(method) && is_unambiguous_path(target.path)).then(|| Self {
             method: method.to_owned(),
             host: authority.host.to_owned(),
             port: authority.port,

@@ -3,7 +3,7 @@
 /// Whether every server reads a path in the same way: no empty or dot segments, no segment parameters, and no
 /// percent-encoding that some servers decode before routing (RFC 3986 sections 2.4, 3.3 and 6.2.2).
 #[must_use]
-pub fn is_clear_path(path: &str) -> bool {
+pub fn is_unambiguous_path(path: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b';' | b'?' | b'#');
     path.starts_with('/')
         && path.bytes().all(is_plain)
@@ -67,11 +67,11 @@ pub fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
 /// Whether a URL Standard parser keeps a path unchanged, so that the fetched path is the checked path: no dot segments
 /// in any encoding, and no characters that it replaces or encodes (section 4.4).
 #[must_use]
-pub fn is_kept_path(path: &str) -> bool {
-    let is_kept = |byte: u8| {
+pub fn is_unchanged_by_url_parser(path: &str) -> bool {
+    let is_unchanged = |byte: u8| {
         byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'`' | b'{' | b'}')
     };
-    path.starts_with('/') && path.bytes().all(is_kept) && !path.split('/').any(is_dot_segment)
+    path.starts_with('/') && path.bytes().all(is_unchanged) && !path.split('/').any(is_dot_segment)
 }
 
 /// Whether a segment is a dot segment according to the URL Standard: `.` or `..`, with dots also written as `%2e`.
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn paths_that_can_be_read_otherwise_are_not_clear() {
         for path in ["/", "/api/orders/1", "/a%20b", "/a.b/..c", "/J%C3%BCrgen", "/a:b@c,d=e", "/a/"] {
-            assert!(is_clear_path(path), "{path}");
+            assert!(is_unambiguous_path(path), "{path}");
         }
         for path in [
             "",
@@ -128,7 +128,7 @@ mod tests {
             "/a?b",
             "/a#b",
         ] {
-            assert!(!is_clear_path(path), "{path}");
+            assert!(!is_unambiguous_path(path), "{path}");
         }
     }
 
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn paths_that_the_url_standard_rewrites_are_not_kept() {
         for path in ["/", "/a//b", "/a;b/c", "/a%2fb", "/%61", "/...", "/..a", "/a.", "/%2e%2e%2e", "/a|b[c]", "/%zz"] {
-            assert!(is_kept_path(path), "{path}");
+            assert!(is_unchanged_by_url_parser(path), "{path}");
         }
         for path in [
             "",
@@ -179,7 +179,7 @@ mod tests {
             "/a#b",
             "/a?b",
         ] {
-            assert!(!is_kept_path(path), "{path}");
+            assert!(!is_unchanged_by_url_parser(path), "{path}");
         }
     }
 }

@@ -233,8 +233,8 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
                         too_large.push((at, token, is_importing));
                     }
                     None => match self.replica.lookup_if_fresh(token, required, now) {
-                        Some(Lookup::Is(status)) => set(&mut found, at, Ok(Some(status))),
-                        Some(Lookup::AskIndex) => set(&mut found, at, Ok(None)),
+                        Some(Lookup::Known(status)) => set(&mut found, at, Ok(Some(status))),
+                        Some(Lookup::ReadKv) => set(&mut found, at, Ok(None)),
                         Some(Lookup::Confirm(confirmations)) => unconfirmed.push((at, token, confirmations)),
                         // Another shard has started over during an await.
                         None => {}
@@ -253,8 +253,8 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
                 set(&mut found, at, status.map(Some));
             }
         }
-        let unresolved_error = Err(AuthorityError::Ledger(LedgerError::TimedOut));
-        found.into_iter().map(|found| found.unwrap_or(unresolved_error)).collect()
+        let timed_out = Err(AuthorityError::Ledger(LedgerError::TimedOut));
+        found.into_iter().map(|found| found.unwrap_or(timed_out)).collect()
     }
 
     /// Waits until every shard that may have revocations of the tokens is fresh. Returns the shards that failed.
@@ -273,13 +273,13 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
         }
         let now = self.platform.now();
         let shards = self.replica.shards_of(tokens);
-        let old = shards.iter().filter(|shard| !self.replica.is_fresh(**shard, required, now));
+        let stale = shards.iter().filter(|shard| !self.replica.is_fresh(**shard, required, now));
         let sync_shard = |shard: &u32| {
             let (shard, client) = (*shard, self.client(*shard, purpose));
             async move { (shard, ensure_fresh(&client, required, check_number, deadline).await) }.boxed_local()
         };
-        let error = |(shard, freshened): (u32, Result<(), SyncError>)| Some((shard, freshened.err()?));
-        all(old.map(sync_shard).collect()).await.into_iter().filter_map(error).collect()
+        let error = |(shard, result): (u32, Result<(), SyncError>)| Some((shard, result.err()?));
+        all(stale.map(sync_shard).collect()).await.into_iter().filter_map(error).collect()
     }
 
     /// The error of the shards that may have revocations of a token. Errors other than `TooLarge` take precedence.

@@ -39,8 +39,8 @@ pub fn bounded(scene: &Scene, world: &World, isolate: usize, token: usize) -> Op
     let now = world.clock(isolate);
     if scene.is(Mutation::StepsBackAreNotSeen) {
         let status = match look(&replica, &matchable, Required::Since(now.minus(scene.bound), u64::MAX), now)? {
-            Lookup::Is(status) => status,
-            Lookup::AskIndex | Lookup::Confirm(_) => return None,
+            Lookup::Known(status) => status,
+            Lookup::ReadKv | Lookup::Confirm(_) => return None,
         };
         return Some(CheckedStatus { status, freshness: Freshness::Bounded(scene.bound) });
     }
@@ -296,9 +296,9 @@ impl Scene {
                 check.waits = Waits::Confirmation(confirmations[0].clone(), None);
                 world.isolate(isolate).check = Some(check);
             }
-            Some(Lookup::AskIndex) => laws::judge(self, world, check.token, check.answered, Says::AsksIndex),
-            Some(Lookup::Is(Status::Active)) => laws::judge(self, world, check.token, check.answered, Says::Active),
-            Some(Lookup::Is(Status::Revoked(_))) => {
+            Some(Lookup::ReadKv) => laws::judge(self, world, check.token, check.answered, Says::AsksIndex),
+            Some(Lookup::Known(Status::Active)) => laws::judge(self, world, check.token, check.answered, Says::Active),
+            Some(Lookup::Known(Status::Revoked(_))) => {
                 laws::judge(self, world, check.token, check.answered, Says::Revoked);
             }
             None => world.isolate(isolate).check = Some(check),

@@ -157,9 +157,9 @@ impl Scene {
         for token in 0..self.tokens.len() {
             if let Some((asked, lookup)) = strongest(self, world, isolate, token) {
                 let says = match lookup {
-                    Lookup::Is(Status::Active) => Some(Says::Active),
-                    Lookup::Is(Status::Revoked(_)) => Some(Says::Revoked),
-                    Lookup::AskIndex => Some(Says::AsksIndex),
+                    Lookup::Known(Status::Active) => Some(Says::Active),
+                    Lookup::Known(Status::Revoked(_)) => Some(Says::Revoked),
+                    Lookup::ReadKv => Some(Says::AsksIndex),
                     Lookup::Confirm(_) => None,
                 };
                 if let Some(says) = says {
@@ -179,7 +179,7 @@ impl Scene {
         let state = &world.isolates[isolate];
         let (replica, now) = (state.memory.replica(), world.clock(isolate));
         let matchable = self.tokens[token].matchable(&state.remembered[token]);
-        if look(&replica, &matchable, Required::Since(now, u64::MAX), now) == Some(Lookup::Is(Status::Active)) {
+        if look(&replica, &matchable, Required::Since(now, u64::MAX), now) == Some(Lookup::Known(Status::Active)) {
             let answered = world.answered();
             judge(self, world, token, answered, Says::Active);
         }

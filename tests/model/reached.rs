@@ -23,12 +23,12 @@ fn live_runs(world: &World) -> usize {
     states.filter(|(state, _)| *state == RunState::Live).count()
 }
 
-pub const ACTIVE: Sight = ("active", |scene, world| any(scene, world, |lookup| *lookup == Lookup::Is(Status::Active)));
+pub const ACTIVE: Sight =
+    ("active", |scene, world| any(scene, world, |lookup| *lookup == Lookup::Known(Status::Active)));
 pub const REVOKED: Sight =
-    ("revoked", |scene, world| any(scene, world, |lookup| matches!(lookup, Lookup::Is(Status::Revoked(_)))));
+    ("revoked", |scene, world| any(scene, world, |lookup| matches!(lookup, Lookup::Known(Status::Revoked(_)))));
 pub const MAYBE: Sight = ("maybe", |scene, world| any(scene, world, |lookup| matches!(lookup, Lookup::Confirm(_))));
-pub const ASKS_INDEX: Sight =
-    ("asks Workers KV", |scene, world| any(scene, world, |lookup| *lookup == Lookup::AskIndex));
+pub const ASKS_INDEX: Sight = ("asks Workers KV", |scene, world| any(scene, world, |lookup| *lookup == Lookup::ReadKv));
 pub const CONFIRMED: Sight = ("confirmed", |_, world| {
     world.isolates.iter().any(|isolate| isolate.remembered.iter().any(|(_, confirmed)| !confirmed.is_empty()))
 });

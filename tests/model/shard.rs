@@ -6,7 +6,7 @@ use std::time::Duration;
 use edge_logout::ports::IndexError;
 use edge_logout::ports::KvEntry;
 use edge_logout::revocation::ledger::{
-    Answer, Call, Import, Ledger, Listed, ListedEntry, LogEntry, Position, Question, Rows, Step as Next,
+    Answer, Call, Import, KvListEntry, KvListPage, Ledger, LogEntry, Position, Question, Rows, Step as Next,
 };
 use edge_logout::revocation::steps::Snapshot;
 use edge_logout::revocation::{Revocation, StoredRevocation};
@@ -338,7 +338,7 @@ impl Scene {
         let state = world.shard(shard);
         let Some(Listing { import, page, cursor }) = state.listing.take() else { return };
         let entry = |revocation: Revocation| listed_entry(&revocation, now);
-        let listed = Listed { entries: page.into_iter().map(entry).collect(), cursor };
+        let listed = KvListPage { entries: page.into_iter().map(entry).collect(), cursor };
         if state.ledger.note_import(&import, listed, now).is_err() {
             state.ledger.forget_instance();
         }
@@ -454,7 +454,7 @@ impl Scene {
         let entries = world.kv.writes.values().filter_map(|writes| writes.last()).map(|(revocation, _)| revocation);
         let live = entries.filter(|entry| entry.expires_at > now);
         let entry = |entry: &Revocation| listed_entry(entry, now);
-        let page = Listed { entries: live.map(entry).collect(), cursor: None };
+        let page = KvListPage { entries: live.map(entry).collect(), cursor: None };
         let _ = world.shard(shard).ledger.note_import(import, page, now);
     }
 }
@@ -469,7 +469,7 @@ pub fn is_unwritten(shard: &Shard, digest: &edge_logout::revocation::Digest) -> 
 }
 
 /// An entry of Workers KV as it is listed.
-fn listed_entry(revocation: &Revocation, now: Timestamp) -> ListedEntry {
+fn listed_entry(revocation: &Revocation, now: Timestamp) -> KvListEntry {
     let stored = StoredRevocation::parse(&KvEntry::of(revocation, now).value);
-    ListedEntry { key: revocation.key(), stored, expires_at: None }
+    KvListEntry { key: revocation.key(), stored, expires_at: None }
 }

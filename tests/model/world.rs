@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use edge_logout::revocation::ledger::{
-    Answer, Call, Import, Ledger, Listed, Question, Setup, Sizes, SyncQuestion, Write,
+    Answer, Call, Import, KvListPage, Ledger, Question, Setup, Sizes, SyncQuestion, Write,
 };
 use edge_logout::revocation::steps::{Confirmation, Pages, Remembered, Replica, Snapshot, matchable};
 use edge_logout::revocation::{Digest, Limits, Logout, Matchable, Revocation, Scope, shard_of};
@@ -258,7 +258,7 @@ impl Scene {
             let call = Call { setup: self.setup(place as usize, self.shards as usize), question };
             ledger.answer(&call, began_at).unwrap();
             let import = Import { began_at: BEGIN.minus(self.settling), cursor: None };
-            ledger.note_import(&import, Listed { entries: Vec::new(), cursor: None }, BEGIN).unwrap();
+            ledger.note_import(&import, KvListPage { entries: Vec::new(), cursor: None }, BEGIN).unwrap();
             ledger.rows.rows.written = 0;
             ledger = Ledger::new(ledger.rows, self.sizes);
         }

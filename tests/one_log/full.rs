@@ -103,7 +103,11 @@ fn of_many_lineages_the_latest_are_remembered_and_the_oldest_import_nothing() {
     assert_eq!(ledger.rows.lineages.len(), 64);
     let import = ledger.take_import(at(100)).unwrap().unwrap();
     ledger
-        .note_import(&import, edge_logout::revocation::ledger::Listed { entries: Vec::new(), cursor: None }, at(100))
+        .note_import(
+            &import,
+            edge_logout::revocation::ledger::KvListPage { entries: Vec::new(), cursor: None },
+            at(100),
+        )
         .unwrap();
     for (start, position) in positions.iter().enumerate() {
         let answer = sync(&mut ledger, *position, 0, at(200));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use edge_logout::ports::KvEntry;
 use edge_logout::revocation::ledger::{
-    Answer, Call, Ledger, Listed, ListedEntry, Position, Question, Setup, Step, SyncQuestion,
+    Answer, Call, KvListEntry, KvListPage, Ledger, Position, Question, Setup, Step, SyncQuestion,
 };
 use edge_logout::revocation::{Revocation, Scope, StoredRevocation, shard_of};
 use edge_logout::time::Timestamp;
@@ -12,12 +12,12 @@ use edge_logout::time::Timestamp;
 use super::{SETTLING, SMALL, at, confirm, digest, record, revocation, session, settle, setup, sync, write_all};
 use crate::support::rows::MemoryRows;
 
-fn listed(revocations: &[Revocation], cursor: Option<&str>) -> Listed {
+fn listed(revocations: &[Revocation], cursor: Option<&str>) -> KvListPage {
     let entry = |revocation: &Revocation| {
         let stored = StoredRevocation::parse(&KvEntry::of(revocation, at(0)).value);
-        ListedEntry { key: revocation.key(), stored, expires_at: None }
+        KvListEntry { key: revocation.key(), stored, expires_at: None }
     };
-    Listed { entries: revocations.iter().map(entry).collect(), cursor: cursor.map(str::to_owned) }
+    KvListPage { entries: revocations.iter().map(entry).collect(), cursor: cursor.map(str::to_owned) }
 }
 
 fn is_importing(ledger: &mut Ledger<MemoryRows>, now: Timestamp) -> bool {
@@ -128,7 +128,7 @@ fn what_is_over_known_or_of_another_shard_is_left_and_what_is_unreadable_ends_ev
         None,
     );
     for key in [old(5, Scope::Subject, at(0)).key(), "segment:v1:00".to_owned(), "v1:nothing".to_owned()] {
-        page.entries.push(ListedEntry { key, stored: None, expires_at: None });
+        page.entries.push(KvListEntry { key, stored: None, expires_at: None });
     }
     assert!(ledger.note_import(&import, page.clone(), at(2_000)).unwrap());
     assert_eq!(ledger.rows.log.len(), 4);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use edge_logout::ports::KvEntry;
 use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
-use edge_logout::revocation::ledger::{Answer, Call, Ledger, LedgerRules, Listed, ListedEntry, Sizes, Step};
+use edge_logout::revocation::ledger::{Answer, Call, KvListEntry, KvListPage, Ledger, LedgerRules, Sizes, Step};
 use edge_logout::revocation::{
     Authority, AuthorityError, CheckedStatus, Digest, Freshness, Logout, Matchable, Replica, RevocableToken,
     RevocationRules, Scope, Status, StoredRevocation,
@@ -219,7 +219,7 @@ impl World {
         // It has imported everything.
         clock::set(at(100));
         let import = ledger.take_import(at(100)).unwrap().unwrap();
-        ledger.note_import(&import, Listed { entries: Vec::new(), cursor: None }, at(100)).unwrap();
+        ledger.note_import(&import, KvListPage { entries: Vec::new(), cursor: None }, at(100)).unwrap();
         let shared = Platform::default();
         let platform = || Platform { wire: Rc::default(), ..shared.clone() };
         Self {
@@ -378,10 +378,10 @@ impl World {
             let kv = self.platforms[0].kv.borrow();
             let entry = |(key, value): (&String, &String)| {
                 let stored = StoredRevocation::parse(value);
-                ListedEntry { key: key.clone(), stored, expires_at: None }
+                KvListEntry { key: key.clone(), stored, expires_at: None }
             };
             let entries = kv.iter().map(entry).collect();
-            self.ledger.note_import(&import, Listed { entries, cursor: None }, now).unwrap();
+            self.ledger.note_import(&import, KvListPage { entries, cursor: None }, now).unwrap();
         }
     }
 

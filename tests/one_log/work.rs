@@ -7,7 +7,7 @@ use std::time::Duration;
 use edge_logout::ports::KvEntry;
 use edge_logout::ports::{Clock, IndexError};
 use edge_logout::revocation::ledger::{
-    BackgroundIo, GATHERING, Ledger, Listed, Publication, Rows, Sizes, run_background_work,
+    BackgroundIo, GATHERING, KvListPage, Ledger, Publication, Rows, Sizes, run_background_work,
 };
 use edge_logout::time::Timestamp;
 use edge_logout::wait::all;
@@ -83,9 +83,9 @@ impl BackgroundIo for Cloud {
         Ok(())
     }
 
-    async fn list(&self, _cursor: Option<&str>) -> Result<Listed, IndexError> {
+    async fn list(&self, _cursor: Option<&str>) -> Result<KvListPage, IndexError> {
         clock::sleep(Duration::from_millis(300)).await;
-        Ok(Listed { entries: Vec::new(), cursor: None })
+        Ok(KvListPage { entries: Vec::new(), cursor: None })
     }
 
     fn note_failure(&self, _event: &'static str, _error: IndexError) {}

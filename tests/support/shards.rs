@@ -7,7 +7,7 @@ use std::time::Duration;
 use edge_logout::ports::KvEntry;
 use edge_logout::ports::{Index, IndexError, LedgerError, LedgerShards, SharedMemory};
 use edge_logout::revocation::ledger::{
-    Answer, BackgroundIo, Call, GATHERING, Ledger, Listed, ListedEntry, Publication, Question, Setup, Sizes,
+    Answer, BackgroundIo, Call, GATHERING, KvListEntry, KvListPage, Ledger, Publication, Question, Setup, Sizes,
     WRITE_LIMIT, run_background_work,
 };
 use edge_logout::revocation::{Logout, StoredRevocation};
@@ -38,7 +38,7 @@ fn imported(ledger: &mut Ledger<MemoryRows>, setup: Setup) {
     assert_eq!(ledger.answer(&nothing, long_ago), Ok(Answer::Recorded));
     let later = long_ago.plus(setup.settling).plus(Duration::from_mins(1));
     let import = ledger.take_import(later).unwrap().unwrap();
-    assert_eq!(ledger.note_import(&import, Listed { entries: Vec::new(), cursor: None }, later), Ok(true));
+    assert_eq!(ledger.note_import(&import, KvListPage { entries: Vec::new(), cursor: None }, later), Ok(true));
 }
 
 impl TestPlatform {
@@ -189,7 +189,7 @@ impl BackgroundIo for TestPlatform {
         Ok(())
     }
 
-    async fn list(&self, cursor: Option<&str>) -> Result<Listed, IndexError> {
+    async fn list(&self, cursor: Option<&str>) -> Result<KvListPage, IndexError> {
         let fault = self.list_faults.borrow_mut().pop_front();
         fail(fault).await?;
         let after = cursor.unwrap_or_default();
@@ -197,11 +197,11 @@ impl BackgroundIo for TestPlatform {
         let mut page = keys.iter().take(LISTED);
         let entry = |key: &String| {
             let stored = StoredRevocation::parse(&self.seen(key)?.value);
-            Some(ListedEntry { key: key.clone(), stored, expires_at: None })
+            Some(KvListEntry { key: key.clone(), stored, expires_at: None })
         };
         let entries = page.clone().filter_map(entry).collect();
         let cursor = (keys.len() > LISTED).then(|| page.next_back().cloned()).flatten();
-        Ok(Listed { entries, cursor })
+        Ok(KvListPage { entries, cursor })
     }
 
     fn note_failure(&self, event: &'static str, error: IndexError) {

@@ -39,7 +39,7 @@ pub use self::outbox::{BATCH, BATCHES, GATHERING, LONGEST_WAIT, WRITE_LIMIT, Wri
 pub use self::rows::{Head, Import, Lineage, LogEntry, LogRow, PendingEntry, Rows, RunState, StoredRun};
 pub use self::segment::{Segment, SegmentFilter, SegmentName};
 pub use self::wire::{Answer, Call, Directory, Entry, Position, Question, Setup, SyncQuestion, Synced};
-pub use self::work::{BackgroundIo, Listed, ListedEntry, run_background_work};
+pub use self::work::{BackgroundIo, KvListEntry, KvListPage, run_background_work};
 
 /// How long a revocation is kept after its expiry, because other machines' clocks may be behind.
 pub(super) const KEPT_AFTER_EXPIRY: Duration = Duration::from_mins(10);
@@ -456,11 +456,11 @@ impl<R: Rows> Ledger<R> {
     ///
     /// # Errors
     /// A database error. Then call [`Self::forget_instance`].
-    pub fn note_import(&mut self, import: &Import, page: Listed, now: Timestamp) -> Result<bool, R::Error> {
+    pub fn note_import(&mut self, import: &Import, page: KvListPage, now: Timestamp) -> Result<bool, R::Error> {
         let Some(mut head) = self.rows.head()? else { return Ok(true) };
         self.instance.recent.update(&self.rows, &head)?;
         let cut_offs = self.rows.cut_offs()?;
-        for ListedEntry { key, stored, expires_at } in &page.entries {
+        for KvListEntry { key, stored, expires_at } in &page.entries {
             let Some((issuer, scope, digest)) = Digest::of_key(key) else { continue };
             let unreadable =
                 || Limits { cut_off: None, expires_at: expires_at.unwrap_or(now.plus(UNREADABLE_LIFETIME)) };

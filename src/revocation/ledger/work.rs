@@ -30,16 +30,16 @@ const LISTING_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// One page of a Workers KV listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct KvListPage {
     /// The entries.
-    pub entries: Vec<ListedEntry>,
+    pub entries: Vec<KvListEntry>,
     /// The cursor of the next page; `None` on the last page.
     pub cursor: Option<String>,
 }
 
 /// One entry of a Workers KV listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedEntry {
+pub struct KvListEntry {
     /// The key.
     pub key: String,
     /// The parsed revocation; `None` if the value cannot be parsed.
@@ -66,7 +66,7 @@ pub trait BackgroundIo: Clock {
     /// Writes the filter of a segment to Workers KV.
     async fn publish(&self, publication: &Publication) -> Result<(), IndexError>;
     /// Lists one page of the revocations in Workers KV.
-    async fn list(&self, cursor: Option<&str>) -> Result<Listed, IndexError>;
+    async fn list(&self, cursor: Option<&str>) -> Result<KvListPage, IndexError>;
     /// Logs a failed Workers KV operation.
     fn note_failure(&self, event: &'static str, error: IndexError);
 }
@@ -77,7 +77,7 @@ enum Completed {
     Published,
     Yielded,
     GatheringOver,
-    Listed(Import, Result<Listed, IndexError>),
+    Listed(Import, Result<KvListPage, IndexError>),
 }
 
 /// Runs background work until none is due or the time limit is reached. Returns when the next alarm is due; `None` if

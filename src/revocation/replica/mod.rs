@@ -68,9 +68,9 @@ pub struct Replica {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Lookup {
     /// The token's status.
-    Is(Status),
+    Known(Status),
     /// The ledger has no revocation of the token but is importing: Workers KV must be read as well.
-    AskIndex,
+    ReadKv,
     /// Segments may contain the token: these shards must confirm.
     Confirm(Vec<Confirmation>),
 }
@@ -199,7 +199,7 @@ impl Replica {
         if let Some(scope) = self.revoked_by_own_logout(token) {
             return Some(CheckedStatus { status: Status::Revoked(scope), freshness });
         }
-        let Lookup::Is(status) = self.lookup(token) else { return None };
+        let Lookup::Known(status) = self.lookup(token) else { return None };
         if status != Status::Active {
             return Some(CheckedStatus { status, freshness });
         }
@@ -233,8 +233,8 @@ impl Replica {
     /// matter.
     pub(super) fn known_revocation(&self, token: &Matchable) -> Option<Scope> {
         self.revoked_by_own_logout(token).or_else(|| match self.lookup(token) {
-            Lookup::Is(Status::Revoked(scope)) => Some(scope),
-            Lookup::Is(Status::Active) | Lookup::AskIndex | Lookup::Confirm(_) => None,
+            Lookup::Known(Status::Revoked(scope)) => Some(scope),
+            Lookup::Known(Status::Active) | Lookup::ReadKv | Lookup::Confirm(_) => None,
         })
     }
 
@@ -251,7 +251,7 @@ impl Replica {
             is_importing |= shard.is_importing;
             let prefix = key.digest.prefix();
             if shard.revoked_upto(&prefix).is_some_and(|upto| covers(upto, token.issued_at)) {
-                return Lookup::Is(Status::Revoked(key.scope));
+                return Lookup::Known(Status::Revoked(key.scope));
             }
             if is_absent || key.scope == Scope::Issuer {
                 continue;
@@ -269,7 +269,7 @@ impl Replica {
         }
         if open.is_empty() {
             token.absent_in_segments.set(Some(self.segments_version.get()));
-            if is_importing { Lookup::AskIndex } else { Lookup::Is(Status::Active) }
+            if is_importing { Lookup::ReadKv } else { Lookup::Known(Status::Active) }
         } else {
             Lookup::Confirm(open)
         }
