@@ -55,9 +55,10 @@ export class Workerd {
     return Number(this.#child?.pid);
   }
 
-  /** With what it has said last. @param {string} what */
+  /** With what it has said last that is no success. @param {string} what */
   refusal(what) {
-    return new Refusal(`${readFileSync(this.#log, "utf8").split("\n").slice(-15).join("\n")}\n${what}`);
+    const lines = readFileSync(this.#log, "utf8").split("\n").filter((line) => !/"outcome":"(answered|passed|revoked)"/.test(line));
+    return new Refusal(`${lines.slice(-15).join("\n")}\n${what}`);
   }
 
   /** The time of processors that it has used, in seconds. */
