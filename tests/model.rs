@@ -1,5 +1,5 @@
 //! The protocol of revocations, searched exhaustively with the code that ships. `docs/explanation/model.md` says what
-//! is modelled, what is not, and what was found.
+//! is modelled and what is not.
 
 #![allow(
     clippy::unwrap_used,
