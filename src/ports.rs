@@ -137,7 +137,10 @@ impl LedgerError {
 #[expect(async_fn_in_trait, reason = "an isolate is single-threaded: no future here ever needs to be Send")]
 pub trait LedgerShards {
     /// The answer of a shard to a call; see [`crate::revocation::ledger::Call`] and [`crate::revocation::ledger::Answer`].
-    async fn ask(&self, shard: u32, call: &[u8]) -> Result<Vec<u8>, LedgerError>;
+    ///
+    /// # Errors
+    /// [`LedgerError::TimedOut`] when there is none within `limit`.
+    async fn ask(&self, shard: u32, call: &[u8], limit: Duration) -> Result<Vec<u8>, LedgerError>;
 }
 
 /// What isolates of one location share: the Cache API. It may forget and it may fail; nothing depends on it.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
+use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, within};
 use edge_logout::revocation::KvEntry;
 use edge_logout::revocation::ledger::{Call, Question};
 use edge_logout::time::Timestamp;
@@ -63,7 +63,13 @@ impl Index for Platform {
 }
 
 impl LedgerShards for Platform {
-    async fn ask(&self, shard: u32, call: &[u8]) -> Result<Vec<u8>, LedgerError> {
+    async fn ask(&self, shard: u32, call: &[u8], limit: Duration) -> Result<Vec<u8>, LedgerError> {
+        within::<Self, _>(limit, self.answer_of(shard, call)).await.unwrap_or(Err(LedgerError::TimedOut))
+    }
+}
+
+impl Platform {
+    async fn answer_of(&self, shard: u32, call: &[u8]) -> Result<Vec<u8>, LedgerError> {
         let shard = self.world.shards.get(shard as usize).ok_or(LedgerError::Absent)?;
         let call = Call::read(call).ok_or(LedgerError::Failed)?;
         // Each way is half the round trip, and up to a tenth more of it.

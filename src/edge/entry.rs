@@ -15,15 +15,15 @@ use super::pause::{Paused, Polled, Settled, poll};
 use super::platform::EdgePlatform;
 use super::request::EdgeRequest;
 use super::response::to_response;
-use super::{glue, poll_once, promise};
+use super::{glue, promise};
 use crate::json::Object;
 use crate::service::{Answer, Service, answer_misconfigured};
 
 thread_local! {
     /// The service of this isolate, once a request has come; nothing in it when the configuration was refused.
     static SERVICE: OnceCell<Option<Rc<Service>>> = const { OnceCell::new() };
-    /// Requests that wait for WebCrypto alone.
-    static PAUSED: Paused<(Deciding, Rc<Context>)> = const { Paused::new() };
+    /// Requests that wait for one promise alone.
+    static PAUSED: Paused<Going> = const { Paused::new() };
 }
 
 /// Answers a request, at once where memory suffices, so that no promise has to be made and waited for; otherwise with
@@ -43,30 +43,37 @@ pub fn fetch(request: web_sys::Request, env: Env, context: Context, is_internal:
     let context = Rc::new(context);
     let must_finish = service.must_finish(&request);
     let deciding: Deciding = Box::pin(decide(service, request, EdgePlatform { env }));
-    if !must_finish {
-        return go_on(deciding, context, None);
-    }
-    match poll_once(deciding) {
-        Ok(decided) => reply(decided, &context),
-        Err(deciding) => finish(deciding, context),
-    }
+    go_on(Going { deciding, context, must_finish }, None)
 }
 
-/// Goes on with a paused request, whose promise was fulfilled or, where there is no value, rejected.
+/// Goes on with a paused request, whose promise was fulfilled or rejected with a value.
 ///
 /// # Errors
 /// Those of [`fetch`].
 #[wasm_bindgen]
-pub fn resume(ticket: u32, value: JsValue) -> Result<JsValue, JsValue> {
-    let (deciding, context) = PAUSED.with(|paused| paused.take(ticket)).ok_or("the request was given up")?;
-    go_on(deciding, context, Some(if value.is_undefined() { Err(value) } else { Ok(value) }))
+pub fn resume(ticket: u32, value: JsValue, is_fulfilled: bool) -> Result<JsValue, JsValue> {
+    let going = PAUSED.with(|paused| paused.take(ticket)).ok_or("the request was given up")?;
+    go_on(going, Some(if is_fulfilled { Ok(value) } else { Err(value) }))
 }
 
-fn go_on(deciding: Deciding, context: Rc<Context>, settled: Option<Settled>) -> Result<JsValue, JsValue> {
+/// A request that is not decided yet.
+struct Going {
+    deciding: Deciding,
+    context: Rc<Context>,
+    /// Whether it is worked off also when its client goes away: the runtime would drop it in the middle of a write.
+    must_finish: bool,
+}
+
+fn go_on(going: Going, settled: Option<Settled>) -> Result<JsValue, JsValue> {
+    let Going { deciding, context, must_finish } = going;
     match poll(deciding, settled) {
         Polled::Ready(decided) => reply(decided, &context),
-        Polled::Paused(deciding, promise) => {
-            Ok(glue::pause(&promise, PAUSED.with(|paused| paused.keep((deciding, context)))))
+        Polled::Paused { future: deciding, promise, is_kept } => {
+            if must_finish || is_kept {
+                glue::keep(&context, &promise);
+            }
+            let going = Going { deciding, context, must_finish };
+            Ok(glue::pause(&promise, PAUSED.with(|paused| paused.keep(going))))
         }
         Polled::Pending(deciding) => finish(deciding, context),
     }
@@ -105,8 +112,8 @@ fn reply(decided: Decided, context: &Context) -> Result<JsValue, JsValue> {
     Ok(response)
 }
 
-/// Decides to the end, also when the client goes away: the runtime would drop the request in the middle of a write, or
-/// of a call of the ledger that others of the isolate wait for. Only the upstream of a guard may be left alone.
+/// Decides to the end, also when the client goes away: others of the isolate may count on what it waits for. Only the
+/// upstream of a guard may be left alone.
 fn finish(deciding: Deciding, context: Rc<Context>) -> Result<JsValue, JsValue> {
     let own = Rc::clone(&context);
     let decided = promise(async move { reply(deciding.await, &context) });

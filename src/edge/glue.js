@@ -153,14 +153,23 @@ export async function kvList(env, name, prefix, cursor) {
 export const ledgerId = (env, shard) => env.LEDGER?.idFromName(shard).toString();
 
 /** The answer of a shard. A new stub every time: one that has met an error stays broken.
- * @param {any} env @param {string} shard @param {Uint8Array} call a view of the wasm's memory */
-export async function ledgerAsk(env, shard, call) {
+ * @param {any} env @param {string} shard @param {Uint8Array} call a view of the wasm's memory
+ * @param {number} milliseconds that it may take */
+export async function ledgerAsk(env, shard, call, milliseconds) {
   if (!env.LEDGER) throw new Error("absent");
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const late = new Promise((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error("late")), milliseconds);
+  });
   try {
-    return await env.LEDGER.getByName(shard).ask(call.slice());
-  } catch (error) {
-    // The runtime marks what may be tried again, and what must not be.
-    throw new Error(error?.overloaded ? "overloaded" : error?.retryable ? "retryable" : "failed", { cause: error });
+    // The way to the ledger throws what the runtime marks: what may be tried again, and what must not be.
+    const asked = env.LEDGER.getByName(shard).ask(call.slice()).catch((/** @type {any} */ error) => {
+      throw new Error(error?.overloaded ? "overloaded" : error?.retryable ? "retryable" : "failed", { cause: error });
+    });
+    return await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

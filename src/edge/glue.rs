@@ -5,7 +5,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::{Request, Response};
 use worker::Env;
-use worker::worker_sys::DurableObjectStorage;
+use worker::worker_sys::{Context, DurableObjectStorage};
 
 #[wasm_bindgen(module = "/src/edge/wire.js")]
 extern "C" {
@@ -21,6 +21,7 @@ extern "C" {
     /// A response with other headers besides those of one without a body.
     #[wasm_bindgen(catch, js_name = respondLike)]
     pub(super) fn respond_like(model: &Response, head: &str) -> Result<Response, JsValue>;
+    pub(super) fn keep(context: &Context, promise: &Promise);
     /// What [`super::entry::fetch`] gives of a request that goes on when a promise is settled.
     pub(super) fn pause(promise: &Promise, ticket: u32) -> JsValue;
 
@@ -88,8 +89,9 @@ extern "C" {
 
     #[wasm_bindgen(catch, js_name = ledgerId)]
     pub(super) fn ledger_id(env: &Env, shard: &str) -> Result<Option<String>, JsValue>;
-    #[wasm_bindgen(catch, js_name = ledgerAsk)]
-    pub(super) async fn ledger_ask(env: &Env, shard: &str, call: &[u8]) -> Result<JsValue, JsValue>;
+    /// Its answer in bytes. Errors say `absent`, `late`, `overloaded`, `retryable` or `failed`.
+    #[wasm_bindgen(js_name = ledgerAsk)]
+    pub(super) fn ledger_ask(env: &Env, shard: &str, call: &[u8], milliseconds: f64) -> Promise;
     #[wasm_bindgen(catch)]
     pub(super) fn query(sql: &JsValue, statement: &str, values: Array) -> Result<Array, JsValue>;
     #[wasm_bindgen(js_name = databaseSize)]

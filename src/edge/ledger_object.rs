@@ -74,6 +74,12 @@ impl Shard {
         let call = Call::read(call).ok_or("not a call that this version understands")?;
         let ledger = &self.0;
         let is_first = !ledger.is_prepared.get();
+        if !is_first {
+            let read = ledger.decisions.try_borrow_mut().map_err(|_| busy())?.read(&call);
+            if let Some(answer) = read.map_err(|error| ledger.fail(&error))? {
+                return Ok(answer.write());
+            }
+        }
         let answered = ledger.atomically(|| {
             ledger.prepare()?;
             let mut decisions = ledger.decisions.try_borrow_mut().map_err(|_| busy())?;

@@ -21,7 +21,7 @@ mod webcrypto;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use js_sys::Promise;
 use wasm_bindgen::JsValue;
@@ -36,15 +36,6 @@ fn log(event: &str, reason: &str) {
 /// The promise of a future. Boxed, so that what runs futures is compiled once and not for every one of them.
 fn promise(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
     js_sys::futures::future_to_promise(AssertUnwindSafe(Promised(Box::pin(future))))
-}
-
-/// What a future gives when it need not wait, otherwise the future.
-fn poll_once<T>(mut future: Pin<Box<dyn Future<Output = T>>>) -> Result<T, Pin<Box<dyn Future<Output = T>>>> {
-    // A pending future is polled again by a promise, which registers a waker of its own.
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(given) => Ok(given),
-        Poll::Pending => Err(future),
-    }
 }
 
 /// A future that ends as a promise does.

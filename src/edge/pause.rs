@@ -2,6 +2,7 @@
 //! closures and turns of the microtask queue would cost a third of a check whose signature WebCrypto verifies.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -23,8 +24,9 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 pub(super) enum Polled<T> {
     /// It has ended.
     Ready(T),
-    /// It waits for this promise and nothing else: [`poll`] it again with what that gives.
-    Paused(Boxed<T>, Promise),
+    /// It waits for this promise and nothing else: [`poll`] it again with what that gives. `is_kept`: the request has to
+    /// live until then, since others count on what it waits for.
+    Paused { future: Boxed<T>, promise: Promise, is_kept: bool },
     /// It waits for something else, so an executor has to run it.
     Pending(Boxed<T>),
 }
@@ -37,8 +39,8 @@ enum Mode {
     Executor,
     /// By a pause.
     Pause(Option<Settled>),
-    /// It has asked for a pause.
-    Asked(Promise),
+    /// It has asked for a pause, and whether to be kept alive meanwhile.
+    Asked(Promise, bool),
     /// It waits for two promises at once.
     AskedTwice,
 }
@@ -65,7 +67,7 @@ pub(super) fn poll<T>(mut future: Boxed<T>, settled: Option<Settled>) -> Polled<
     let is_alone = Arc::strong_count(&witness) == 2;
     match (polled, mode) {
         (Poll::Ready(given), _) => Polled::Ready(given),
-        (Poll::Pending, Mode::Asked(promise)) if is_alone => Polled::Paused(future, promise),
+        (Poll::Pending, Mode::Asked(promise, is_kept)) if is_alone => Polled::Paused { future, promise, is_kept },
         (Poll::Pending, _) => Polled::Pending(future),
     }
 }
@@ -73,13 +75,19 @@ pub(super) fn poll<T>(mut future: Boxed<T>, settled: Option<Settled>) -> Polled<
 /// A promise that is waited for: by a pause where that is possible, otherwise by the executor.
 pub(super) struct Awaited {
     promise: Promise,
+    is_kept: bool,
     has_asked: bool,
     running: Option<JsFuture>,
 }
 
 impl Awaited {
     pub(super) const fn new(promise: Promise) -> Self {
-        Self { promise, has_asked: false, running: None }
+        Self { promise, is_kept: false, has_asked: false, running: None }
+    }
+
+    /// The request is kept alive until the promise is settled, also when its client goes away.
+    pub(super) const fn kept(promise: Promise) -> Self {
+        Self { promise, is_kept: true, has_asked: false, running: None }
     }
 }
 
@@ -94,11 +102,11 @@ impl Future for Awaited {
                     return Poll::Ready(settled);
                 }
                 Mode::Pause(_) => {
-                    MODE.set(Mode::Asked(self.promise.clone()));
+                    MODE.set(Mode::Asked(self.promise.clone(), self.is_kept));
                     self.has_asked = true;
                     return Poll::Pending;
                 }
-                Mode::Asked(_) | Mode::AskedTwice => {
+                Mode::Asked(..) | Mode::AskedTwice => {
                     MODE.set(Mode::AskedTwice);
                     return Poll::Pending;
                 }
@@ -117,13 +125,13 @@ const GIVEN_UP: Duration = Duration::from_mins(1);
 
 /// Requests that are paused, by their tickets.
 pub(super) struct Paused<T> {
-    tickets: RefCell<Vec<(u32, Timestamp, T)>>,
+    tickets: RefCell<BTreeMap<u32, (Timestamp, T)>>,
     next: Cell<u32>,
 }
 
 impl<T> Paused<T> {
     pub(super) const fn new() -> Self {
-        Self { tickets: RefCell::new(Vec::new()), next: Cell::new(0) }
+        Self { tickets: RefCell::new(BTreeMap::new()), next: Cell::new(0) }
     }
 
     /// Keeps a request, and gives its ticket.
@@ -131,17 +139,18 @@ impl<T> Paused<T> {
         let (ticket, now) = (self.next.get(), now());
         self.next.set(ticket.wrapping_add(1));
         let mut tickets = self.tickets.borrow_mut();
-        if tickets.len() >= MANY {
-            tickets.retain(|(_, since, _)| now.since(*since) < GIVEN_UP);
+        // The first ones have been there longest.
+        while tickets.len() >= MANY
+            && tickets.first_entry().is_some_and(|first| first.get().0.has_passed(GIVEN_UP, now))
+        {
+            tickets.pop_first();
         }
-        tickets.push((ticket, now, request));
+        tickets.insert(ticket, (now, request));
         ticket
     }
 
     /// The request of a ticket, once.
     pub(super) fn take(&self, ticket: u32) -> Option<T> {
-        let mut tickets = self.tickets.borrow_mut();
-        let place = tickets.iter().position(|(own, _, _)| *own == ticket)?;
-        Some(tickets.swap_remove(place).2)
+        self.tickets.borrow_mut().remove(&ticket).map(|(_, request)| request)
     }
 }

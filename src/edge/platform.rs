@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use js_sys::futures::JsFuture;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::JsCast;
 use worker::Env;
 
+use super::pause::Awaited;
 use super::{glue, kv, ledger, redis, webcrypto};
 use crate::ports::{
     Bindings, Clock, Directory, Index, IndexError, LedgerError, LedgerShards, RateLimits, SessionStore, SharedMemory,
@@ -105,10 +105,15 @@ impl Drop for Sleep {
     }
 }
 
+/// A duration as the runtime takes it.
+pub(super) const fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
 async fn sleep(duration: Duration) {
-    let pause = Sleep(glue::Pause::new(duration.as_secs_f64() * 1000.0));
+    let pause = Sleep(glue::Pause::new(milliseconds(duration)));
     // Nothing rejects it.
-    let _ = JsFuture::from(pause.0.over()).await;
+    let _ = Awaited::new(pause.0.over()).await;
 }
 
 impl Index for EdgePlatform {
@@ -126,8 +131,8 @@ impl Index for EdgePlatform {
 }
 
 impl LedgerShards for EdgePlatform {
-    async fn ask(&self, shard: u32, call: &[u8]) -> Result<Vec<u8>, LedgerError> {
-        ledger::ask(&self.env, shard, call).await
+    async fn ask(&self, shard: u32, call: &[u8], limit: Duration) -> Result<Vec<u8>, LedgerError> {
+        ledger::ask(&self.env, shard, call, limit).await
     }
 }
 

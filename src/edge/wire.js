@@ -38,6 +38,10 @@ export function respondLike(model, head) {
   return response;
 }
 
+/** Keeps the request alive until the promise is settled. Whoever waits for it sees how: it need not fail the invocation.
+ * @param {any} context @param {Promise<unknown>} promise */
+export const keep = (context, promise) => context.waitUntil(promise.catch(() => {}));
+
 /** What `worker.js` goes on with when the promise is settled.
  * @param {Promise<unknown>} promise @param {number} ticket */
 export const pause = (promise, ticket) => ({ promise, ticket });

@@ -69,13 +69,12 @@ function answered(ask) {
  * @param {{ promise: Promise<unknown>, ticket: number }} pause */
 function afterwards({ promise, ticket }) {
   const own = instance;
-  /** @param {unknown} [value] */
-  const goOn = (value) => {
+  const goOn = (/** @type {unknown} */ value, /** @type {boolean} */ isFulfilled) => {
     // Another instance may have given the same ticket.
     if (own !== instance) throw new Error("the wasm has trapped");
-    return answered(() => resume(ticket, value));
+    return answered(() => resume(ticket, value, isFulfilled));
   };
-  return promise.then(goOn, () => goOn());
+  return promise.then((value) => goOn(value, true), (error) => goOn(error, false));
 }
 
 export default {

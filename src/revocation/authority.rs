@@ -445,8 +445,7 @@ impl<P: Clock + Index + LedgerShards + SharedMemory> Authority<'_, P> {
             setup: self.setup(shard),
             question: super::ledger::Question::Confirm(Position::default(), Vec::new()),
         };
-        let asked = within::<P, _>(limit, self.platform.ask(shard, &call.write())).await;
-        let answer = asked.unwrap_or(Err(LedgerError::TimedOut))?;
+        let answer = self.platform.ask(shard, &call.write(), limit).await?;
         match Answer::read(&answer) {
             Some(Answer::Confirmed(_) | Answer::OtherLayout(_)) => Ok(()),
             _ => Err(LedgerError::Failed),

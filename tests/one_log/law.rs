@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory};
+use edge_logout::ports::{Clock, Index, IndexError, LedgerError, LedgerShards, SharedMemory, within};
 use edge_logout::revocation::ledger::{Answer, Call, Ledger, LedgerRules, Listed, ListedEntry, Sizes, Step};
 use edge_logout::revocation::{
     Authority, Digest, Doubt, Ended, Freshness, Known, KvEntry, Logout, Matchable, Replica, RevocationRules, Scope,
@@ -57,7 +57,13 @@ impl Clock for Platform {
 }
 
 impl LedgerShards for Platform {
-    async fn ask(&self, _shard: u32, call: &[u8]) -> Result<Vec<u8>, LedgerError> {
+    async fn ask(&self, shard: u32, call: &[u8], limit: Duration) -> Result<Vec<u8>, LedgerError> {
+        within::<Self, _>(limit, self.answer_of(shard, call)).await.unwrap_or(Err(LedgerError::TimedOut))
+    }
+}
+
+impl Platform {
+    async fn answer_of(&self, _shard: u32, call: &[u8]) -> Result<Vec<u8>, LedgerError> {
         let sent = Sent { call: call.to_vec(), answer: None, is_delivered: false, waker: None };
         let sent = Rc::new(RefCell::new(sent));
         self.wire.borrow_mut().push(Rc::clone(&sent));

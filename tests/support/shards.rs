@@ -139,7 +139,13 @@ pub fn kind_of(question: &Question) -> &'static str {
 }
 
 impl LedgerShards for TestPlatform {
-    async fn ask(&self, shard: u32, call: &[u8]) -> Result<Vec<u8>, LedgerError> {
+    async fn ask(&self, shard: u32, call: &[u8], limit: Duration) -> Result<Vec<u8>, LedgerError> {
+        within::<Self, _>(limit, self.answer_of(shard, call)).await.unwrap_or(Err(LedgerError::TimedOut))
+    }
+}
+
+impl TestPlatform {
+    async fn answer_of(&self, shard: u32, call: &[u8]) -> Result<Vec<u8>, LedgerError> {
         let call = Call::read(call).unwrap();
         assert_eq!(call.setup.shard, shard);
         self.asked.borrow_mut().push((shard, call.clone()));

@@ -9,7 +9,7 @@ use super::super::retry::pauses;
 use super::breaker::{Admission, Purpose};
 use super::segment::SegmentName;
 use super::wire::{Answer, Call, Position, Question, Setup, SyncQuestion};
-use crate::ports::{Clock, LedgerError, LedgerShards, within};
+use crate::ports::{Clock, LedgerError, LedgerShards};
 use crate::time::Timestamp;
 
 /// How long one call waits. A shard answers within milliseconds of its own; the rest is the way to it and back.
@@ -122,12 +122,11 @@ impl<P: LedgerShards + Clock> ShardClient<'_, P> {
     }
 
     async fn call(&self, mut pass: Pass<'_, P>, call: &[u8], limit: Duration) -> Result<Vec<u8>, LedgerError> {
-        let asked = within::<P, _>(limit, self.platform.ask(self.setup.shard, call)).await;
+        let answer = self.platform.ask(self.setup.shard, call, limit).await;
         // The caller is out of time: what that says of the shard depends on how long it had.
-        if asked.is_none() && limit < CALL_LIMIT {
-            return Err(LedgerError::TimedOut);
+        if answer == Err(LedgerError::TimedOut) && limit < CALL_LIMIT {
+            return answer;
         }
-        let answer = asked.unwrap_or(Err(LedgerError::TimedOut));
         pass.is_over = true;
         let outcome = answer.as_ref().map(|_| ()).map_err(|error| *error);
         self.replica.note_call(self.setup.shard, pass.number, outcome, self.platform.now());

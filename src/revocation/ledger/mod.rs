@@ -104,11 +104,36 @@ impl<R: Rows> Ledger<R> {
         Self { rows, sizes, instance: Instance::default() }
     }
 
+    /// Answers a call that nothing has to be written for, `None` otherwise. It needs no transaction.
+    ///
+    /// # Errors
+    /// The database's. Then nothing may be answered.
+    pub fn read(&mut self, call: &Call) -> Result<Option<Answer>, R::Error> {
+        if matches!(call.question, Question::Record(_)) {
+            return Ok(None);
+        }
+        let Some(head) = self.rows.head()? else { return Ok(None) };
+        if head.import_after < import_after(&head, call.setup) || head.shards != call.setup.shards {
+            return Ok(None);
+        }
+        match &call.question {
+            Question::Sync(question) if self.is_on_history(&head, question.at)? => {
+                self.changes(&head, question).map(Some)
+            }
+            Question::Sync(_) | Question::Record(_) => Ok(None),
+            Question::Confirm(at, digests) => self.confirm(&head, *at, digests).map(Some),
+            Question::Segment(name) => self.segment(&head, *name).map(Some),
+        }
+    }
+
     /// Answers a call.
     ///
     /// # Errors
     /// The database's. Then nothing may be answered, and what was written by this call must be undone.
     pub fn answer(&mut self, call: &Call, now: Timestamp) -> Result<Answer, R::Error> {
+        if let Some(answer) = self.read(call)? {
+            return Ok(answer);
+        }
         let mut head = match (self.rows.head()?, &call.question) {
             (Some(head), _) => head,
             // Only what every caller asks with the right number of shards makes a shard.
@@ -231,13 +256,17 @@ impl<R: Rows> Ledger<R> {
         self.instance = Instance::default();
     }
 
-    /// What has changed since a position, and which segments hold the rest.
     fn sync(&mut self, head: &Head, question: &SyncQuestion, setup: Setup, now: Timestamp) -> Result<Answer, R::Error> {
-        let SyncQuestion { at, directory, overlap } = *question;
-        if !self.is_on_history(head, at)? {
-            self.note_foreign(head, at, setup, now)?;
-            return Ok(Answer::OtherHistory);
+        if self.is_on_history(head, question.at)? {
+            return self.changes(head, question);
         }
+        self.note_foreign(head, question.at, setup, now)?;
+        Ok(Answer::OtherHistory)
+    }
+
+    /// What has changed since a position, and which segments hold the rest.
+    fn changes(&mut self, head: &Head, question: &SyncQuestion) -> Result<Answer, R::Error> {
+        let SyncQuestion { at, directory, overlap } = *question;
         let known = if at.version == 0 { head.sealed } else { at.version };
         let after = known.min(head.latest.saturating_sub(overlap.into())).max(head.sealed);
         let limit = if after < head.latest { self.sizes.page } else { 0 };

@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, request as ask } from "node:http";
-import { fakeKv, start } from "../../worker/harness/worker.mjs";
+import { SteeredLedger } from "../../worker/harness/steered-ledger.mjs";
+import { start } from "../../worker/harness/worker.mjs";
 
 /** @typedef {import("../../worker/harness/worker.mjs").Owner} Owner */
 /** @typedef {import("node:http").IncomingMessage} Incoming */
@@ -62,9 +63,9 @@ async function wayToCheck(owner, worker) {
   return way;
 }
 
-/** A Worker with its KV, and the way to it. @param {Owner} owner @param {(table: import("../../worker/harness/shipped.mjs").Table) => void} [configure] */
+/** A Worker whose ledger is steered, and the way to it. @param {Owner} owner @param {(table: import("../../worker/harness/shipped.mjs").Table) => void} [configure] */
 export async function checkFor(owner, configure) {
-  const kv = await fakeKv(owner);
-  const worker = await start(owner, { namespaces: { REVOCATIONS: kv }, configure });
-  return { kv, worker, way: await wayToCheck(owner, worker.url) };
+  const ledger = new SteeredLedger();
+  const worker = await start(owner, { ledger, configure });
+  return { ledger, worker, way: await wayToCheck(owner, worker.url) };
 }

@@ -5,7 +5,9 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { WORTH, logout } from "../../worker/harness/contracts.mjs";
+import { eventually } from "../../worker/harness/eventually.mjs";
 import { always } from "../../worker/harness/fake-kv.mjs";
 import { OVERRIDES, OWN, asRead } from "../../worker/harness/spellings.mjs";
 import { claimsOf, mint } from "../../worker/harness/tokens.mjs";
@@ -21,7 +23,7 @@ import { api, checkFor } from "./behind.mjs";
  * @property {Awaited<ReturnType<typeof import("./behind.mjs").api>>} api
  * @property {Awaited<ReturnType<typeof import("./behind.mjs").checkFor>>["way"]} way
  * @property {import("../../worker/harness/worker.mjs").Worker} worker
- * @property {import("../../worker/harness/fake-kv.mjs").FakeKv} kv
+ * @property {import("../../worker/harness/steered-ledger.mjs").SteeredLedger} ledger
  */
 
 const LARGE = new Uint8Array(900_000).fill(7);
@@ -254,14 +256,17 @@ function rules(scene) {
  */
 export function doubts(scene, { inDoubt, cut }) {
   test("where it cannot be told whether a token is revoked, nothing passes", async () => {
-    scene.kv.on("bulk", always({ status: 500 }));
+    const token = await mint("worth");
+    scene.ledger.onAll(always({ error: "broken" }));
+    await sleep(1_005); // the bound
     const before = scene.api.seen.length;
-    const response = await scene.proxy.get("/orders/1", await mint("worth"));
-    scene.kv.heal();
+    const response = await scene.proxy.get("/orders/1", token);
+    scene.ledger.heal();
     refused(scene, response, inDoubt, before);
     assert.equal(response.headers.get("retry-after"), "1");
     assert.match(response.headers.get("content-type") ?? "", /^application\/json/);
     assert.match(await response.text(), /"error":"temporarily_unavailable"/);
+    await eventually("the ledger is known to be well", async () => (await scene.proxy.get("/orders/1", token)).status === 200);
   });
 
   test("where nobody answers the check, nothing passes", async () => {
