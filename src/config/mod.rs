@@ -1,7 +1,7 @@
 //! The configuration: one table in `wrangler.toml`, parsed once per isolate, all or nothing.
 //!
-//! `docs/configuration.md` explains every setting. There is no default that weakens security: no algorithm, key,
-//! audience or issuer is assumed.
+//! `docs/reference/configuration.md` explains every setting. There is no default that weakens security: no algorithm,
+//! key, audience or issuer is assumed.
 
 mod check_rules;
 mod client;

@@ -1,6 +1,6 @@
 //! The five published logout contracts, and what a contract is.
 //!
-//! A sixth is one file and one entry in [`ALL`]; `docs/adding-a-contract.md` shows it with a worked example. A contract
+//! A sixth is one file and one entry in [`ALL`]; `docs/guide/add-a-contract.md` shows it with a worked example. A contract
 //! decides nothing but words: where it answers, what the request carries, what ends by default, and the bodies of
 //! success and failure. Verification, revocation and HTTP's own rules are the same for all and stand elsewhere.
 

@@ -20,7 +20,7 @@ use crate::token::{AnonymousSession, OpaqueToken, VerifiedToken, bearer_token, m
 /// How long a logout waits for ledger and index, reading, writing and retries in all. Longer, and the client's own retry
 /// does better.
 const BUDGET: Duration = Duration::from_secs(3);
-/// The header of success that says from when on what was revoked is refused; `docs/check.md` explains it.
+/// The header of success that says from when on what was revoked is refused; `docs/reference/headers.md` explains it.
 const RECEIPT: &str = "Revocation-Effective";
 /// How long it waits for what a vendor keeps: its user directory, its session store.
 const VENDOR_LIMIT: Duration = Duration::from_secs(3);

@@ -1,4 +1,4 @@
-//! A revocation as an entry in Workers KV. `docs/storage.md` has the schema for those who read it from outside.
+//! A revocation as an entry in Workers KV. `docs/reference/storage.md` has the schema for other readers.
 
 use std::time::Duration;
 
