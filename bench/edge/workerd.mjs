@@ -97,7 +97,9 @@ export class Workerd {
   /** @param {string} socket @param {string} path @param {RequestInit} [init] */
   async ask(socket, path, init = {}) {
     try {
-      return await fetch(`http://127.0.0.1:${this.ports[socket]}${path}`, { signal: AbortSignal.timeout(ANSWERS_WITHIN_MS), ...init });
+      // A connection each: one that was kept during the load may just be closed.
+      const headers = { connection: "close", .../** @type {Record<string, string>} */ (init.headers) };
+      return await fetch(`http://127.0.0.1:${this.ports[socket]}${path}`, { signal: AbortSignal.timeout(ANSWERS_WITHIN_MS), ...init, headers });
     } catch (error) {
       throw this.refusal(`${init.method ?? "GET"} ${path} was not answered: ${/** @type {Error} */ (error).message}`);
     }
