@@ -1,4 +1,4 @@
-// `npm run simulate`: the service at scale, with the numbers and plots of docs/scale.md, which it brings up to date.
+// `npm run simulate`: the service at scale, with the numbers and plots of docs/explanation/scale.md, which it brings up to date.
 import { command } from "./lib/refusal.mjs";
 import { run } from "./lib/run.mjs";
 import { setup } from "./setup.mjs";

@@ -1,5 +1,5 @@
-//! The protocol of revocations, searched exhaustively with the code that ships. `docs/model.md` says what is modelled,
-//! what is not, and what was found.
+//! The protocol of revocations, searched exhaustively with the code that ships. `docs/explanation/model.md` says what
+//! is modelled and what is not.
 
 #![allow(
     clippy::unwrap_used,
@@ -81,7 +81,7 @@ holds! { strong remembered merges restore restore_check restore_sealed repeats c
 shared shared_sealed clocks outbox outbox_crash expiry import import_alone shards layout }
 
 #[test]
-#[ignore = "takes long; docs/model.md says what it searches"]
+#[ignore = "takes long; docs/explanation/model.md says what it searches"]
 fn deep() {
     scenes::deep().into_iter().for_each(search);
     are_found(&Mutation::DEEP);

@@ -1,4 +1,4 @@
-//! What the core itself costs: allocations and instructions of one call each. `npm run bench:core`; README.md has the rest.
+//! What the core itself costs: allocations and instructions of one call each. `npm run bench:core`; docs/explanation/performance.md has the rest.
 //!
 //! Without arguments it counts allocations and ends with an error when any is above its limit: `cargo test` does that as
 //! well. `NAME TIMES` does a thing so often and no more, for whoever counts instructions.

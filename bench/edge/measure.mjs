@@ -35,9 +35,9 @@ async function requestFile({ requests }, folder) {
   return file;
 }
 
-/** @param {Cell} cell @param {Run} run */
-function refuseBad(cell, { refused, broken, requests }) {
-  must(refused === 0 && broken === 0, `${cell.title}: of ${requests} requests ${refused} were refused and ${broken} broke off`);
+/** @param {Cell} cell @param {Workerd} worker @param {Run} run */
+function refuseBad(cell, worker, { refused, broken, requests }) {
+  if (refused + broken > 0) throw worker.refusal(`${cell.title}: of ${requests} requests ${refused} were refused and ${broken} broke off`);
   must(requests > 0, `${cell.title}: nothing was answered`);
 }
 
@@ -58,14 +58,14 @@ async function underLoad(cell, worker, { seconds, warmUp, folder }) {
   const where = { port: worker.ports.http, file, connections: cell.connections };
   const limit = cell.isOnce ? cell.requests.texts().length - KEPT_BACK : 0;
   const warm = await load({ ...where, sent: 0, seconds: warmUp, limit: Math.floor(limit / 3) });
-  refuseBad(cell, warm);
+  refuseBad(cell, worker, warm);
   if (cell.isOnce) await untilDone(worker, warm.requests);
   const others = watchOthers(worker.pid);
   const [kvBefore, cpuBefore] = [await kvCount(worker), worker.cpuSeconds()];
   const run = await load({ ...where, sent: warm.sent, seconds, limit });
   if (cell.isOnce) await untilDone(worker, warm.requests + run.requests);
   const [cpu, kv, othersShare] = [worker.cpuSeconds() - cpuBefore, await kvCount(worker), others()];
-  refuseBad(cell, run);
+  refuseBad(cell, worker, run);
   await cell.after(worker);
   return {
     perSecond: run.requests / run.seconds,

@@ -22,7 +22,7 @@ const RECORDED_AT_ONCE = 1_000;
 /** Of the tokens that fill the memory, the ledger may be asked for one in so many; and for the rest by each sync. */
 const ASKED_ONE_IN = 100;
 
-/** The digest of a token's own revocation, as docs/storage.md has it. @param {string} token */
+/** The digest of a token's own revocation, as docs/reference/storage.md has it. @param {string} token */
 const digestOf = (token) => createHash("sha256").update(`${ISSUERS.HS256}\ntoken\njti:${claimsOf(token).jti}`).digest("base64url");
 
 /** The call that records tokens' revocations. @param {string[]} digests in base64url @param {number} expiresAt */

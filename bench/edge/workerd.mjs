@@ -55,9 +55,10 @@ export class Workerd {
     return Number(this.#child?.pid);
   }
 
-  /** With what it has said last. @param {string} what */
+  /** With what it has said last that is no success. @param {string} what */
   refusal(what) {
-    return new Refusal(`${readFileSync(this.#log, "utf8").split("\n").slice(-15).join("\n")}\n${what}`);
+    const lines = readFileSync(this.#log, "utf8").split("\n").filter((line) => !/"outcome":"(answered|passed|revoked)"/.test(line));
+    return new Refusal(`${lines.slice(-15).join("\n")}\n${what}`);
   }
 
   /** The time of processors that it has used, in seconds. */
@@ -96,7 +97,9 @@ export class Workerd {
   /** @param {string} socket @param {string} path @param {RequestInit} [init] */
   async ask(socket, path, init = {}) {
     try {
-      return await fetch(`http://127.0.0.1:${this.ports[socket]}${path}`, { signal: AbortSignal.timeout(ANSWERS_WITHIN_MS), ...init });
+      // A connection each: one that was kept during the load may just be closed.
+      const headers = { connection: "close", .../** @type {Record<string, string>} */ (init.headers) };
+      return await fetch(`http://127.0.0.1:${this.ports[socket]}${path}`, { signal: AbortSignal.timeout(ANSWERS_WITHIN_MS), ...init, headers });
     } catch (error) {
       throw this.refusal(`${init.method ?? "GET"} ${path} was not answered: ${/** @type {Error} */ (error).message}`);
     }

@@ -1,4 +1,4 @@
-//! Simulates the service at scale: `npm run simulate`. `docs/scale.md` explains the model and has what this prints.
+//! Simulates the service at scale: `npm run simulate`. `docs/explanation/scale.md` explains the model and has the output.
 
 #![allow(
     missing_docs,
@@ -42,7 +42,7 @@ use report::Alone;
 use run::Polling;
 use scenario::Promise;
 
-/// Between these lines of `docs/scale.md` stands what is printed.
+/// Between these lines of `docs/explanation/scale.md` stands what is printed.
 const BEGIN: &str = "<!-- printed by npm run simulate: begin -->";
 const END: &str = "<!-- printed by npm run simulate: end -->";
 const ISOLATES: [usize; 6] = [1, 2, 4, 8, 16, 32];
@@ -65,7 +65,7 @@ fn main() -> io::Result<()> {
     let polls: Vec<(usize, [f64; 2])> = ISOLATES.into_iter().zip(polls).collect();
     let tables = report::tables(&mut outcomes, &polls, &mut alone());
     println!("{tables}");
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/explanation");
     fs::write(docs.join("scale-costs.svg"), plot::costs(&mut outcomes))?;
     fs::write(docs.join("scale-staleness.svg"), plot::staleness(&mut outcomes))?;
     fs::write(docs.join("scale-polls.svg"), plot::polls(&polls))?;
@@ -84,7 +84,7 @@ fn update(page: &Path, tables: &str) -> io::Result<()> {
     let text = fs::read_to_string(page)?;
     let parts = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let Some((before, after)) = parts else {
-        return Err(io::Error::other("docs/scale.md has no place for the tables"));
+        return Err(io::Error::other("docs/explanation/scale.md has no place for the tables"));
     };
     fs::write(page, format!("{before}{BEGIN}\n{tables}\n{END}{after}"))
 }

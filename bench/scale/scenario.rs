@@ -1,6 +1,7 @@
 //! What is simulated: who asks, from where, how often, and under which configuration.
 //!
-//! Round trips, isolates and what Workers KV takes are assumptions; `docs/scale.md` says so and where they come from.
+//! Round trips, isolates and what Workers KV takes are assumptions; `docs/explanation/scale.md` says where they
+//! come from.
 
 use std::time::Duration;
 

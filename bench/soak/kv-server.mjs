@@ -1,6 +1,6 @@
 // Workers KV in memory, in a process of its own: it keeps all that was ever written, and that is not to count as the
 // Worker's memory. It never closes a connection that is kept: the runtime, as a client of HTTP, would meet that now and
-// then with a request that it has just sent, and a read of KV that is lost is not repeated (docs/operations.md).
+// then with a request that it has just sent, and a read of KV that is lost is not repeated (docs/guide/operate.md).
 import { createServer } from "node:http";
 import { buffer } from "node:stream/consumers";
 

@@ -1,7 +1,7 @@
 // Memory of the process over its last life, once a second.
 //
 // Flat does not mean constant: what the Worker remembers grows with every logout of the last minutes, by design, up to
-// the 100,000 of docs/check.md, and so does the database's cache. That is allowed for by the logout; what grows with
+// the 100,000 of docs/guide/operate.md, and so does the database's cache. That is allowed for by the logout; what grows with
 // requests or with time is not.
 //
 // The wasm is judged: it is all that the Worker remembers. What the process has resident is only shown. Most of that is

@@ -64,7 +64,7 @@ export function tokenOf(header, payload, signed) {
   return `${input}.${signed(input).toString("base64url")}`;
 }
 
-/** Where a revocation stands in KV, as docs/storage.md has it. @param {Subject} subject */
+/** Where a revocation stands in KV, as docs/reference/storage.md has it. @param {Subject} subject */
 export const kvKeys = ({ issuer, identifiers }) =>
   identifiers.map((identifier) => {
     const [scope, id] = identifier.split(" ");

@@ -14,7 +14,7 @@ export async function configuredFor(which) {
   const secrets = await readDevVars(which);
   const parts = partsOf(config, secrets);
   const { table, findings } = merged(parts);
-  if (table === null) throw new Refusal(`${which.label} has no vars.EDGE_LOGOUT${which.env ? ` in the environment \`${which.env}\`` : ""}: docs/configuration.md says what belongs there`);
+  if (table === null) throw new Refusal(`${which.label} has no vars.EDGE_LOGOUT${which.env ? ` in the environment \`${which.env}\`` : ""}: docs/reference/configuration.md says what belongs there`);
   if (findings.length > 0) throw new Refusal([`${which.label}:`, ...findings.map((finding) => `  - ${finding}`)].join("\n"));
   return { table, parts: valuesOf(parts), secrets };
 }

@@ -13,7 +13,7 @@ export const RELEASE = Object.freeze({
   /** Entrypoints for service bindings. They need nothing of this configuration. */
   entrypoints: ["Internal"],
   /** Durable Objects. Each is optional; one that is bound must match all of this. */
-  objects: [{ binding: "LEDGER", className: "Ledger", tag: "v1", without: "logouts are kept in Workers KV alone, and only `eventual` can be promised (docs/configuration.md)" }],
+  objects: [{ binding: "LEDGER", className: "Ledger", tag: "v1", without: "logouts are kept in Workers KV alone, and only `eventual` can be promised (docs/reference/configuration.md)" }],
 });
 
 /** @param {Table} config @param {string} file @returns {string[]} */

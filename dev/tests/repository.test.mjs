@@ -30,10 +30,10 @@ test("every package that a dependency may need is locked, also those of other pl
   }
 });
 
-test("every native test that docs/guarantees.md names is there", async () => {
+test("every native test that docs/explanation/guarantees.md names is there", async () => {
   const files = [...(await filesBelow(ROOT, "tests")), ...(await filesBelow(ROOT, "src"))].filter((file) => file.endsWith(".rs"));
   const sources = (await Promise.all(files.map((file) => readFile(inRoot(file), "utf8")))).join("\n");
-  const bullets = (await readFile(inRoot("docs/guarantees.md"), "utf8")).split("\n").filter((line) => /^(- | {2})/.test(line));
+  const bullets = (await readFile(inRoot("docs/explanation/guarantees.md"), "utf8")).split("\n").filter((line) => /^(- | {2})/.test(line));
   const named = bullets.flatMap((line) => [...line.matchAll(/`([a-z0-9]+(?:_[a-z0-9]+){3,})`/g)].map(([, name]) => name));
   assert.ok(named.length > 50);
   assert.deepEqual(named.filter((name) => !sources.includes(`fn ${name}(`)), []);

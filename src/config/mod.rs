@@ -1,6 +1,6 @@
 //! The configuration: a table in `wrangler.toml`, parsed once per isolate. A single invalid setting rejects all of it.
 //!
-//! `docs/configuration.md` documents every setting. Defaults never weaken security: algorithms, keys, audiences and
+//! `docs/reference/configuration.md` documents every setting. Defaults never weaken security: algorithms, keys, audiences and
 //! issuers have none.
 
 mod check_rules;

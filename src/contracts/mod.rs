@@ -1,6 +1,6 @@
 //! The contracts: the vendors' published logout endpoints.
 //!
-//! To add a contract, add a file and an entry in [`ALL`]; `docs/adding-a-contract.md` has an example. A contract
+//! To add a contract, add a file and an entry in [`ALL`]; `docs/guide/add-a-contract.md` has an example. A contract
 //! defines only its paths, the request body, the default scopes, and the bodies of success and failure. Verification,
 //! revocation and HTTP semantics are common to all contracts.
 

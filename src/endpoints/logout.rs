@@ -21,7 +21,7 @@ use crate::wait::within;
 /// The time limit of a logout for the ledger and Workers KV, including retries. After that a retry by the client is
 /// more likely to succeed.
 const BUDGET: Duration = Duration::from_secs(3);
-/// The response header with the times from which the logout is effective. See `docs/check.md`.
+/// The response header with the times from which the logout is effective. See `docs/reference/headers.md`.
 const RECEIPT: &str = "Revocation-Effective";
 /// Timeout of the vendor's user directory and session store.
 const VENDOR_LIMIT: Duration = Duration::from_secs(3);

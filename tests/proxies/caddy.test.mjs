@@ -1,4 +1,4 @@
-// Caddy with `forward_auth`, by the very configuration in docs/proxies.md.
+// Caddy with `forward_auth`, by the very configuration in docs/guide/caddy.md.
 import { after, test } from "node:test";
 import { missing } from "../worker/harness/installed.mjs";
 import { doubts, sceneOf } from "./harness/cases.mjs";

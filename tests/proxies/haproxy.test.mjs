@@ -1,4 +1,4 @@
-// HAProxy with a Lua action: the configuration and script of docs/proxies.md.
+// HAProxy with a Lua action: the configuration and script of docs/guide/haproxy.md.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { missing } from "../worker/harness/installed.mjs";

@@ -1,4 +1,4 @@
-// nginx with `auth_request`, by the very configuration in docs/proxies.md.
+// nginx with `auth_request`, by the very configuration in docs/guide/nginx.md.
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { missing } from "../worker/harness/installed.mjs";

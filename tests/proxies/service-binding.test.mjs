@@ -1,4 +1,4 @@
-// Another Worker that asks over a service binding: the very code in docs/service-binding.md, in front of the built Worker.
+// Another Worker that asks over a service binding: the very code in docs/guide/workers.md, in front of the built Worker.
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import { build } from "esbuild";
@@ -8,7 +8,7 @@ import { COMPATIBILITY_DATE, NAMESPACES, SCRIPT, shippedBindings, shippedTable }
 import { claimsOf, mint } from "../worker/harness/tokens.mjs";
 import { codeBlock, codeBlocks } from "./harness/document.mjs";
 
-const DOCUMENT = "docs/service-binding.md";
+const DOCUMENT = "docs/guide/workers.md";
 const ORIGIN = "http://orders.example";
 
 /** Two Workers, one bound to the other. @param {string} script @param {"edge-logout" | "broken"} [service] */

@@ -46,7 +46,7 @@ function end(url, agent, merchant, session) {
   });
 }
 
-/** Where a session's revocation is found, as docs/storage.md has it. @param {string} session */
+/** Where a session's revocation is found, as docs/reference/storage.md has it. @param {string} session */
 const keyOf = (session) => `v1:loyaltydog-sessions:token:${createHash("sha256").update(`loyaltydog-sessions\ntoken\nopaque:${session}`).digest("base64url")}`;
 
 test("no answered logout is lost", { timeout: 240_000 }, async (t) => {

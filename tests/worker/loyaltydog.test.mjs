@@ -54,7 +54,7 @@ test("sessions are told apart by every character", async () => {
 test("a merchant's token that another service revoked in Workers KV is refused, while the table says that there is one", async (t) => {
   const declared = await start(t, { configure: (table) => void (table.ledger = { kv_written_until: now() + 3600 }) });
   const revoked = await mint(LOYALTYDOG.name);
-  // As docs/storage.md has it, and as another service of the merchant would write it.
+  // As docs/reference/storage.md has it, and as another service of the merchant would write it.
   const digest = createHash("sha256").update(`loyaltydog\ntoken\njti:${claimsOf(revoked).jti}`).digest("base64url");
   const value = JSON.stringify({ issuer: "loyaltydog", scope: "token", revoked_at: now(), expires_at: now() + 3600 });
   await (await declared.namespace("REVOCATIONS")).put(`v1:loyaltydog:token:${digest}`, value, { expirationTtl: 3600 });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { assertActive, assertRevoked, check, logOut, subjects } from "./harness/asking.mjs";
 import { eventually } from "./harness/eventually.mjs";
-import { digestFor, writeCall } from "./harness/wire.mjs";
+import { writeCall } from "./harness/wire.mjs";
 import { start } from "./harness/worker.mjs";
 
 /** The bound, and a little for two clocks. */
@@ -27,7 +27,7 @@ function trapOnce() {
 
 let trapsAlarm = false;
 
-const CALL = Uint8Array.of(${writeCall({}, "Confirm", { digests: [digestFor("any")] })});
+const CALL = Uint8Array.of(${writeCall({}, "Record", [])});
 
 export class Ledger extends Real {
   async alarm() {

@@ -1,4 +1,4 @@
-//! The encoding of a revocation in Workers KV. `docs/storage.md` documents the schema.
+//! The encoding of a revocation in Workers KV. `docs/reference/storage.md` documents the schema.
 
 use std::time::Duration;
 

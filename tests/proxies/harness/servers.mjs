@@ -1,4 +1,4 @@
-// The proxies, each with its configuration of docs/proxies.md and other addresses, and a PHP API.
+// The proxies, each with the configuration of its page in docs/guide and other addresses, and a PHP API.
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,13 +10,13 @@ import { freePort, serve, temporaryFolder } from "./program.mjs";
 /** @typedef {import("../../worker/harness/worker.mjs").Owner} Owner */
 /** @typedef {{ api: { port: number }, way: { port: number } }} Around */
 
-const DOCUMENT = "docs/proxies.md";
+const GUIDE = { caddy: "docs/guide/caddy.md", haproxy: "docs/guide/haproxy.md", nginx: "docs/guide/nginx.md" };
 const NGINX_TEMPORARY = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
 
 /** @param {Owner} owner @param {Around} around @param {string} [query] of the check */
 export async function caddy(owner, around, query = "issuer=worth") {
   const [folder, port] = [await temporaryFolder(owner), await freePort()];
-  const text = replaced(await codeBlock(DOCUMENT, "caddyfile", "forward_auth"), {
+  const text = replaced(await codeBlock(GUIDE.caddy, "caddyfile", "forward_auth"), {
     "api.example {": `http://127.0.0.1:${port} {`,
     "https://logout.example": `http://127.0.0.1:${around.way.port}`,
     "127.0.0.1:9000": `127.0.0.1:${around.api.port}`,
@@ -30,23 +30,23 @@ export async function caddy(owner, around, query = "issuer=worth") {
 }
 
 /** The configuration of nginx as the document has it. */
-export const nginxConfiguration = () => codeBlock(DOCUMENT, "nginx", "worker_processes");
+export const nginxConfiguration = () => codeBlock(GUIDE.nginx, "nginx", "worker_processes");
 
 /** The same with guard rules. */
 export async function nginxByRule() {
-  return withBlock(await nginxConfiguration(), /^ {8}location = \/_check \{\n.*?^ {8}\}\n/ms, await codeBlock(DOCUMENT, "nginx", "original=x-original"));
+  return withBlock(await nginxConfiguration(), /^ {8}location = \/_check \{\n.*?^ {8}\}\n/ms, await codeBlock(GUIDE.nginx, "nginx", "original=x-original"));
 }
 
 /** The same with the module that can remove headers by the beginnings of their names. */
 export async function nginxWithModule() {
   const list = /^ {12}proxy_pass_request_headers off;\n.*?\n\n/ms;
-  const text = withBlock(await nginxConfiguration(), list, `${await codeBlock(DOCUMENT, "nginx", "more_clear_input_headers")}\n`);
+  const text = withBlock(await nginxConfiguration(), list, `${await codeBlock(GUIDE.nginx, "nginx", "more_clear_input_headers")}\n`);
   return `load_module ${pathOf("nginx's headers-more module")};\n${text}`;
 }
 
 /** @param {string} text @param {RegExp} part @param {string} by */
 function withBlock(text, part, by) {
-  if (!part.test(text)) throw new Error(`${DOCUMENT} has no ${part}`);
+  if (!part.test(text)) throw new Error(`${GUIDE.nginx} has no ${part}`);
   return text.replace(part, () => by);
 }
 
@@ -72,8 +72,8 @@ export async function nginx(owner, around, configuration) {
 export async function haproxy(owner, around, { query = "issuer=worth", edit = (script) => script } = {}) {
   const [folder, port] = [await temporaryFolder(owner), await freePort()];
   const lua = join(folder, "edge-logout.lua");
-  await writeFile(lua, edit(await codeBlock(DOCUMENT, "lua", "register_action")));
-  const text = replaced(await codeBlock(DOCUMENT, "haproxy", "lua.edge_logout"), {
+  await writeFile(lua, edit(await codeBlock(GUIDE.haproxy, "lua", "register_action")));
+  const text = replaced(await codeBlock(GUIDE.haproxy, "haproxy", "lua.edge_logout"), {
     "/etc/haproxy/edge-logout.lua": lua,
     "bind :8080": `bind 127.0.0.1:${port}`,
     "https://logout.example/check?issuer=worth": `http://127.0.0.1:${around.way.port}/check?${query}`,
