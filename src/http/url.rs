@@ -35,8 +35,8 @@ fn read_port(text: &str) -> Option<u16> {
     if is_plain { text.parse().ok() } else { None }
 }
 
-/// Whether a host is in a form that no parser rewrites: an ASCII DNS name, an IPv4 address of four numbers, or a
-/// canonical IPv6 address (RFC 5952) in brackets.
+/// Whether a host is in a form that no parser rewrites: an ASCII DNS name, an IPv4 address of four numbers, or an
+/// IPv6 address in brackets, as the URL Standard writes it.
 #[must_use]
 pub fn is_host(text: &str) -> bool {
     if let Some(address) = text.strip_prefix('[') {
@@ -51,8 +51,16 @@ pub fn is_host(text: &str) -> bool {
         && (!ends_in_number(name) || (name.len() == text.len() && is_ipv4(name)))
 }
 
+/// Whether the URL standard would write an address in the same way: without the dots that RFC 5952 section 5 recommends
+/// for embedded IPv4 addresses.
 fn is_canonical_ipv6(text: &str) -> bool {
-    text.parse::<Ipv6Addr>().is_ok_and(|address| address.to_string().eq_ignore_ascii_case(text))
+    text.parse::<Ipv6Addr>().is_ok_and(|address| {
+        let written = match (address.to_ipv4_mapped(), address.segments()) {
+            (Some(_), [.., high, low]) => format!("::ffff:{high:x}:{low:x}"),
+            (None, _) => address.to_string(),
+        };
+        written.eq_ignore_ascii_case(text)
+    })
 }
 
 /// Whether the URL Standard parses a name as an IPv4 address in some notation (section 3.5, "ends in a number").
@@ -156,6 +164,8 @@ mod tests {
             ("127.0.0.1:80", "127.0.0.1", Some(80)),
             ("[::1]:8787", "[::1]", Some(8787)),
             ("[2001:db8::1]", "[2001:db8::1]", None),
+            ("[::ffff:102:304]", "[::ffff:102:304]", None),
+            ("[::FFFF:0:0]:80", "[::FFFF:0:0]", Some(80)),
         ] {
             assert_eq!(Authority::read(text), Some(Authority { host, port }), "{text}");
         }
@@ -189,6 +199,8 @@ mod tests {
             "::1",
             "[::g]",
             "[0:0::1]",
+            "[::ffff:1.2.3.4]",
+            "[::1.2.3.4]",
             "[::1]x",
             "[::1]:",
             "api.example:80:80",

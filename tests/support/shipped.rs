@@ -34,8 +34,10 @@ impl Environment for TestEnvironment {
     }
 }
 
+/// The project's folder. The fuzz targets use this module as well, in a crate below it.
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    let is_root = |folder: &&Path| folder.join("tests/wrangler.toml").exists();
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().find(is_root).unwrap()
 }
 
 /// The private development key of an issuer.

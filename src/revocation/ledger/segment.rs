@@ -205,8 +205,15 @@ impl SegmentFilter {
         let mut reader = Reader::new(bytes)?;
         let kind = reader.byte()?;
         Some(match kind {
-            ANY => Self::Any,
-            LIST => Self::Listed(reader.rest::<8>()?.map(u64::from_le_bytes).collect()),
+            ANY => return reader.finish(Self::Any),
+            LIST => {
+                let keys: Box<[u64]> = reader.rest::<8>()?.map(u64::from_le_bytes).collect();
+                // A look-up in a list that is not sorted would miss keys.
+                if !keys.is_sorted() {
+                    return None;
+                }
+                Self::Listed(keys)
+            }
             FUSE => {
                 let descriptor = reader.array()?;
                 let fingerprints: Box<[u16]> = reader.rest::<2>()?.map(u16::from_le_bytes).collect();
@@ -316,7 +323,7 @@ mod tests {
 
     #[test]
     fn what_is_no_filter_is_not_read() {
-        for bytes in [&[][..], &[1], &[9, 0], &[1, 3], &[1, 1, 0], &[1, 2, 0]] {
+        for bytes in [&[][..], &[1], &[9, 0], &[1, 0, 0], &[1, 3], &[1, 1, 0], &[1, 2, 0]] {
             assert!(SegmentFilter::read(bytes).is_none(), "{bytes:?}");
         }
         let bytes = SegmentFilter::build(keys(100, 1)).write();
@@ -326,6 +333,8 @@ mod tests {
             assert!(SegmentFilter::read(&wrong).is_none(), "{at}");
         }
         assert!(SegmentFilter::read(&bytes[..bytes.len() - 2]).is_none());
+        let unsorted = [&[1, 1][..], &2_u64.to_le_bytes(), &1_u64.to_le_bytes()].concat();
+        assert_eq!(SegmentFilter::read(&unsorted), None);
         assert!(SegmentFilter::read(&[1, 0]).unwrap().may_contain(7));
         assert!(!SegmentFilter::read(&[1, 1]).unwrap().may_contain(7));
     }

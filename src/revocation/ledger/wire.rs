@@ -240,8 +240,7 @@ impl Answer {
             3 => Self::Confirmed(reader.list(Reader::optional_timestamp)?),
             4 => {
                 let is_there = reader.flag()?;
-                let filter = std::mem::take(&mut reader.0);
-                Self::Segment(is_there.then(|| filter.to_vec()))
+                Self::Segment(is_there.then(|| std::mem::take(&mut reader.0).to_vec()))
             }
             5 => Self::OtherHistory,
             6 => Self::OtherLayout(reader.number()?.try_into().ok()?),
@@ -618,6 +617,8 @@ mod tests {
         ] {
             assert_eq!(Call::read(bytes), None, "{bytes:?}");
         }
+        assert_eq!(Answer::read(&[1, 4, 0]), Some(Answer::Segment(None)));
+        assert_eq!(Answer::read(&[1, 4, 0, 7]), None, "there is no filter");
         assert_eq!(Reader::new(&[1, 255, 255, 255, 255, 255, 255, 255, 255, 255, 2]).unwrap().number(), None);
     }
 }
