@@ -3,7 +3,9 @@
 #![no_main]
 
 use edge_logout::config::Config;
-use edge_logout::http::{Authority, Target, Url, is_unambiguous_path, is_host, is_unchanged_by_url_parser, lenient_path, percent_decoded};
+use edge_logout::http::{
+    Authority, Target, Url, is_host, is_unambiguous_path, is_unchanged_by_url_parser, lenient_path, percent_decoded,
+};
 use edge_logout_fuzz::support::shipped;
 use edge_logout_fuzz::text;
 use libfuzzer_sys::fuzz_target;
@@ -96,7 +98,9 @@ fn assert_guard(path: &str) {
     let lenient = lenient_path(path).to_ascii_lowercase();
     let is_strict = lenient.strip_prefix(STRICT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     TABLE.with(|config| {
-        let found = |host: &str| config.table.guard(host, path).and_then(|(route, _)| config.guard(route)).map(|guard| guard.paths.clone());
+        let found = |host: &str| {
+            config.table.guard(host, path).and_then(|(route, _)| config.guard(route)).map(|guard| guard.paths.clone())
+        };
         if is_strict {
             assert_eq!(found("edge.example"), Some(vec![STRICT.to_owned()]));
         }
