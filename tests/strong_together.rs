@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::support::authority::{Isolate, LIMIT, ending, token};
-use crate::support::platform::{LedgerFault, TestPlatform};
+use crate::support::platform::{Fault, LedgerFault, TestPlatform};
 use crate::support::shards::{SMALL, setup};
 use crate::support::{clock, run};
 use edge_logout::ports::{Clock, LedgerError};
@@ -53,6 +53,29 @@ fn a_new_isolate_loads_its_segments_before_it_asks_about_tokens() {
         assert_eq!(platform.asked("Confirm"), 0, "{freshness:?}");
         assert!(!isolate.is_active(&platform, &token("ended-3"), freshness));
     }
+}
+
+/// A request waits for filters for a second at most, and may end while it loads one.
+#[test]
+fn a_segment_whose_load_is_abandoned_is_loaded_by_the_next_request() {
+    let platform = TestPlatform::imported_at(NOW);
+    platform.sizes.set(Some(SMALL));
+    for number in 0..40 {
+        platform.record(setup(0, 1), vec![ending(&format!("ended-{number}"), NOW)]);
+    }
+    platform.live_on(millis(20_000));
+    let isolate = Isolate::new(1);
+    platform.find_faults.borrow_mut().extend([Fault::Hangs; 6]);
+    let authority = isolate.on(&platform);
+    let known = run(authority.status(&token("good"), Strong, LIMIT)).unwrap();
+    assert_eq!(known.status, Status::Active, "the shard has confirmed it");
+    platform.find_faults.borrow_mut().clear();
+    run(authority.load_segments());
+    let asked = platform.asked("Confirm");
+    for number in 0..100 {
+        assert!(isolate.is_active(&platform, &token(&number.to_string()), Strong));
+    }
+    assert_eq!(platform.asked("Confirm"), asked, "every filter is there");
 }
 
 /// Checks begin all the time, logouts are recorded all the time, and answers take longer than both are apart.

@@ -207,6 +207,11 @@ impl Segments {
         self.slots_named(name).for_each(|slot| slot.tried_at = Some(now));
     }
 
+    /// Forgets an attempt that was abandoned.
+    pub fn forget_load_attempt(&mut self, name: SegmentName) {
+        self.slots_named(name).for_each(|slot| slot.tried_at = None);
+    }
+
     /// Stores a loaded filter.
     pub fn store_filter(&mut self, name: SegmentName, filter: SegmentFilter) {
         let filter = Arc::new(filter);

@@ -9,7 +9,7 @@ use super::Replica;
 use super::shard::{Applied, Required, SentQuestion};
 use crate::ports::{Clock, Index, LedgerError, LedgerShards, SharedMemory};
 use crate::revocation::ledger::{
-    Answer, CALL_LIMIT, Purpose, Segment, SegmentFilter, ShardClient, SyncQuestion, Synced,
+    Answer, CALL_LIMIT, Purpose, Segment, SegmentFilter, SegmentName, ShardClient, SyncQuestion, Synced,
 };
 use crate::time::Timestamp;
 use crate::wait::{all, within};
@@ -416,15 +416,35 @@ pub(crate) async fn load_segments<'a, P: Clock + Index + LedgerShards>(
 ) {
     for _ in 0..MAX_LOADS {
         let Some((shard, segment)) = replica.next_to_load(platform.now()) else { return };
+        let mut attempt = LoadAttempt { replica, shard, name: segment.name, has_ended: false };
         let stored = within::<P, _>(LOAD_LIMIT, platform.segment(&segment.name.key())).await;
         let stored = stored.and_then(Result::ok).flatten();
         if stored.is_some_and(|filter| take_filter(replica, shard, &segment, &filter)) {
+            attempt.has_ended = true;
             continue;
         }
         // Not visible in KV yet, or expired: the shard has every current segment.
         let answer = client(shard).segment(segment.name, platform.now().plus(LOAD_LIMIT)).await;
         if let Ok(Answer::Segment(Some(filter))) = answer {
             take_filter(replica, shard, &segment, &filter);
+        }
+        attempt.has_ended = true;
+    }
+}
+
+/// An attempt to load a segment. If the request stops waiting before it ends, another request can load the segment at
+/// once: otherwise the attempt would count as in progress until the retry delay has passed.
+struct LoadAttempt<'a> {
+    replica: &'a Replica,
+    shard: u32,
+    name: SegmentName,
+    has_ended: bool,
+}
+
+impl Drop for LoadAttempt<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.replica.with(self.shard, |shard| shard.segments.forget_load_attempt(self.name));
         }
     }
 }
