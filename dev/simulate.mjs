@@ -5,6 +5,6 @@ import { setup } from "./setup.mjs";
 
 await command(async () => {
   await setup();
-  const args = ["run", "--locked", "--quiet", "--profile", "simulation", "--example", "scale"];
+  const args = ["run", "--locked", "--quiet", "--profile", "simulation", "--example", "scale", "--", ...process.argv.slice(2)];
   return (await run("cargo", args, { show: true })).code;
 });
