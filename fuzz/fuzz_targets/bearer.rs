@@ -5,6 +5,7 @@
 #![no_main]
 
 use edge_logout::http::{is_override, is_reserved};
+use edge_logout::log::Outcome;
 use edge_logout::service::Service;
 use edge_logout::token::{bearer_token, is_token};
 use edge_logout_fuzz::support::platform::TestPlatform;
@@ -45,13 +46,13 @@ fuzz_target!(|data: &[u8]| {
     let request =
         headers.iter().fold(TestRequest::new(method, url), |request, (name, value)| request.header(name, value));
     let answer = SERVICE.with(|service| run(service.answer(&request, &TestPlatform::at(NOW))));
-    let is_passed = answer.forward.is_some() || answer.log.outcome == "passed";
+    let is_passed = answer.forward.is_some() || answer.log.outcome == Outcome::Passed;
     // Any text may be an opaque token; its issuer has to be named.
     if is_passed && !first.contains("issuer=loyaltydog-sessions") {
         assert_one_credential(&headers, &token, first.contains("credential="));
     }
     if let Some(forward) = &answer.forward {
-        assert!(!forward.kept.is_preflight);
+        assert!(!forward.kept_headers.is_preflight);
         assert!(forward.url.as_ref().is_some_and(|url| url.starts_with("https://internal.example/v2/api")));
         let cookies = forward.headers.iter().filter(|(name, _)| *name == "Cookie");
         assert!(cookies.flat_map(|(_, value)| named(value)).next().is_none(), "the token's cookie is passed on");
