@@ -13,7 +13,7 @@ use crate::ports::LedgerError;
 
 /// Calls a shard.
 pub(super) async fn ask(env: &Env, shard: u32, call: &[u8], limit: Duration) -> Result<Vec<u8>, LedgerError> {
-    let asked = Awaited::keeping_alive(glue::ledger_ask(env, &name(shard), call, milliseconds(limit)));
+    let asked = Awaited::new(glue::ledger_ask(env, &name(shard), call, milliseconds(limit)));
     let answer = asked.await.map_err(|error| {
         let message = Reflect::get(&error, &"message".into()).ok().and_then(|message| message.as_string());
         match message.as_deref() {

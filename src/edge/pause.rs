@@ -83,13 +83,15 @@ pub(super) struct Awaited {
 }
 
 impl Awaited {
+    /// Keeps the request alive until the promise is settled, even if the client disconnects: the request may hold a
+    /// permit that others wait for.
     pub(super) const fn new(promise: Promise) -> Self {
-        Self { promise, keeps_alive: false, has_paused: false, on_executor: None }
+        Self { promise, keeps_alive: true, has_paused: false, on_executor: None }
     }
 
-    /// As [`Self::new`], and keeps the request alive until the promise is settled, even if the client disconnects.
-    pub(super) const fn keeping_alive(promise: Promise) -> Self {
-        Self { promise, keeps_alive: true, has_paused: false, on_executor: None }
+    /// As [`Self::new`], but lets the runtime cancel the request meanwhile. Only for work that nothing else depends on.
+    pub(super) const fn cancelable(promise: Promise) -> Self {
+        Self { promise, keeps_alive: false, has_paused: false, on_executor: None }
     }
 }
 

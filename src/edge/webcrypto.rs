@@ -20,7 +20,7 @@ pub(super) async fn verify(key: &PublicKey, input: SigningInput<'_>, signature: 
         Some(imported) => imported,
         None => import(key.slot, &public_jwk(&key.members), key.algorithm, "verify").await?,
     };
-    let verified = Awaited::new(glue::verify(&imported, signature, input.0.as_bytes())?).await?;
+    let verified = Awaited::cancelable(glue::verify(&imported, signature, input.0.as_bytes())?).await?;
     Ok(verified.is_truthy())
 }
 
