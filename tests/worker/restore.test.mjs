@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assertActive, assertRevoked, check, logOut, subjectOf, subjects } from "./harness/asking.mjs";
 import { WORTH } from "./harness/contracts.mjs";
+import { entryWithLedger } from "./harness/entry.mjs";
 import { forAll } from "./harness/eventually.mjs";
 import { always } from "./harness/fake-kv.mjs";
 import { scratch } from "./harness/scratch.mjs";
@@ -26,34 +27,12 @@ export default {
 };
 `;
 
-/** A location of its own: what it calls the ledger is in another process. */
-const FAR_AWAY = `
-import Service, { Ledger } from "./index.js";
-export { Ledger };
-
-class DurableObjectNamespace {
-  constructor(env) {
-    this.env = env;
-  }
-
-  idFromName(name) {
-    return this.env.LEDGER.idFromName(name);
-  }
-
-  getByName(name) {
-    const ask = async (call) => {
-      const response = await this.env.DOOR.fetch("http://door.invalid/shards/" + name, { method: "POST", body: call });
-      if (!response.ok) throw Object.assign(new Error("the ledger is down"), { retryable: true });
-      return new Uint8Array(await response.arrayBuffer());
-    };
-    return { ask };
-  }
-}
-
-export default {
-  fetch: (request, env, context) => Service.fetch(request, { ...env, LEDGER: new DurableObjectNamespace(env) }, context),
-};
-`;
+/** A Worker in another location: it reaches the ledger's process over HTTP. */
+const FAR_AWAY = entryWithLedger(`async (env, shard, call) => {
+  const response = await env.DOOR.fetch("http://door.invalid/shards/" + shard, { method: "POST", body: call });
+  if (!response.ok) throw Object.assign(new Error("the ledger is down"), { retryable: true });
+  return new Uint8Array(await response.arrayBuffer());
+}`);
 
 for (const shards of [1, 2]) {
   test(`nothing is missed by any location, with ${shards} shard(s)`, async (t) => {

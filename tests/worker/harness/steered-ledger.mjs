@@ -1,7 +1,7 @@
 // The ledger as a test wants it, one call at a time: the errors that the runtime has, slow answers, none, nonsense, an
 // answer that is lost although the work was done; and otherwise the real one.
 import { Response } from "miniflare";
-import { modulesBehind } from "./entry.mjs";
+import { entryWithLedger, modulesBehind } from "./entry.mjs";
 import { readCall } from "./wire.mjs";
 
 /** @typedef {import("./wire.mjs").Kind} Kind */
@@ -17,44 +17,15 @@ import { readCall } from "./wire.mjs";
  */
 /** @typedef {(question: Question) => Fault | undefined} Rule */
 
-// A binding must be of a class of this name. What the service calls is the runtime's own object otherwise.
-const ENTRY = `
-import Service, { Ledger } from "./index.js";
-export { Ledger };
-
-class Stub {
-  constructor(real, shard, env) {
-    Object.assign(this, { real, shard, env });
-  }
-
-  async ask(call) {
-    const headers = { "x-shard": this.shard, "x-from": this.env.LOCATION };
-    const steered = await this.env.STEER.fetch("http://steer.invalid/", { method: "POST", headers, body: call });
-    const fault = await steered.json();
-    if (fault.done) await this.real.ask(call);
-    if (fault.error) throw Object.assign(new Error("ledger: " + fault.error), { [fault.error]: true, remote: false });
-    return fault.answer ? Uint8Array.from(fault.answer) : this.real.ask(call);
-  }
-}
-
-class DurableObjectNamespace {
-  constructor(env) {
-    this.env = env;
-  }
-
-  idFromName(name) {
-    return this.env.LEDGER.idFromName(name);
-  }
-
-  getByName(name) {
-    return new Stub(this.env.LEDGER.getByName(name), name, this.env);
-  }
-}
-
-export default {
-  fetch: (request, env, context) => Service.fetch(request, { ...env, LEDGER: new DurableObjectNamespace(env) }, context),
-};
-`;
+const ENTRY = entryWithLedger(`async (env, shard, call) => {
+  const headers = { "x-shard": shard, "x-from": env.LOCATION };
+  const steered = await env.STEER.fetch("http://steer.invalid/", { method: "POST", headers, body: call });
+  const fault = await steered.json();
+  const real = env.LEDGER.getByName(shard);
+  if (fault.done) await real.ask(call);
+  if (fault.error) throw Object.assign(new Error("ledger: " + fault.error), { [fault.error]: true, remote: false });
+  return fault.answer ? Uint8Array.from(fault.answer) : real.ask(call);
+}`);
 
 /** The built Worker with a ledger that is steered. */
 export const steeredModules = () => modulesBehind(ENTRY);
