@@ -63,7 +63,7 @@ impl KvEntry {
         Self {
             key: revocation.key(),
             value: write_stored(revocation),
-            lifetime: kv_lifetime(revocation.expires_at, now),
+            lifetime: KvLifetime::until(revocation.expires_at, now),
         }
     }
 }
@@ -72,18 +72,14 @@ impl KvLifetime {
     /// The lifetime of an entry that expires at a time and is written now, within KV's limits.
     #[must_use]
     pub fn until(expires_at: Timestamp, now: Timestamp) -> Self {
-        kv_lifetime(expires_at, now)
+        let remaining = expires_at.since(now);
+        if remaining < KV_ABSOLUTE_FROM {
+            let seconds = remaining.max(KV_MIN_LIFETIME).as_millis().div_ceil(1000);
+            return Self::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX));
+        }
+        let second = expires_at.as_seconds_rounded_up().min(KV_LAST_SECOND);
+        Self::Until(u32::try_from(second).unwrap_or(0))
     }
-}
-
-fn kv_lifetime(expires_at: Timestamp, now: Timestamp) -> KvLifetime {
-    let remaining = expires_at.since(now);
-    if remaining < KV_ABSOLUTE_FROM {
-        let seconds = remaining.max(KV_MIN_LIFETIME).as_millis().div_ceil(1000);
-        return KvLifetime::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX));
-    }
-    let second = expires_at.as_seconds_rounded_up().min(KV_LAST_SECOND);
-    KvLifetime::Until(u32::try_from(second).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -94,7 +90,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     fn lifetime(remaining_millis: i64) -> KvLifetime {
-        kv_lifetime(Timestamp::from_millis(NOW.as_millis().saturating_add(remaining_millis)), NOW)
+        KvLifetime::until(Timestamp::from_millis(NOW.as_millis().saturating_add(remaining_millis)), NOW)
     }
 
     #[test]
@@ -106,12 +102,12 @@ mod tests {
         assert_eq!(lifetime(119_999), KvLifetime::Seconds(120));
         assert_eq!(lifetime(120_000), KvLifetime::Until(1_800_000_120));
         assert_eq!(lifetime(120_001), KvLifetime::Until(1_800_000_121));
-        assert_eq!(kv_lifetime(Timestamp::from_seconds(2_147_483_647), NOW), KvLifetime::Until(2_147_483_647));
-        assert_eq!(kv_lifetime(Timestamp::from_seconds(2_147_483_648), NOW), KvLifetime::Until(2_147_483_647));
-        assert_eq!(kv_lifetime(Timestamp::from_seconds(i64::MAX), NOW), KvLifetime::Until(2_147_483_647));
+        assert_eq!(KvLifetime::until(Timestamp::from_seconds(2_147_483_647), NOW), KvLifetime::Until(2_147_483_647));
+        assert_eq!(KvLifetime::until(Timestamp::from_seconds(2_147_483_648), NOW), KvLifetime::Until(2_147_483_647));
+        assert_eq!(KvLifetime::until(Timestamp::from_seconds(i64::MAX), NOW), KvLifetime::Until(2_147_483_647));
         // After 2038 the latest expiration is in the past, which KV itself rejects.
         let after = Timestamp::from_seconds(2_200_000_000);
-        assert_eq!(kv_lifetime(after.plus(Duration::from_hours(1)), after), KvLifetime::Until(2_147_483_647));
+        assert_eq!(KvLifetime::until(after.plus(Duration::from_hours(1)), after), KvLifetime::Until(2_147_483_647));
     }
 
     fn revocation(cut_off: Option<Timestamp>) -> Revocation {
